@@ -1,0 +1,96 @@
+"""The table of parts: ids, names, sides, paint order, presets. Everything else asks here.
+
+Ids 0 to 18 are those of face-parsing.PyTorch (https://github.com/zllrunning/face-parsing.PyTorch,
+`prepropess_data.py`), so that its checkpoints fit; 19, the beard, is ours: CelebAMask-HQ labels it as skin.
+Left and right are the subject's own: the left eye lies on the right of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from faceparse_core.errors import FaceParseError
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row of the table."""
+
+    id: int
+    name: str  #: the layer's id in the SVG and the word in ``--parts``
+    label: str  #: the layer's name as an illustrator reads it
+    on_head: bool  #: lies on the head: where it has no layer of its own, the head shows
+    color: Rgb  #: fill where no photo gives one (``--from-labels``)
+    side: Literal["left", "right"] | None = None
+
+
+PARTS: tuple[Part, ...] = (
+    Part(0, "background", "Background", False, (255, 255, 255)),
+    Part(1, "head", "Head", False, (224, 172, 138)),
+    Part(2, "brow-left", "Brow left", True, (84, 58, 42), "left"),
+    Part(3, "brow-right", "Brow right", True, (84, 58, 42), "right"),
+    Part(4, "eye-left", "Eye left", True, (236, 232, 226), "left"),
+    Part(5, "eye-right", "Eye right", True, (236, 232, 226), "right"),
+    Part(6, "glasses", "Glasses", True, (52, 56, 64)),
+    Part(7, "ear-left", "Ear left", False, (212, 152, 120), "left"),
+    Part(8, "ear-right", "Ear right", False, (212, 152, 120), "right"),
+    Part(9, "earring", "Earring", False, (218, 184, 92)),
+    Part(10, "nose", "Nose", True, (214, 156, 124)),
+    Part(11, "mouth", "Mouth", True, (110, 40, 44)),
+    Part(12, "lip-upper", "Lip upper", True, (186, 92, 88)),
+    Part(13, "lip-lower", "Lip lower", True, (200, 106, 100)),
+    Part(14, "neck", "Neck", False, (206, 150, 118)),
+    Part(15, "necklace", "Necklace", False, (222, 196, 120)),
+    Part(16, "cloth", "Cloth", False, (92, 110, 140)),
+    Part(17, "hair", "Hair", False, (72, 50, 38)),
+    Part(18, "hat", "Hat", False, (120, 86, 92)),
+    Part(19, "beard", "Beard", True, (96, 68, 52)),
+)
+
+BACKGROUND, HEAD, NOSE, NECK, CLOTH, HAIR, HAT, BEARD = 0, 1, 10, 14, 16, 17, 18, 19
+BY_NAME: dict[str, Part] = {part.name: part for part in PARTS}
+
+#: Parts whose bounding box is the face: skin, brows, eyes, glasses, nose, mouth, lips.
+FACE: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+
+#: (left, right) ids of the parts that come in pairs.
+PAIRS: tuple[tuple[int, int], ...] = ((2, 3), (4, 5), (7, 8))
+
+#: Bottom to top, as the layers are painted.
+PAINT_ORDER: tuple[int, ...] = tuple(
+    BY_NAME[name].id
+    for name in (
+        "cloth", "neck", "necklace", "ear-left", "ear-right", "earring", "head", "beard", "nose", "mouth",
+        "lip-lower", "lip-upper", "eye-left", "eye-right", "brow-left", "brow-right", "glasses", "hair", "hat",
+    )
+)  # fmt: skip
+
+_CONTOUR = ("ear-left", "ear-right", "head", "beard", "hair", "hat")
+_PORTRAIT = (*_CONTOUR, "earring", *(part.name for part in PARTS if part.on_head and part.name != "beard"))
+PRESETS: dict[str, frozenset[int]] = {
+    "contour": frozenset(BY_NAME[name].id for name in _CONTOUR),
+    "portrait": frozenset(BY_NAME[name].id for name in _PORTRAIT),
+    "all": frozenset(PAINT_ORDER),
+}
+
+
+def select_parts(names: str | Iterable[str]) -> frozenset[int]:
+    """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for.
+
+    Presets and parts may be mixed. Raises FaceParseError on an unknown or empty list.
+    """
+    words = names.split(",") if isinstance(names, str) else list(names)
+    wanted: set[int] = set()
+    for word in (word.strip() for word in words):
+        if word in PRESETS:
+            wanted |= PRESETS[word]
+        elif word in BY_NAME and BY_NAME[word].id in PAINT_ORDER:
+            wanted.add(BY_NAME[word].id)
+        else:
+            known = ", ".join([*PRESETS, *(PARTS[i].name for i in PAINT_ORDER)])
+            raise FaceParseError(f"unknown part {word!r}; choose from: {known}")
+    return frozenset(wanted)
