@@ -1,0 +1,250 @@
+"""Label map -> planar map: every border between two parts, found once.
+
+Approach. The borders of a label map run along the cracks between pixels: unit steps on the lattice of pixel corners.
+Each crack belongs to exactly one **arc**, a chain of cracks with the same two parts on its sides, from **junction**
+(a corner where three or four parts meet) to junction, or closed. Parts are compared by their rank in the paint order;
+the part painted later **owns** the arc, and the arc runs so that its owner lies on the right (clockwise on the screen
+around the owner). What lies outside the picture is the last painted of all, so the frame is a border like any other.
+
+Where two equal pixels touch only at a corner (a checkerboard) the corner is taken apart: the scarcer part stays
+connected, which keeps thin diagonal parts (glasses, necklaces) whole. Only corners with four different parts remain
+junctions of four arcs.
+
+Everything is done on arrays of cracks (chains are put in order by pointer doubling), so the cost follows the length of
+the borders, plus one comparison per pixel.
+
+Limits. Arcs here are the raw staircase; nothing is smoothed or dropped. Specks are the business of the cleaning that
+comes before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BACKGROUND_RANK = 0
+OUTSIDE_RANK = 255  #: what lies beyond the frame: above everything
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PlanarMap:
+    """Arcs of a label map, all in one set of flat arrays.
+
+    Arc `a` is `points[starts[a]:starts[a + 1]]`: int64 (n, 2), x and y of pixel corners, both ends included.
+    """
+
+    points: Ints
+    starts: Ints  #: (arcs + 1,)
+    owner: Ints  #: (arcs,) rank of the part on the right of the arc, the one painted later
+    lower: Ints  #: (arcs,) rank of the part on the left
+    tail: Ints  #: (arcs,) junction where the arc starts; -1 where the arc is closed and meets no junction
+    head: Ints  #: (arcs,) junction where it ends
+    degree: Ints  #: (junctions,) how many arcs meet there: 3, or 4 where four parts meet
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def arc(self, index: int) -> Ints:
+        """Pixel corners (n, 2) of one arc."""
+        return self.points[self.starts[index] : self.starts[index + 1]]
+
+
+def planar_map(ranks: NDArray[np.uint8]) -> PlanarMap:
+    """Find every border of `ranks`, uint8 (H, W): 0 is background, higher is painted later, 255 is not allowed."""
+    padded, left, top = _crop_and_pad(ranks)
+    cracks = _Cracks.find(padded)
+    order, starts, first, last = _chains(cracks.tail, cracks.head)
+    length = np.diff(starts)
+    # n cracks have n + 1 corners: every arc gets one more slot than it has cracks
+    slots = np.arange(len(order)) + np.repeat(np.arange(len(length)), length)
+    points = np.empty((len(order) + len(length), 2), np.int64)
+    points[slots] = cracks.corner[cracks.tail[order] >> 1]
+    ends = starts[1:] + np.arange(len(length))
+    points[ends] = cracks.corner[cracks.head[last] >> 1]
+    points += np.array([left, top])
+    tail, head = cracks.tail[first], cracks.head[last]
+    degree = np.bincount(np.concatenate([cracks.tail, cracks.head]), minlength=1) if len(first) else np.zeros(1, np.int64)
+    at_junction = degree[tail] != 2
+    named, index = np.unique(np.concatenate([tail[at_junction], head[at_junction]]), return_inverse=True)
+    tails, heads = np.full(len(first), -1), np.full(len(first), -1)
+    tails[at_junction], heads[at_junction] = np.split(index, 2)
+    return PlanarMap(
+        points, starts + np.arange(len(starts)), cracks.owner[first], cracks.lower[first], tails, heads, degree[named]
+    )
+
+
+def rings(arcs: PlanarMap, inside: Callable[[Ints], NDArray[np.bool_]]) -> list[list[tuple[int, bool]]]:
+    """Closed outlines of the union of the parts whose ranks satisfy `inside`.
+
+    Each ring is a list of (arc, forward): walked in this order the union lies on the right, so outer rings are
+    clockwise on the screen and holes anticlockwise. Where two pieces touch at one corner only, they stay two rings.
+    """
+    owns, lies_below = inside(arcs.owner), inside(arcs.lower)
+    forward = owns & ~lies_below
+    chosen = np.flatnonzero(owns != lies_below)
+    leaving: dict[int, list[int]] = {}
+    for arc in chosen.tolist():
+        leaving.setdefault(int(arcs.tail[arc] if forward[arc] else arcs.head[arc]), []).append(arc)
+    found, used = [], set()
+    for first in chosen.tolist():
+        if first in used:
+            continue
+        ring, arc = [], first
+        while arc not in used:
+            used.add(arc)
+            ring.append((arc, bool(forward[arc])))
+            node = int(arcs.head[arc] if forward[arc] else arcs.tail[arc])
+            if node < 0:
+                break
+            ways = leaving[node]
+            arc = ways[0] if len(ways) == 1 else _right_most(arcs, arc, bool(forward[arc]), ways, forward)
+        found.append(ring)
+    return found
+
+
+def _right_most(arcs: PlanarMap, arc: int, along: bool, ways: list[int], forward: NDArray[np.bool_]) -> int:
+    """Of the arcs that leave a junction of four, the one that turns right: it stays with the same piece."""
+    steps = arcs.arc(arc) if along else arcs.arc(arc)[::-1]
+    dx, dy = (steps[-1] - steps[-2]).tolist()
+
+    def turns_right(way: int) -> int:
+        out = arcs.arc(way) if forward[way] else arcs.arc(way)[::-1]
+        ex, ey = (out[1] - out[0]).tolist()
+        return int(dx * ey - dy * ex)
+
+    return max(ways, key=turns_right)
+
+
+def _crop_and_pad(ranks: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Cut to what is not background, plus a rim of one: background, or OUTSIDE where that is the picture's frame."""
+    height, width = ranks.shape
+    rows = np.flatnonzero(ranks.any(axis=1))
+    if not len(rows):
+        return np.zeros((2, 2), np.uint8), 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(ranks[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    # one more ring of background, so that the frame counts only where a part touches it
+    top, bottom, left, right = max(top - 1, 0), min(bottom + 1, height), max(left - 1, 0), min(right + 1, width)
+    padded = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
+    padded[1:-1, 1:-1] = ranks[top:bottom, left:right]
+    if top == 0:
+        padded[0] = OUTSIDE_RANK
+    if bottom == height:
+        padded[-1] = OUTSIDE_RANK
+    if left == 0:
+        padded[:, 0] = OUTSIDE_RANK
+    if right == width:
+        padded[:, -1] = OUTSIDE_RANK
+    return padded, left, top
+
+
+@dataclass(frozen=True)
+class _Cracks:
+    """All unit borders. A node is a pixel corner; it has two names, 2 k and 2 k + 1, because it may be taken apart."""
+
+    tail: Ints  # (n,) node names
+    head: Ints
+    owner: Ints  # (n,) higher rank, on the right
+    lower: Ints
+    corner: Ints  # (nodes, 2) x, y in the crop
+
+    @classmethod
+    def find(cls, padded: NDArray[np.uint8]) -> _Cracks:
+        columns = padded.shape[1] - 1  # corners in a row
+        above, below = padded[:-1, 1:-1], padded[1:, 1:-1]
+        west, east = padded[1:-1, :-1], padded[1:-1, 1:]
+        hy, hx = np.nonzero(above != below)  # from corner (hx, hy) to (hx + 1, hy)
+        vy, vx = np.nonzero(west != east)  # from corner (vx, vy) to (vx, vy + 1)
+        one = np.concatenate([above[hy, hx], east[vy, vx]])  # the side on the left when going right or down
+        two = np.concatenate([below[hy, hx], west[vy, vx]])
+        lattice = np.concatenate([hy * columns + hx, vy * columns + vx, hy * columns + hx + 1, (vy + 1) * columns + vx])
+        corners, index, count = np.unique(lattice, return_inverse=True, return_counts=True)
+        y, x = np.divmod(corners, columns)
+        main, anti = _taken_apart(padded, y, x, count)
+        n, h = len(one), len(hy)
+        # of the four cracks at a corner that is taken apart: north keeps the first name, south takes the second;
+        # east and west go with whichever of them bounds the same pixel
+        second = np.zeros(2 * n, np.bool_)
+        second[:h] = anti[index[:h]]  # the east crack
+        second[h:n] = (main | anti)[index[h:n]]  # the south crack
+        second[n : n + h] = main[index[n : n + h]]  # the west crack
+        name = index * 2 + second
+        ahead = two > one
+        tail, head = np.where(ahead, name[:n], name[n:]), np.where(ahead, name[n:], name[:n])
+        owner, lower = np.maximum(one, two).astype(np.int64), np.minimum(one, two).astype(np.int64)
+        return cls(tail, head, owner, lower, np.stack([x, y], axis=1))
+
+
+def _taken_apart(
+    padded: NDArray[np.uint8], y: Ints, x: Ints, count: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """At which corners the pixels on the main or on the other diagonal are to be joined, bool (nodes,) each."""
+    main, anti = np.zeros(len(y), np.bool_), np.zeros(len(y), np.bool_)
+    four = np.flatnonzero(count == 4)
+    if len(four):
+        fy, fx = y[four], x[four]
+        north_west, south_east = padded[fy, fx], padded[fy + 1, fx + 1]
+        north_east, south_west = padded[fy, fx + 1], padded[fy + 1, fx]
+        falling, rising = north_west == south_east, north_east == south_west
+        area = np.zeros(256, np.int64)
+        for part in np.unique(np.concatenate([north_west, north_east])).tolist():
+            area[part] = np.count_nonzero(padded == part)
+        scarcer = (area[north_west] < area[north_east]) | (
+            (area[north_west] == area[north_east]) & (north_west > north_east)
+        )
+        main[four] = falling & (~rising | scarcer)
+        anti[four] = rising & ~main[four]
+    return main, anti
+
+
+def _chains(tail: Ints, head: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Put directed links in chains through every node that has exactly one link in and one out.
+
+    Returns order (n,): links, chain after chain, each from start to end; starts (chains + 1,): where chains begin in
+    `order`; and the first and last link of each chain. Closed chains begin at their lowest link.
+    """
+    n = len(tail)
+    if not n:
+        none = np.zeros(0, np.int64)
+        return none, np.zeros(1, np.int64), none, none
+    degree = np.bincount(np.concatenate([tail, head]))
+    arriving = np.full(len(degree), -1)
+    arriving[head] = np.arange(n)
+    before = np.where(degree[tail] == 2, arriving[tail], -1)
+    rounds = int(n).bit_length()
+    first, rank = _rank(before, rounds)
+    closed = before[first] >= 0
+    if closed.any():  # break each closed chain before its lowest link
+        lowest, jump = np.arange(n), before.copy()
+        jump[~closed] = np.flatnonzero(~closed)
+        for _ in range(rounds):
+            lowest, jump = np.minimum(lowest, lowest[jump]), jump[jump]
+        before[closed & (lowest == np.arange(n))] = -1
+        first, rank = _rank(before, rounds)
+    firsts = np.flatnonzero(before < 0)
+    chain = np.zeros(n, np.int64)
+    chain[firsts] = np.arange(len(firsts))
+    chain = chain[first]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(chain))])
+    order = np.empty(n, np.int64)
+    order[starts[chain] + rank] = np.arange(n)
+    return order, starts, firsts, order[starts[1:] - 1]
+
+
+def _rank(before: Ints, rounds: int) -> tuple[Ints, Ints]:
+    """First link of every link's chain and how many links lie between, by pointer doubling (meaningless if closed)."""
+    jump = np.where(before < 0, np.arange(len(before)), before)
+    rank = (before >= 0).astype(np.int64)
+    for _ in range(rounds):
+        further = jump[jump]
+        rank += rank[jump]
+        if np.array_equal(further, jump):
+            break
+        jump = further
+    return jump, rank
