@@ -1,0 +1,105 @@
+"""The checks. `nox` runs the quick ones; `nox -s all` adds the heavy ones, which fail where their tool is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+QUICK = ("lint", "types", "tests")
+HEAVY = ("inkscape", "renderers", "torch", "package")
+
+nox.needs_version = ">=2024.4"
+nox.options.sessions = QUICK
+nox.options.error_on_missing_interpreters = True
+
+PYTEST = ("pytest>=8", "resvg_py>=0.1.5")
+ENVIRONMENT_LIMIT_MB = 450  # what a default install may take on disk
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and plain mistakes."""
+    session.install("ruff>=0.6")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict, on both packages."""
+    session.install(".", "mypy>=1.11")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """What needs nothing but a default install."""
+    session.install(".", *PYTEST)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def inkscape(session: nox.Session) -> None:
+    """Inkscape reads, exports and saves our files."""
+    session.run("inkscape", "--version", external=True)
+    session.install(".", *PYTEST)
+    session.run("pytest", "-m", "inkscape", *session.posargs)
+
+
+@nox.session
+def renderers(session: nox.Session) -> None:
+    """Two renderers that share no code agree on the picture."""
+    session.run("rsvg-convert", "--version", external=True)
+    session.install(".", *PYTEST)
+    session.run("pytest", "-m", "renderers", *session.posargs)
+
+
+@nox.session
+def torch(session: nox.Session) -> None:
+    """Training, export, and the same scores through torch and ONNX Runtime. Torch's CPU build, without torchvision."""
+    session.install(".", *PYTEST, "torch==2.13.0", "onnx>=1.16")
+    session.run("pytest", "-m", "torch", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The wheel alone, in an environment of its own, run from an empty folder."""
+    here = Path.cwd()
+    empty = Path(session.create_tmp()).resolve()
+    shutil.rmtree(empty)
+    empty.mkdir()
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(empty), ".")
+    (wheel,) = empty.glob("*.whl")
+    session.install(str(wheel))
+    wheel.unlink()
+    shutil.copy(here / "examples" / "astronaut.jpg", empty / "a photo.jpg")
+    session.chdir(empty)
+    session.run("faceparse-svg", "--version")
+    session.run("faceparse-svg", "a photo.jpg", "--preview")
+    session.run(
+        "python", "-c",
+        "import pathlib, svg_export.check as c; bad = c.check_svg(pathlib.Path('a photo.svg').read_bytes());"
+        "assert not bad, bad",
+    )  # fmt: skip
+    root = session.virtualenv.location
+    size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(root) for name in names) >> 20
+    session.log(f"a default environment takes {size} MB")
+    if size > ENVIRONMENT_LIMIT_MB:
+        session.error(f"that is more than {ENVIRONMENT_LIMIT_MB} MB")
+
+
+@nox.session(venv_backend="none")
+def heavy(session: nox.Session) -> None:
+    """What `all` adds to a bare `nox`."""
+    for name in HEAVY:
+        session.notify(name)
+
+
+@nox.session(name="all", venv_backend="none")
+def everything(session: nox.Session) -> None:
+    """All of it, as CI does."""
+    for name in (*QUICK, *HEAVY):
+        session.notify(name)

@@ -1,0 +1,160 @@
+"""Does a file keep what `svg_export.svg` promises? `check_svg` lists every rule that it breaks.
+
+For tests, and for whoever writes such a file with another program. It reads the bytes with the standard library alone,
+not with the writer's code, so that it can disagree with the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+
+from faceparse_core.parts import BY_NAME, PAINT_ORDER
+
+SVG = "{http://www.w3.org/2000/svg}"
+INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"
+SODIPODI = "{http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd}"
+XLINK = "{http://www.w3.org/1999/xlink}"
+
+_STYLE = re.compile(r"fill:#[0-9a-f]{6};fill-rule:evenodd")
+_RING = re.compile(r"M[^Mz]*z")
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
+_COMMAND = re.compile(r"([Mchvlz])([^a-zA-Z]*)")
+_ARITY = {"M": 2, "c": 6, "l": 2, "h": 1, "v": 1, "z": 0}
+_LAYER = re.compile(r"(?:face(\d+)-)?([a-z-]+)")
+
+Point = tuple[float, float]
+
+
+def check_svg(data: bytes) -> list[str]:
+    """Every promise that the file breaks, as one sentence each; empty for a sound file."""
+    try:
+        root = ET.fromstring(data)
+    except ET.ParseError as error:
+        return [f"not XML: {error}"]
+    return [*_check_root(root), *_check_ids(root), *_check_layers(root)]
+
+
+def _check_root(root: ET.Element) -> Iterator[str]:
+    if root.tag != f"{SVG}svg":
+        yield f"the root is {root.tag}, not an SVG's"
+        return
+    box = re.fullmatch(r"0 0 ([1-9]\d*) ([1-9]\d*)", root.get("viewBox", ""))
+    if not box:
+        yield f"viewBox is {root.get('viewBox')!r}, not '0 0 W H' in photo pixels"
+    for name, pixels in zip(("width", "height"), box.groups() if box else (), strict=False):
+        length = re.fullmatch(r"([\d.]+)mm", root.get(name, ""))
+        if not length or abs(float(length[1]) - int(pixels) * 25.4 / 96) > 1e-3:
+            yield f"{name} is {root.get(name)!r}, not {pixels} px in mm at 96 px per inch"
+    if root.get("role") != "img":
+        yield "role is not img"
+    for name in ("title", "desc"):
+        if not (root.findtext(f"{SVG}{name}") or "").strip():
+            yield f"<{name}> is missing or empty"
+    try:
+        note = json.loads(root.findtext(f"{SVG}metadata") or "")
+    except json.JSONDecodeError:
+        note = None
+    if not isinstance(note, dict) or "generator" not in note:
+        yield "<metadata> holds no JSON object that names its generator"
+    view = root.find(f"{SODIPODI}namedview")
+    if view is None or view.get(f"{INKSCAPE}document-units") != "px":
+        yield "document units are not px"
+
+
+def _check_ids(root: ET.Element) -> Iterator[str]:
+    seen: set[str] = set()
+    for element in root.iter():
+        name = element.get("id")
+        if name in seen:
+            yield f"id {name!r} stands twice"
+        if name is not None:
+            seen.add(name)
+
+
+def _check_layers(root: ET.Element) -> Iterator[str]:
+    size = [float(number) for number in root.get("viewBox", "").split()[2:]]
+    allowed = {f"{SVG}{tag}" for tag in ("title", "desc", "metadata", "g")} | {f"{SODIPODI}namedview"}
+    yield from (f"<{child.tag}> has no place in the file" for child in root if child.tag not in allowed)
+    below = -3
+    for group in root.findall(f"{SVG}g"):
+        name, rank = group.get("id", ""), _rank(group.get("id", ""))
+        if rank is None:
+            yield f"layer {name!r} is not in the table of parts"
+            continue
+        if rank <= below:
+            yield f"layer {name!r} is not in paint order"
+        below = rank
+        if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
+            yield f"layer {name!r} is no Inkscape layer with a label"
+        locked = group.get(f"{SODIPODI}insensitive") == "true"
+        if locked != (rank < 0):
+            yield f"layer {name!r} is {'locked' if locked else 'not locked'}"
+        plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
+        yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
+        if not len(group):
+            yield f"layer {name!r} is empty"
+        for number, shape in enumerate(group, 1):
+            if shape.get("id") != f"{name}-{number}":
+                yield f"id {shape.get('id')!r} should be '{name}-{number}'"
+            yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size)
+
+
+def _rank(layer: str) -> int | None:
+    """The layer's place from bottom to top, None for a name that is not in the table."""
+    if layer in ("photo", "background"):
+        return ("photo", "background").index(layer) - 2
+    found = _LAYER.fullmatch(layer)
+    if not found or found[2] not in BY_NAME or BY_NAME[found[2]].id not in PAINT_ORDER:
+        return None
+    return int(found[1] or 1) * len(PAINT_ORDER) + PAINT_ORDER.index(BY_NAME[found[2]].id)
+
+
+def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:
+    if shape.tag != f"{SVG}image" or not shape.get(f"{XLINK}href"):
+        yield f"layer {layer!r} holds something else than an image"
+
+
+def _check_path(shape: ET.Element, size: list[float]) -> Iterator[str]:
+    name = shape.get("id")
+    if shape.tag != f"{SVG}path" or set(shape.attrib) != {"id", "style", "d"}:
+        yield f"{name}: not a path with an id, a style, a d and nothing else"
+        return
+    if not _STYLE.fullmatch(shape.get("style", "")):
+        yield f"{name}: style is {shape.get('style')!r}, not a hex fill and evenodd"
+    data = shape.get("d", "")
+    if _RING.sub("", data) or not data:
+        yield f"{name}: rings are not all M..z"
+        return
+    try:
+        points = list(on_points(data))
+    except ValueError as error:
+        yield f"{name}: {error}"
+        return
+    slack = 1e-6
+    if size and not all(-slack <= x <= size[0] + slack and -slack <= y <= size[1] + slack for x, y in points):
+        yield f"{name}: leaves the frame"
+
+
+def on_points(data: str) -> Iterator[Point]:
+    """Where the segments of a path's data begin and end. Raises ValueError on what the file may not hold."""
+    x = y = 0.0
+    if "".join(found[0] for found in _COMMAND.finditer(data)) != data:
+        raise ValueError("a command other than M c h v l z")
+    for command, text in _COMMAND.findall(data):
+        numbers = [float(number) for number in _NUMBER.findall(text)]
+        arity = _ARITY.get(command, 0)
+        if _NUMBER.sub("", text).strip() or (len(numbers) % arity if arity else numbers) or (arity and not numbers):
+            raise ValueError(f"{command} with the numbers {text!r}")
+        if command == "M" and len(numbers) > 2:
+            raise ValueError("M with a hidden line behind it")
+        for start in range(0, len(numbers), arity or 1):
+            values = numbers[start : start + arity]
+            if command == "M":
+                x, y = values
+            else:
+                x += 0 if command == "v" else values[-1 if command == "h" else -2]
+                y += 0 if command == "h" else values[-1]
+            yield x, y

@@ -1,0 +1,193 @@
+"""Which photos the command was given, where each one's files go, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceparse_core.errors import FaceParseError
+
+STDIN = "-"
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+LABELS_SUFFIX, PREVIEW_SUFFIX = ".labels.png", ".preview.png"
+
+
+class OutputError(FaceParseError):
+    """A file that should be written exists already, or its folder is missing or read-only."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo (or label map) and the files that are to come of it."""
+
+    source: str  #: a path, or `-` for stdin
+    svg: Path | None  #: None: stdout
+    labels: Path | None = None
+    preview: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The photo's name as people know it: without folder and suffix."""
+        return "stdin" if self.source == STDIN else _stem(self.source)
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.svg, self.labels, self.preview) if path is not None)
+
+
+def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str], list[str]]:
+    """(sources, complaints) for the command's words: files, folders, patterns that no shell expanded, `-`.
+
+    A folder gives its photos by suffix, not those of its subfolders, and not what this command wrote itself; with
+    `labels` it gives its `*.labels.png`. A source named twice counts once. A complaint is one line about one word.
+    """
+    sources: dict[str, str] = {}
+    complaints: list[str] = []
+    for word in words:
+        if word == STDIN:
+            found = [word]
+        elif os.path.isdir(word):
+            try:
+                found, lack = _folder(word, labels), f"no {f'*{LABELS_SUFFIX}' if labels else 'photos'} in this folder"
+            except OSError as error:
+                found, lack = [], f"cannot be listed: {error.strerror}"
+            if not found:
+                complaints.append(f"{shown(word)}: {lack}")
+        elif not os.path.exists(word) and glob.has_magic(word):
+            found = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
+            if not found:
+                complaints.append(f"{shown(word)}: no file matches this pattern")
+        else:
+            found = [word]  # that it may not exist is found out when it is read: one photo's failure
+        for path in found:
+            sources.setdefault(path if path == STDIN else os.path.realpath(path), path)
+    return list(sources.values()), complaints
+
+
+def plan(
+    sources: Sequence[str], output: str | None, *, save_labels: bool = False, preview: bool = False
+) -> tuple[list[Job], list[str]]:
+    """(jobs, complaints): each source's files, beside it or where `output` says.
+
+    `output` is a folder that exists, or, for one source, a path that ends in .svg, or `-` for stdout. Raises ValueError
+    where it cannot be any of these. Two sources that would write the same file (a.jpg and a.png): the second is left
+    out with a complaint, so that nothing is lost.
+    """
+    to_stdout = output == STDIN or (output is None and STDIN in sources)
+    if to_stdout and (len(sources) > 1 or save_labels or preview):
+        raise ValueError("the SVG of stdin goes to stdout: one photo and no further files; name a folder with -o")
+    if output is None or to_stdout:
+        folder = None
+    elif os.path.isdir(output):
+        folder = Path(output)
+    elif output.lower().endswith(".svg"):
+        if len(sources) > 1:
+            raise ValueError(f"-o {shown(output)} is one file, and there are {len(sources)} photos; name a folder")
+        folder = Path(output).parent
+    else:
+        folder = Path(output)
+    if folder is not None and not folder.is_dir():
+        raise ValueError(f"-o {shown(output)}: the folder {shown(folder)} does not exist; make it first")
+    is_file = output is not None and not to_stdout and not os.path.isdir(output)
+
+    jobs: list[Job] = []
+    complaints: list[str] = []
+    taken: dict[str, str] = {}
+    for source in sources:
+        stem = "stdin" if source == STDIN else _stem(source)
+        svg = Path(output) if output and is_file else (folder or Path(source).parent) / f"{stem}.svg"
+        base = svg.with_suffix("")
+        job = Job(
+            source,
+            None if to_stdout else svg,
+            base.with_name(base.name + LABELS_SUFFIX) if save_labels else None,
+            base.with_name(base.name + PREVIEW_SUFFIX) if preview else None,
+        )
+        rival = taken.setdefault(os.path.normcase(os.path.realpath(svg)), source)
+        if rival == source:
+            jobs.append(job)
+        else:
+            complaints.append(f"{shown(source)}: {shown(svg)} is already the file for {shown(rival)}; run it apart, with -o")
+    return jobs, complaints
+
+
+def check_outputs(job: Job, force: bool) -> None:
+    """Raise OutputError where one of the job's files cannot be written: asked before the photo is parsed."""
+    for path in job.outputs:
+        if path.is_dir():
+            raise OutputError(f"{shown(path)} is a folder")
+        if os.path.realpath(path) == os.path.realpath(job.source):
+            raise OutputError(f"{shown(path)} is the photo itself; name another place with -o")
+        if not force and os.path.lexists(path):
+            raise OutputError(f"{shown(path)} exists already and may hold your edits; --force overwrites it")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise OutputError(f"the folder {shown(path.parent)} cannot be written to; name another one with -o")
+
+
+def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
+    """Write files so that each is the old one or the new one, whole, whatever happens in between.
+
+    All are written to temporary files in the same folder first and moved into place at the end: a disk that fills up
+    leaves every old file as it was. Raises OutputError or OSError; the temporary files are gone either way.
+    """
+    staged: dict[Path, Path] = {}
+    try:
+        for number, (path, data) in enumerate(contents.items()):
+            target = Path(os.path.realpath(path))  # a link stays a link
+            # A short name of its own: NAME.svg with something added could be longer than the file system allows.
+            staged[target] = target.with_name(f".faceparse-{os.getpid()}-{number}.tmp")
+            _stage(staged[target], target, data)
+        for target, temporary in staged.items():
+            if not force and os.path.lexists(target):
+                raise OutputError(f"{shown(target)} appeared meanwhile; --force overwrites it")
+            os.replace(temporary, target)
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def shown(path: str | os.PathLike[str] | None) -> str:
+    """A path as a message prints it: on one line, whatever the name holds."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in os.fspath(path or ""))
+
+
+def _stage(temporary: Path, target: Path, data: bytes) -> None:
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))  # a file written anew keeps its permissions
+
+
+def _folder(folder: str, labels: bool) -> list[str]:
+    def wanted(entry: os.DirEntry[str]) -> bool:
+        name = entry.name.lower()
+        if name.startswith(".") or not entry.is_file():
+            return False
+        if labels:
+            return name.endswith(LABELS_SUFFIX)
+        return os.path.splitext(name)[1] in PHOTO_SUFFIXES and not name.endswith((LABELS_SUFFIX, PREVIEW_SUFFIX))
+
+    with os.scandir(folder) as entries:
+        return sorted((entry.path for entry in entries if wanted(entry)), key=_natural)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """photo2 before photo10."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", path.lower())]
+
+
+def _stem(source: str) -> str:
+    name = os.path.basename(source)
+    if name.lower().endswith(LABELS_SUFFIX):
+        return name[: -len(LABELS_SUFFIX)]
+    return os.path.splitext(name)[0]
+
