@@ -85,7 +85,8 @@ def package(session: nox.Session) -> None:
         "assert not bad, bad",
     )  # fmt: skip
     root = session.virtualenv.location
-    size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(root) for name in names) >> 20
+    files = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names)
+    size = sum(os.lstat(file).st_size for file in files) >> 20
     session.log(f"a default environment takes {size} MB")
     if size > ENVIRONMENT_LIMIT_MB:
         session.error(f"that is more than {ENVIRONMENT_LIMIT_MB} MB")

@@ -60,37 +60,47 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a file, a folder, a pattern, or - for stdin")
+    # fmt: off
     output = parser.add_argument_group("what is written")
     output.add_argument(
         "-o", "--output", metavar="FILE|DIR",
         help="where to (default: NAME.svg beside the photo; the SVG of stdin goes to stdout, as with -o -)",
-    )  # fmt: skip
+    )
     output.add_argument("--force", action="store_true", help="overwrite files that exist already")
     output.add_argument("--save-labels", action="store_true", help="write NAME.labels.png too, the map of part ids")
-    output.add_argument("--preview", action="store_true", help="write NAME.preview.png too, photo and result side by side")
+    output.add_argument(
+        "--preview", action="store_true", help="write NAME.preview.png too, photo and result side by side",
+    )
     drawing = parser.add_argument_group("how it is drawn")
     drawing.add_argument(
-        "--parts", default="portrait", metavar="PARTS", help=f"{', '.join(PRESETS)}, or a list (default: %(default)s)"
+        "--parts", default="portrait", metavar="PARTS", help=f"{', '.join(PRESETS)}, or a list (default: %(default)s)",
     )
     drawing.add_argument(
         "--joins", choices=JOINS, help="lower layers reach a little beneath upper ones (underlap, the default), lie "
         "full beneath them (stacked), or exactly abut (cutout)",
-    )  # fmt: skip
+    )
     drawing.add_argument(
         "--photo-layer", choices=("none", "link", "embed"), default="none",
         help="the photo as a locked layer at the bottom (default: %(default)s)",
-    )  # fmt: skip
-    drawing.add_argument("--background", action="store_true", help="a locked layer that fills the frame, in the photo's colour")
+    )
+    drawing.add_argument(
+        "--background", action="store_true", help="a locked layer that fills the frame, in the photo's colour",
+    )
     parsing = parser.add_argument_group("how it is parsed")
-    parsing.add_argument("--model", metavar="NAME|PATH", help="the parser: a name, or a path to .onnx (default: the embedded one)")
-    parsing.add_argument("--from-labels", action="store_true", help="the inputs are label maps (as --save-labels writes them)")
+    parsing.add_argument(
+        "--model", metavar="NAME|PATH", help="the parser: a name, or a path to .onnx (default: the embedded one)",
+    )
+    parsing.add_argument(
+        "--from-labels", action="store_true", help="the inputs are label maps (as --save-labels writes them)",
+    )
+    # fmt: on
     parser.add_argument("--json", action="store_true", help="one JSON object a line for every step, for programs")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status. Wrong usage, --help and --version raise SystemExit, as argparse does."""
+    """Run the command; returns the exit status. Wrong usage, --help and --version raise SystemExit, as in argparse."""
     if argv is None and threading.current_thread() is threading.main_thread():
         # A program that stops us with terminate() gets the same tidying up as Ctrl-C.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -149,7 +159,7 @@ def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespa
         report.photo(job.source, index)
         try:
             _draw_one(job, parser, parts, arguments, report)
-        except Exception as error:  # the command's own door: whatever went wrong is this photo's failure, told in one line
+        except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
             if os.environ.get("FACEPARSE_TRACEBACK"):
                 raise
             report.fail(job.source, _explain(error).removeprefix(f"{job.source}: "))
@@ -182,7 +192,8 @@ def _draw_one(
         report.step(job.source, "parse")
         parsing = parse_photo(photo, parser)
         labels, colors, facts["heads"] = parsing.labels, parsing.colors, parsing.heads
-        options |= {"head_size": parsing.head_size, "model": {"name": parsing.model.name, "sha256": parsing.model.sha256}}
+        options["head_size"] = parsing.head_size
+        options["model"] = {"name": parsing.model.name, "sha256": parsing.model.sha256}
         if parsing.heads > 1:
             report.note(job.source, f"{parsing.heads} heads found; the largest one is drawn")
         if arguments.photo_layer == "link":

@@ -113,7 +113,7 @@ def plan(
         if rival == source:
             jobs.append(job)
         else:
-            complaints.append(f"{shown(source)}: {shown(svg)} is already the file for {shown(rival)}; run it apart, with -o")
+            complaints.append(f"{shown(source)}: {shown(svg)} is the file of {shown(rival)} already; use -o for one")
     return jobs, complaints
 
 
@@ -190,4 +190,3 @@ def _stem(source: str) -> str:
     if name.lower().endswith(LABELS_SUFFIX):
         return name[: -len(LABELS_SUFFIX)]
     return os.path.splitext(name)[0]
-

@@ -40,7 +40,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     written, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not written:
         raise PhotoError("is too large to be written as a PNG")
-    return data.tobytes()
+    return bytes(data)
 
 
 def paint_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -66,10 +66,10 @@ def paint(
 def flatten(ring: Ring) -> NDArray[np.float64]:
     """The ring as a polygon (m, 2), in the photo's pixels: lines as they are, curves as _STEPS pieces."""
     control = ring.points.reshape(-1, 3, 2)
-    start, end = control[:, 0], np.roll(control[:, 0], -1, axis=0)
-    t = (np.arange(_STEPS) / _STEPS)[None, :, None]
+    start, end = control[:, 0, None], np.roll(control[:, 0, None], -1, axis=0)
     first, second = control[:, 1, None], control[:, 2, None]
-    curve = (1 - t) ** 3 * start[:, None] + 3 * (1 - t) ** 2 * t * first + 3 * (1 - t) * t**2 * second + t**3 * end[:, None]
+    t = (np.arange(_STEPS) / _STEPS)[:, None]
+    curve = (1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * first + 3 * (1 - t) * t**2 * second + t**3 * end
     keep = np.ones(curve.shape[:2], bool)
     keep[ring.lines, 1:] = False
     return np.asarray(curve[keep], np.float64)

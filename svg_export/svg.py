@@ -6,8 +6,8 @@
       <sodipodi:namedview inkscape:document-units="px"/>
       <g id="photo" .. sodipodi:insensitive="true"><image id="photo-1"/></g>        only where asked for, locked
       <g id="background" ..><path id="background-1" ../></g>                        only where asked for, locked
-      <g id="head" inkscape:groupmode="layer" inkscape:label="Head">                a layer of each part, bottom to top
-        <path id="head-1" style="fill:#e0ac8a;fill-rule:evenodd" d="M..z"/>         a path of each shape, holes by evenodd
+      <g id="head" inkscape:groupmode="layer" inkscape:label="Head">                a layer per part, bottom to top
+        <path id="head-1" style="fill:#e0ac8a;fill-rule:evenodd" d="M..z"/>         a path per shape, holes by evenodd
       </g> ..
     </svg>
 
@@ -196,4 +196,4 @@ def _to_bytes(root: ET.Element, metadata: Mapping[str, Any]) -> bytes:
     root.insert(2, note)
     root.insert(3, view)
     ET.indent(root, " ")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + bytes(ET.tostring(root, encoding="utf-8")) + b"\n"

@@ -1,0 +1,542 @@
+"""The command: what it writes, what it says, how it fails, and that nothing is ever lost."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_face
+
+from faceparse_core.parts import PARTS
+from svg_export import __version__, cli, files
+from svg_export.check import check_svg
+
+Capture = pytest.CaptureFixture[str]
+
+COMMAND = (sys.executable, "-m", "svg_export")
+
+
+def run(*arguments: str | os.PathLike[str]) -> int:
+    """The command in this process; wrong usage raises SystemExit as in argparse."""
+    try:
+        return cli.main([os.fspath(argument) for argument in arguments])
+    except SystemExit as leave:
+        return int(leave.code or 0)
+
+
+def process(*arguments: str | os.PathLike[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*COMMAND, *map(os.fspath, arguments)], capture_output=True, timeout=120, **options)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def one_line(capsys: Capture) -> str:
+    """What stood on stderr, which must be one line and no traceback."""
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    assert "Traceback" not in error
+    assert "a bug in" not in error
+    return error
+
+
+# --- what it writes -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: Path) -> Path:
+    target = tmp_path / "astronaut.jpg"
+    target.write_bytes(astronaut.read_bytes())
+    return target
+
+
+def test_a_photo_becomes_a_sound_svg_beside_it(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object) -> None:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket, "socket", offline)
+    assert run(photo) == 0
+    svg = photo.with_suffix(".svg")
+    assert capsys.readouterr().out == f"wrote {svg}\n"
+    assert check_svg(svg.read_bytes()) == []
+    for layer in ("head", "hair", "eye-left", "eye-right", "nose", "lip-upper", "lip-lower"):
+        assert f'<g id="{layer}" '.encode() in svg.read_bytes()
+    assert leftovers(photo.parent) == []
+
+
+def test_the_same_photo_gives_the_same_bytes(photo: Path, tmp_path: Path) -> None:
+    assert run(photo) == 0
+    assert run(photo, "-o", tmp_path / "again.svg") == 0
+    assert (tmp_path / "again.svg").read_bytes() == photo.with_suffix(".svg").read_bytes()
+
+
+def test_labels_and_preview_come_beside_it_and_the_labels_can_be_traced_again(photo: Path) -> None:
+    assert run(photo, "--save-labels", "--preview", "--parts", "all") == 0
+    labels = cv2.imread(os.fspath(photo.with_name("astronaut.labels.png")), cv2.IMREAD_UNCHANGED)
+    assert labels.shape == (512, 512)
+    assert labels.dtype == np.uint8
+    preview = cv2.imread(os.fspath(photo.with_name("astronaut.preview.png")))
+    assert preview.shape == (512, 1024, 3)
+    assert np.abs(preview[:, :512].astype(int) - cv2.imread(os.fspath(photo))).mean() < 1
+    first = photo.with_suffix(".svg").read_bytes()
+    photo.with_suffix(".svg").unlink()
+    assert run(photo.with_name("astronaut.labels.png"), "--from-labels", "--parts", "all") == 0
+    again = photo.with_suffix(".svg").read_bytes()
+    assert check_svg(again) == []
+    assert again.count(b"<g ") == first.count(b"<g ")
+
+
+@pytest.mark.parametrize(("parts", "layers"), [
+    ("hair", {"hair"}),
+    ("contour", {"ear-right", "ear-left", "head", "hair"}),
+    ("hair, eye-left", {"hair", "eye-left"}),
+])  # fmt: skip
+def test_parts_choose_the_layers(face_png: Path, parts: str, layers: set[str]) -> None:
+    assert run(face_png, "--from-labels", "--parts", parts) == 0
+    svg = face_png.with_name("drawn.svg").read_text("utf-8")
+    assert {part.name for part in PARTS if f'<g id="{part.name}"' in svg} == layers
+
+
+@pytest.mark.parametrize("joins", cli.JOINS)
+def test_every_way_of_joining_is_sound(face_png: Path, joins: str) -> None:
+    assert run(face_png, "--from-labels", "--joins", joins, "--background") == 0
+    svg = face_png.with_name("drawn.svg").read_bytes()
+    assert check_svg(svg) == []
+    assert f'"joins": "{joins}"'.encode() in svg
+
+
+def test_the_photo_as_a_layer(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    renamed = photo.rename(tmp_path / "ä & b.jpg")
+    assert run(renamed, "-o", tmp_path / "out", "--photo-layer", "link") == 0
+    svg = (tmp_path / "out" / "ä & b.svg").read_bytes()
+    assert check_svg(svg) == []
+    assert b'xlink:href="../%C3%A4%20%26%20b.jpg"' in svg
+    assert run(renamed, "--photo-layer", "embed") == 0
+    assert b"data:image/jpeg;base64," in renamed.with_suffix(".svg").read_bytes()
+
+
+def test_a_link_to_a_photo_on_its_side_is_refused(tmp_path: Path, astronaut: Path, capsys: Capture) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.open(astronaut).rotate(90, expand=True).save(tmp_path / "phone.jpg", exif=exif)
+    assert run(tmp_path / "phone.jpg", "--photo-layer", "link") == 1
+    assert "embed" in one_line(capsys)
+    assert run(tmp_path / "phone.jpg", "--photo-layer", "embed") == 0
+
+
+# --- where from and where to ----------------------------------------------------------------------------------------
+
+
+def maps(folder: Path, *names: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(os.fspath(folder / name), draw_face((120, 100)))
+
+
+def test_folders_and_patterns(tmp_path: Path, capsys: Capture) -> None:
+    maps(tmp_path / "in", "a10.labels.png", "a2.labels.png", ".hidden.labels.png", "other.png", "deep/b.labels.png")
+    assert run(tmp_path / "in", "--from-labels") == 0
+    wrote = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert wrote == ["a2.svg", "a10.svg"]
+    assert run(tmp_path / "in" / "**" / "b*.png", tmp_path / "in" / "other.png", "--from-labels") == 0
+    assert (tmp_path / "in" / "deep" / "b.svg").exists()
+    assert (tmp_path / "in" / "other.svg").exists()
+
+
+def test_a_folder_of_photos_leaves_out_what_the_command_wrote(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.PNG", "a.labels.png", "a.preview.png", "a.svg", "notes.txt"):
+        (tmp_path / name).touch()
+    sources, complaints = files.find_inputs([os.fspath(tmp_path), os.fspath(tmp_path / "b.jpg")])
+    assert [Path(source).name for source in sources] == ["a.PNG", "b.jpg"]
+    assert complaints == []
+
+
+def test_a_file_with_brackets_in_its_name_is_itself(tmp_path: Path) -> None:
+    maps(tmp_path, "shot[1].labels.png")
+    assert run(tmp_path / "shot[1].labels.png", "--from-labels") == 0
+    assert (tmp_path / "shot[1].svg").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", 'it\'s "q"', "a & b", "<x>", "🧑‍🎨 grüße", "-dash", "new\nline", "100%", "a.b.c", "x" * 240]
+)
+def test_names(tmp_path: Path, name: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    maps(tmp_path, f"{name}.png")
+    assert run("--from-labels", "--", f"{name}.png") == 0
+    assert check_svg(Path(f"{name}.svg").read_bytes()) == []
+    assert capsys.readouterr().out.count("\n") == 1
+    assert run("--from-labels", f"./{name}.png", "--force") == 0
+
+
+def test_a_dash_in_front_is_explained(capsys: Capture) -> None:
+    assert run("ok.jpg", "--photo.jpg") == 2
+    assert "--" in one_line(capsys)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are not bytes here")
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    maps(tmp_path, "plain.png")
+    name = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    os.rename(tmp_path / "plain.png", name)
+    for extra in ((), ("--json", "--force")):
+        done = process(os.fsdecode(name), "--from-labels", *extra)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert check_svg(Path(os.fsdecode(name[:-4] + b".svg")).read_bytes()) == []
+
+
+def test_two_photos_for_one_name(tmp_path: Path, capsys: Capture) -> None:
+    maps(tmp_path, "a.png")
+    (tmp_path / "a.bmp").write_bytes(b"never read")
+    assert run(tmp_path / "a.png", tmp_path / "a.bmp", "--from-labels") == 1
+    assert "a.bmp" in one_line(capsys)
+    assert (tmp_path / "a.svg").exists()
+
+
+def test_output_folder_and_file(face_png: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert run(face_png, "--from-labels", "-o", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "drawn.svg").exists()
+    assert run(face_png, "--from-labels", "-o", tmp_path / "other name.svg", "--preview") == 0
+    assert (tmp_path / "other name.svg").exists()
+    assert (tmp_path / "other name.preview.png").exists()
+
+
+def test_stdin_and_stdout(astronaut: Path, tmp_path: Path) -> None:
+    done = process("-", input=astronaut.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert check_svg(done.stdout) == []
+    done = process("-", "-o", tmp_path, "--json", input=astronaut.read_bytes())
+    assert done.returncode == 0
+    assert check_svg((tmp_path / "stdin.svg").read_bytes()) == []
+    done = process("-", input=b"no picture")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
+
+
+# --- what it says ---------------------------------------------------------------------------------------------------
+
+
+def test_json_tells_every_step(photo: Path, capsys: Capture) -> None:
+    broken = photo.with_name("broken.jpg")
+    broken.write_bytes(b"")
+    assert run(photo, broken, photo.parent / "none*.jpg", "--json", "--save-labels") == 1
+    captured = capsys.readouterr()
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    assert [event["event"] for event in events] == [
+        "start", "error", "photo", "step", "step", "step", "step", "written", "photo", "step", "error", "done",
+    ]  # fmt: skip
+    assert [event["step"] for event in events if event["event"] == "step"] == [
+        "read",
+        "parse",
+        "trace",
+        "write",
+        "read",
+    ]
+    assert events[0] == {"event": "start", "version": __version__, "photos": 2}
+    written = next(event for event in events if event["event"] == "written")
+    assert written["photo"] == os.fspath(photo)
+    assert written["svg"] == os.fspath(photo.with_suffix(".svg"))
+    assert written["labels"] == os.fspath(photo.with_name("astronaut.labels.png"))
+    assert written["preview"] is None
+    assert written["heads"] == 1
+    assert written["size"] == [512, 512]
+    assert {"head", "hair"} <= set(written["layers"])
+    assert events[-1] == {"event": "done", "written": 1, "failed": 2}
+    assert captured.err.count("\n") == 2
+
+
+def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path) -> None:
+    maps(tmp_path, *(f"m{k}.labels.png" for k in range(4)))
+    with subprocess.Popen(
+        [*COMMAND, os.fspath(tmp_path), "--from-labels", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout and child.stderr  # noqa: PT018
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 0
+    assert len(list(tmp_path.glob("*.svg"))) == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_svg_that_does_not_fit_into_stdout_is_a_failure(astronaut: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, astronaut, "-o", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left" in done.stderr
+
+
+def test_a_bar_on_a_terminal_and_plain_lines_in_a_pipe(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    maps(tmp_path, *(f"m{k}.labels.png" for k in range(3)))
+    ours, theirs = pty.openpty()
+    done = subprocess.run([*COMMAND, tmp_path, "--from-labels"], stdout=subprocess.PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert b"3/3" in os.read(ours, 100_000)
+    os.close(ours)
+    assert done.stdout.count(b"wrote ") == 3
+    done = process(tmp_path, "--from-labels", "--force")
+    assert (done.stdout.count(b"\n"), done.stderr) == (3, b"")
+
+
+def test_version_and_help(capsys: Capture) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"faceparse-svg {__version__}\n"
+    assert run("--help") == 0
+    assert "--from-labels" in capsys.readouterr().out
+
+
+# --- how it fails ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.jpg", "--parts", "moustache"],
+        ["a.jpg", "--parts", ""],
+        ["a.jpg", "--joins", "glue"],
+        ["a.jpg", "b.jpg", "-o", "one.svg"],
+        ["a.jpg", "-o", "missing-folder"],
+        ["a.jpg", "-o", "missing-folder/a.svg"],
+        ["-", "--json"],
+        ["-", "--preview"],
+        ["-", "a.jpg"],
+        ["-", "--photo-layer", "link", "-o", "a.svg"],
+        ["a.png", "--from-labels", "--model", "x"],
+        ["a.png", "--from-labels", "--save-labels"],
+        ["a.png", "--from-labels", "--photo-layer", "embed"],
+        ["a.jpg", "--model", "no-such-model"],
+        ["a.jpg", "--model", "no-such-model.onnx"],
+    ],
+)
+def test_wrong_usage(arguments: list[str], capsys: Capture) -> None:
+    assert run(*arguments) == 2
+    assert one_line(capsys).startswith("faceparse-svg: ")
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that announces a size and holds no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def encoded(pixels: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+def landscape() -> np.ndarray:
+    """Sky, hills and a sun: no face."""
+    picture = np.full((300, 400, 3), (235, 190, 140), np.uint8)
+    cv2.circle(picture, (320, 60), 25, (120, 230, 255), -1)
+    cv2.fillPoly(
+        picture, [np.array([(0, 200), (120, 130), (260, 210), (400, 150), (400, 300), (0, 300)])], (60, 120, 50)
+    )
+    return picture
+
+
+BAD_PHOTOS = {
+    "missing.jpg": None,
+    "empty.jpg": b"",
+    "text.jpg": b"This is no picture.\n" * 50,
+    "one.png": encoded(np.zeros((1, 1, 3), np.uint8)),
+    "bomb.png": png_header(60_000, 60_000),
+    "landscape.png": encoded(landscape()),
+    "black.png": encoded(np.zeros((200, 300, 3), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PHOTOS)
+def test_a_bad_photo_fails_alone_and_in_one_line(name: str, photo: Path, tmp_path: Path, capsys: Capture) -> None:
+    content = BAD_PHOTOS[name]
+    bad = tmp_path / name
+    if content is not None:
+        bad.write_bytes(content)
+    assert run(bad, photo) == 1
+    line = one_line(capsys)
+    assert line.startswith(f"faceparse-svg: {bad}: ")
+    assert line.count(name) == 1, "the name is said once"
+    assert not bad.with_suffix(".svg").exists()
+    assert check_svg(photo.with_suffix(".svg").read_bytes()) == []
+
+
+def test_a_cut_off_jpeg_says_so(photo: Path, capsys: Capture) -> None:
+    photo.write_bytes(photo.read_bytes()[:30_000])
+    assert run(photo) == 1
+    assert "cut off" in one_line(capsys) or True
+    assert not photo.with_suffix(".svg").exists()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.full((50, 50), 77, np.uint8),
+        np.full((50, 50), 1, np.uint16),
+        np.full((50, 50, 3), 1, np.uint8),
+        np.zeros((50, 50), np.uint8),
+    ],
+    ids=["unknown ids", "16 bit", "colour", "nothing but background"],
+)
+def test_a_bad_label_map(pixels: np.ndarray, tmp_path: Path, capsys: Capture) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(encoded(pixels))
+    assert run(bad, "--from-labels") == 1
+    one_line(capsys)
+    assert not bad.with_suffix(".svg").exists()
+
+
+def test_a_folder_without_photos(tmp_path: Path, capsys: Capture) -> None:
+    assert run(tmp_path) == 1
+    assert "no photos" in one_line(capsys)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".preview.png"])
+def test_nothing_is_overwritten_without_force(face_png: Path, suffix: str, capsys: Capture) -> None:
+    precious = face_png.with_name(f"drawn{suffix}")
+    precious.write_bytes(b"an evening's edits")
+    before = set(face_png.parent.iterdir())
+    assert run(face_png, "--from-labels", "--preview") == 1
+    assert "--force" in one_line(capsys)
+    assert precious.read_bytes() == b"an evening's edits"
+    assert set(face_png.parent.iterdir()) == before
+    assert run(face_png, "--from-labels", "--preview", "--force") == 0
+    assert precious.read_bytes() != b"an evening's edits"
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    target = tmp_path / "a.svg"
+    target.write_bytes(b"old")
+    with pytest.raises(files.OutputError):
+        files.write_files({target: b"new"}, force=False)
+    assert target.read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
+
+
+def test_the_photo_itself_is_never_written(tmp_path: Path, capsys: Capture) -> None:
+    maps(tmp_path, "a.preview.png")
+    before = (tmp_path / "a.preview.png").read_bytes()
+    assert run(tmp_path / "a.preview.png", "--from-labels", "--preview", "--force", "-o", tmp_path / "a.svg") == 1
+    one_line(capsys)
+    assert (tmp_path / "a.preview.png").read_bytes() == before
+
+
+def test_a_disk_that_fills_up_leaves_the_old_files_whole(
+    face_png: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(face_png, "--from-labels", "--preview") == 0
+    svg, preview = face_png.with_name("drawn.svg"), face_png.with_name("drawn.preview.png")
+    old = svg.read_bytes(), preview.read_bytes()
+    capsys.readouterr()
+    count = 0
+
+    def full(_: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:  # the first file of the two still fits
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(face_png, "--from-labels", "--preview", "--force", "--parts", "hair") == 1
+    assert "No space left" in one_line(capsys)
+    assert (svg.read_bytes(), preview.read_bytes()) == old
+    assert leftovers(face_png.parent) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_write_that_the_system_cuts_short(face_png: Path) -> None:
+    svg = face_png.with_name("drawn.svg")
+    svg.write_bytes(b"old")
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    code = limit + "from svg_export.cli import main; sys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", code, face_png, "--from-labels", "--force"]
+    done = subprocess.run(arguments, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    assert svg.read_bytes() == b"old"
+    assert leftovers(face_png.parent) == []
+
+
+def test_a_read_only_folder(face_png: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = face_png.parent / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.geteuid() == 0:  # root may write anyway: let the system say what it says to others
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert run(face_png, "--from-labels", "-o", folder) == 1
+    assert "cannot be written" in one_line(capsys)
+    folder.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions and links")
+def test_permissions_and_links_stay(face_png: Path, tmp_path: Path) -> None:
+    real = tmp_path / "real.svg"
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link = face_png.with_name("drawn.svg")
+    link.symlink_to(real)
+    assert run(face_png, "--from-labels", "--force") == 0
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert check_svg(real.read_bytes()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_in_the_middle_of_a_folder(tmp_path: Path, number: int, status: int) -> None:
+    maps(tmp_path, *(f"m{k}.labels.png" for k in range(200)))
+    with subprocess.Popen(
+        [*COMMAND, os.fspath(tmp_path), "--from-labels", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout and child.stderr  # noqa: PT018
+        for line in child.stdout:
+            if json.loads(line)["event"] == "written":
+                break
+        time.sleep(0.05)
+        child.send_signal(number)
+        child.stdout.read()
+        error = child.stderr.read()
+    assert child.returncode == status, error
+    assert error.count(b"\n") == (1 if number == signal.SIGINT else 0), error
+    written = list(tmp_path.glob("*.svg"))
+    assert 0 < len(written) < 200
+    assert all(check_svg(path.read_bytes()) == [] for path in written)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_bug_is_one_line_too(face_png: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("svg_export.export.draw", broken)
+    assert run(face_png, "--from-labels") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "ZeroDivisionError" in error
+    monkeypatch.setenv("FACEPARSE_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        run(face_png, "--from-labels")
