@@ -1,0 +1,148 @@
+"""Planar map -> layers: paint order, underlap, completion, colours.
+
+Three ways for neighbours to meet, `joins`:
+
+underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
+          parts painted later, so that no page shines through. The head is solid beneath what it carries.
+stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
+cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
+
+Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
+(cleaning the label map comes before). Borders are fitted one by one: where two run within the tolerance of each other,
+those that cross are fitted again more tightly, and what still crosses is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.errors import LabelMapError
+from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
+from svg_export.outlines import Lengths, Outline, draw_outlines
+from svg_export.trace import planar_map
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A closed outline of n cubic Beziers."""
+
+    points: NDArray[np.float64]  #: (3 n, 2) px: on, control, control, on, ..; the last segment ends at points[0]
+    lines: NDArray[np.bool_]  #: (n,) segments that are straight (their controls lie at the thirds)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One path, filled by the even-odd rule: an outer ring, then its holes."""
+
+    rings: tuple[Ring, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All that is drawn of one part."""
+
+    part: int  #: id in faceparse_core.parts
+    shapes: tuple[Shape, ...]  #: largest first
+    fill: Rgb
+
+
+@dataclass(frozen=True)
+class TraceSettings:
+    """How borders become curves. Lengths are fractions of the head's size (the height of the face)."""
+
+    tolerance: float = 0.0030  #: 0.8 px of a 260 px head: how far a curve may stray from the smoothed border
+    smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
+    corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
+    corner_reach: float = 0.018  #: 4.7 px
+    joins: Literal["underlap", "stacked", "cutout"] = "underlap"
+    underlap: float = 0.006  #: 1.6 px: how far a part reaches beneath a later one at least, where there is room
+    hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
+    min_area: float = 0.00002  #: of the head's size squared, 1.4 px: islands below it are left out
+    decimals: int = 2  #: coordinates are rounded to this many
+
+
+#: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
+CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
+EVERY_PART = frozenset(PAINT_ORDER)
+
+_RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
+
+
+def build_layers(
+    labels: NDArray[np.uint8],
+    colors: Mapping[int, Rgb],
+    parts: frozenset[int] = EVERY_PART,
+    settings: TraceSettings = TraceSettings(),
+    head_size: float | None = None,
+) -> tuple[Layer, ...]:
+    """The layers of a label map, bottom to top.
+
+    labels     uint8 (H, W) of ids in faceparse_core.parts
+    colors     part id -> fill; the table's colour where there is none
+    parts      ids to draw; of the others, what lies on the head becomes head, the rest background
+    head_size  height of the face in px; None: that of the face in `labels`
+
+    Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
+    """
+    _check(labels)
+    ranks = _ranks(parts)[labels]
+    arcs = planar_map(ranks)
+    if not len(arcs):
+        return ()
+    size = head_size or _head_size(labels)
+    carried = frozenset(_RANK[part] for part in CARRIED)
+    lengths = Lengths(
+        tolerance=settings.tolerance * size,
+        smoothing=settings.smoothing * size,
+        corner=math.radians(settings.corner),
+        corner_reach=settings.corner_reach * size,
+        underlap=settings.underlap * size,
+        hidden_reach=settings.hidden_reach * size,
+        min_area=settings.min_area * size**2,
+        decimals=settings.decimals,
+    )
+    outlines = draw_outlines(arcs, lengths, settings.joins, (labels.shape[1], labels.shape[0]), _RANK[HEAD], carried)
+    return tuple(
+        Layer(part, tuple(_shape(rings) for rings in outlines[_RANK[part]]), colors.get(part, PARTS[part].color))
+        for part in PAINT_ORDER
+        if outlines.get(_RANK[part])
+    )
+
+
+def _shape(rings: list[Outline]) -> Shape:
+    return Shape(tuple(Ring(ring.control[:, :3].reshape(-1, 2), ring.straight) for ring in rings))
+
+
+def _check(labels: NDArray[np.uint8]) -> None:
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype != np.uint8:
+        what = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
+        raise LabelMapError(f"a label map is uint8 (height, width), one part id a pixel; this is {what}")
+    if labels.size and int(labels.max()) >= len(PARTS):
+        unknown = [value for value in np.unique(labels).tolist() if value >= len(PARTS)]
+        raise LabelMapError(f"the label map has unknown part ids {unknown}; known are 0 to {len(PARTS) - 1}")
+
+
+def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:
+    """Part id -> rank in the paint order, uint8 (256,), of parts that are not drawn that of what shows instead."""
+    table = np.zeros(256, np.uint8)
+    for part in PAINT_ORDER:
+        shown = part if part in parts else HEAD if PARTS[part].on_head and HEAD in parts else BACKGROUND
+        table[part] = _RANK.get(shown, 0)
+    return table
+
+
+def _head_size(labels: NDArray[np.uint8]) -> float:
+    """Height of the face in the label map, px; where there is none, half of what there is."""
+    is_face = np.zeros(256, np.bool_)
+    is_face[list(FACE)] = True
+    rows = np.flatnonzero(is_face[labels].any(axis=1))
+    if len(rows):
+        return float(rows[-1] - rows[0] + 1)
+    rows = np.flatnonzero(labels.any(axis=1))
+    return float(rows[-1] - rows[0] + 1) / 2
