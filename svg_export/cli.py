@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from faceparse_core.errors import FaceParseError, ModelError
 from faceparse_core.parts import PRESETS, select_parts
 from svg_export import __version__
-from svg_export.files import STDIN, Job, check_outputs, find_inputs, plan, write_files
+from svg_export.files import STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
 from svg_export.report import PROGRAM, Report, silence
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespa
         except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
             if os.environ.get("FACEPARSE_TRACEBACK"):
                 raise
-            report.fail(job.source, _explain(error).removeprefix(f"{job.source}: "))
+            report.fail(job.source, _explain(error, job.source))
 
 
 def _draw_one(
@@ -236,12 +236,13 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
     write_files(contents, force)
 
 
-def _explain(error: Exception) -> str:
-    """One line about what went wrong, for people."""
+def _explain(error: Exception, source: str) -> str:
+    """One line about what went wrong with a photo, for people; the line begins with the photo's name already."""
     if isinstance(error, FaceParseError):
-        return str(error)
+        return str(error).removeprefix(f"{source}: ")
     if isinstance(error, MemoryError):
         return "not enough memory for a picture of this size"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+        other = error.filename not in (None, source)
+        return f"{shown(error.filename)}: {error.strerror}" if other else error.strerror
     return f"{type(error).__name__}: {error} (a bug in {PROGRAM}; FACEPARSE_TRACEBACK=1 shows where)"

@@ -19,7 +19,7 @@ LABELS_SUFFIX, PREVIEW_SUFFIX = ".labels.png", ".preview.png"
 
 
 class OutputError(FaceParseError):
-    """A file that should be written exists already, or its folder is missing or read-only."""
+    """A file cannot be written: it exists already, its folder is missing or read-only, the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
     """Write files so that each is the old one or the new one, whole, whatever happens in between.
 
     All are written to temporary files in the same folder first and moved into place at the end: a disk that fills up
-    leaves every old file as it was. Raises OutputError or OSError; the temporary files are gone either way.
+    leaves every old file as it was. Raises OutputError; the temporary files are gone either way.
     """
     staged: dict[Path, Path] = {}
     try:
@@ -147,6 +147,9 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
             if not force and os.path.lexists(target):
                 raise OutputError(f"{shown(target)} appeared meanwhile; --force overwrites it")
             os.replace(temporary, target)
+    except OSError as error:
+        names = ", ".join(shown(path) for path in contents)
+        raise OutputError(f"could not write {names}: {error.strerror}; what was there is as it was") from error
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)

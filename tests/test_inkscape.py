@@ -46,7 +46,7 @@ def svg(tmp_path: Path, drawn: Drawn) -> Path:
 def test_it_lists_our_layers_by_name(svg: Path, drawn: Drawn) -> None:
     said = inkscape("--actions=select-all:layers;select-list", os.fspath(svg), folder=svg.parent)
     listed = [line.split()[0] for line in said.splitlines() if line.strip()]
-    assert [name for name in listed if name in BY_NAME] == drawn.names
+    assert [name for name in listed if name in BY_NAME] == ["background", *drawn.names]
     assert drawn.names == [PARTS[part].name for part in PAINT_ORDER if PARTS[part].name in drawn.names]
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceparse_core.parts import PRESETS
+from faceparse_core.parts import HAIR, PRESETS
 from svg_export.export import Drawn, draw
 from svg_export.preview import paint
 
@@ -22,7 +22,7 @@ def resvg(svg: bytes) -> np.ndarray:
     import resvg_py
 
     # resvg takes mm at 96 px per inch too: the picture has the photo's size.
-    return _rgb(bytes(resvg_py.svg_to_bytes(svg_string=svg.decode(), background="white")))
+    return _rgb(bytes(resvg_py.svg_to_bytes(svg_string=svg.decode(), background="white", dpi=96)))
 
 
 def librsvg(svg: bytes) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_the_preview_shows_what_a_renderer_shows(drawn: Drawn, face: np.ndarray)
 
 def test_the_comparison_can_fail(face: np.ndarray) -> None:
     whole = draw(face, {}, PRESETS["all"], title="A face").svg
-    part = draw(face, {}, PRESETS["all"] - {10}, title="A face").svg  # the nose is missing
+    part = draw(face, {}, PRESETS["all"] - {HAIR}, title="A face").svg
     moved = whole.replace(b'viewBox="0 0 ', b'viewBox="3 0 ')
     for other in (part, moved):
         mean, share = apart(resvg(whole), librsvg(other))
