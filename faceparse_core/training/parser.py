@@ -8,6 +8,7 @@ the running mean of the weights.
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -97,6 +98,28 @@ def parsing_loss(scores: Tensor, labels: Tensor, rendered: Tensor) -> Tensor:
     return hardest + 0.5 * dice[present].mean()
 
 
+def backward(network: nn.Module, rgb: Tensor, labels: Tensor, rendered: Tensor, s: TrainSettings) -> float:
+    """Gradients of the loss on these pictures into `network`; returns the loss."""
+    network.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = network(normalise(rgb.float().contiguous(memory_format=torch.channels_last)))
+    weights = (1.0, s.auxiliary, s.auxiliary)
+    losses = [weight * parsing_loss(scores, labels, rendered) for weight, scores in zip(weights, outputs, strict=True)]
+    loss = torch.stack(losses).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item()
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move the running mean of the weights (and of the statistics) towards `network`."""
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - keep)
+        else:
+            mean.copy_(value)
+
+
 def batches(data: Path, s: TrainSettings, start: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)); step k depends on the seed and k only."""
     human, rendered = celebamask_train(data), [to_celeba_frame(pair) for pair in facesynthetics_train(data)]
@@ -165,31 +188,33 @@ def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resu
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
     network.train()
+    # One replica a core, each with its share of the batch and one thread: they meet once a step. Threads inside of
+    # the operations would meet hundreds of times, and wait for each other wherever the machine does other work too.
+    workers = min(os.cpu_count() or 1, s.batch)
+    replicas = [network, *(copy.deepcopy(network) for _ in range(workers - 1))]
+    pool = ThreadPoolExecutor(workers)
+    torch.set_num_threads(1)
     began, losses = time.monotonic(), 0.0
     stream = batches(data, s, start)
     for step in range(start, s.steps):
         for group in optimizer.param_groups:
             group["lr"] = s.rate * rate_factor(step, s)
         rgb, labels, rendered = next(stream)
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = network(normalise(rgb.float()))
-        weights = (1.0, s.auxiliary, s.auxiliary)
-        loss = sum(
-            (weight * parsing_loss(scores, labels, rendered) for weight, scores in zip(weights, outputs, strict=True)),
-            torch.zeros(()),
-        )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        shares = [pool.submit(backward, replica, rgb[k::workers], labels[k::workers], rendered[k::workers], s)
+                  for k, replica in enumerate(replicas)]  # fmt: skip
+        loss = sum(share.result() for share in shares) / workers
+        gradients = [[p.grad for p in replica.parameters() if p.grad is not None] for replica in replicas]
+        for others in gradients[1:]:
+            torch._foreach_add_(gradients[0], others)
+        torch._foreach_div_(gradients[0], float(workers))
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        keep = min(s.ema, (step + 1) / (step + 10))
         with torch.no_grad():
-            for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(value, 1 - keep)
-                else:
-                    mean.copy_(value)
-        losses = loss.item() if step == start else 0.98 * losses + 0.02 * loss.item()
+            for replica in replicas[1:]:
+                torch._foreach_copy_(list(replica.parameters()), list(network.parameters()))
+            if step % 4 == 0:  # the mean moves slowly: every fourth step is enough
+                follow(average, network, min(s.ema**4, (step + 1) / (step + 10)))
+        losses = loss if step == start else 0.98 * losses + 0.02 * loss
         done = step + 1
         if done % 25 == 0 or done == s.steps:
             speed = (done - start) / (time.monotonic() - began)

@@ -1,0 +1,209 @@
+"""Class scores -> label map of the photo -> cleaned label map of one head.
+
+Lengths are fractions of the head's size (the face's height in px), so that a small and a large photo look the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, NOSE, PAIRS, PARTS
+
+if TYPE_CHECKING:
+    from faceparse_core.heads import Head
+
+Labels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond the photo
+
+#: Parts that are small by nature: brows, eyes, earrings, mouth, lips, necklace.
+_SMALL = frozenset((2, 3, 4, 5, 9, 11, 12, 13, 15))
+#: Parts of which a head shows one piece (eyes, ears, nose); whatever else is called so is a mistake.
+_SINGLE = frozenset((4, 5, 7, 8, NOSE))
+
+
+@dataclass(frozen=True)
+class CleanSettings:
+    speck: float = 0.045  # pieces and holes smaller than this squared are filled from around ...
+    small_speck: float = 0.018  # ... earrings, necklaces, brows, eyes and lips: smaller than this squared
+    near: float = 0.75  # skin further from the face's centre than this is not this head's
+    side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
+
+
+def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int], tile: int = 8) -> Labels:
+    """Label map (H, W) = `shape` from scores (classes, h, w) that cover `box` of the photo; 0 outside of the box.
+
+    The scores are interpolated bilinearly at every pixel's centre before the argmax, so that borders come out smooth
+    at the photo's resolution. It goes by tiles of score cells, and in each only the classes are weighed that are
+    among the three strongest at one of its corners: any other would have to win between corners at which it is
+    fourth or worse.
+    """
+    out = np.zeros(shape, np.uint8)
+    classes, rows, columns = scores.shape
+    strongest = np.argpartition(scores, classes - 3, axis=0)[-3:]
+    first = scores.argmax(0)
+    bands_y = [_band(top, tile, rows, box[1], box[3], shape[0]) for top in range(0, rows, tile)]
+    bands_x = [_band(left, tile, columns, box[0], box[2], shape[1]) for left in range(0, columns, tile)]
+    for ys, row_cells, row_weights in bands_y:
+        for xs, column_cells, column_weights in bands_x:
+            if ys.stop <= ys.start or xs.stop <= xs.start:
+                continue
+            winners = np.unique(first[row_cells, column_cells])
+            if len(winners) == 1:
+                out[ys, xs] = winners[0]
+                continue
+            rivals = np.unique(strongest[:, row_cells, column_cells])
+            values = row_weights @ scores[rivals, row_cells, column_cells] @ column_weights.T
+            out[ys, xs] = rivals[values.argmax(0)]
+    return out
+
+
+def _band(first: int, tile: int, cells: int, start: float, stop: float, limit: int) -> tuple[
+    slice, slice, NDArray[np.float32]
+]:  # fmt: skip
+    """Pixels whose centres lie in `tile` cells from `first` on, the cells they draw from, and the weights (px, cells)."""
+    cell = (stop - start) / cells  # px
+    edges = start + first * cell, start + min(first + tile, cells) * cell
+    low, high = (int(np.clip(np.ceil(edge - 0.5), 0, limit)) for edge in edges)
+    drawn = slice(max(0, first - 1), min(cells, first + tile + 1))
+    position = (np.arange(low, high) + 0.5 - start) / cell - 0.5  # in cells, 0 = the first cell's centre
+    distance = np.abs(np.clip(position, 0, cells - 1)[:, None] - np.arange(drawn.start, drawn.stop))
+    return slice(low, high), drawn, np.maximum(0, 1 - distance).astype(np.float32)
+
+
+def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSettings()) -> Labels:
+    """A copy of `labels` (H, W) that holds this one head, its hair, hat, ears, neck and clothes, without specks.
+
+    Returns a map without any HEAD where nothing at `head` looks like a face.
+    """
+    out = labels.copy()
+    if not out.any():
+        return out
+    box = _box(out != BACKGROUND)
+    view = out[box]
+    centre = np.array([head.x - box[1].start, head.y - box[0].start])
+    _keep_this_head(view, centre, head.size, settings)
+    _fill_specks(view, head.size, settings)
+    _keep_features_on_head(view)
+    _name_sides(view, centre, head.size, settings)
+    return out
+
+
+def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """4-connected pieces of `mask`: their map (0 = none), their (x, y, width, height, area) and their centroids (x, y)."""
+    import cv2
+
+    _, index, stats, centroids = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    return index.astype(np.int32, copy=False), stats.astype(np.int32, copy=False), centroids
+
+
+def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings) -> None:
+    """Background in place of faces further off, and of whatever does not hang together with this head."""
+    face = np.isin(view, [*FACE, BEARD])
+    index, stats, centroids = _pieces(face)
+    if len(stats) == 1:
+        view[:] = BACKGROUND
+        return
+    # How far the piece's box is from the face's centre, 0 inside: a face cut in two by hair keeps both halves.
+    low, high = stats[:, :2], stats[:, :2] + stats[:, 2:4]
+    gap = np.hypot(*(np.maximum(0, np.maximum(low - centre, centre - high))).T)
+    lies = np.hypot(*(centroids - centre).T)
+    own = (gap < 0.35 * size) & (lies < s.near * size)
+    own[0] = False
+    if not own.any():
+        view[:] = BACKGROUND
+        return
+    largest = np.flatnonzero(own)[stats[own, 4].argmax()]
+    if stats[largest, 4] < (0.3 * size) ** 2:
+        view[:] = BACKGROUND
+        return
+    foreign = ~own
+    foreign[0] = False
+    mine = own[index]
+    view[foreign[index]] = BACKGROUND
+    pieces, _, _ = _pieces(view != BACKGROUND)
+    hangs = np.zeros(pieces.max() + 1, bool)
+    hangs[np.unique(pieces[mine])] = True
+    view[~hangs[pieces]] = BACKGROUND
+
+
+def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
+    """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
+    specks = np.zeros(view.shape, bool)
+    for part in np.unique(view):
+        fraction = s.small_speck if part in _SMALL else s.speck
+        box = _box(view == part)
+        index, stats, _ = _pieces(view[box] == part)
+        small = stats[:, 4] < (fraction * size) ** 2
+        small[0] = False
+        if part in _SINGLE and len(stats) > 2:
+            small |= stats[:, 4] < stats[1:, 4].max()
+            small[0] = False
+        if small.any():
+            specks[box] |= small[index]
+    _fill(view, specks)
+
+
+def _fill(view: Labels, holes: NDArray[np.bool_]) -> None:
+    """Give every pixel of `holes` the label of the nearest pixel outside of them."""
+    if not holes.any() or holes.all():
+        return
+    import cv2
+
+    box = _box(holes)
+    area = view[box]
+    _, nearest = cv2.distanceTransformWithLabels(
+        holes[box].view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    known = ~holes[box]
+    by_index = np.zeros(int(nearest.max()) + 1, np.uint8)
+    by_index[nearest[known]] = area[known]
+    area[~known] = by_index[nearest[~known]]
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The bounding box of a mask that is not empty, with a pixel around it where there is one."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    (top, bottom), (left, right) = rows[[0, -1]], columns[[0, -1]]
+    return slice(max(0, top - 1), bottom + 2), slice(max(0, left - 1), right + 2)
+
+
+def _keep_features_on_head(view: Labels) -> None:
+    """Features that touch neither the head nor a feature that does are filled from around."""
+    on_head = [part.id for part in PARTS if part.on_head]
+    index, _, _ = _pieces(np.isin(view, [HEAD, *on_head]))
+    carried = np.zeros(index.max() + 1, bool)
+    carried[np.unique(index[view == HEAD])] = True
+    carried[0] = True
+    _fill(view, ~carried[index])
+
+
+def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings) -> None:
+    """Rename brows, eyes and ears by the side of the nose on which they lie: the subject's left is on our right."""
+    nose = view == NOSE
+    middle = np.array([axis.mean() for axis in np.nonzero(nose)[::-1]]) if nose.any() else centre
+    across = _across(view)
+    for left, right in PAIRS:
+        for wrong, name in ((left, right), (right, left)):
+            if not (view == wrong).any():
+                continue
+            box = _box(view == wrong)
+            index, stats, centroids = _pieces(view[box] == wrong)
+            offset = np.array([box[1].start, box[0].start]) - middle
+            place = (centroids + offset) @ across / size  # > 0: on the picture's right, the subject's left
+            stray = place < -s.side if wrong == left else place > s.side
+            stray[0] = False
+            view[box][stray[index]] = name
+
+
+def _across(view: Labels) -> NDArray[np.float64]:
+    """Unit vector (x, y) along the head's own horizontal, to the picture's right: from the mouth to the brows, turned."""
+    low, high = (np.nonzero(np.isin(view, parts)) for parts in ((11, 12, 13), (2, 3, 4, 5)))
+    if not len(low[0]) or not len(high[0]):
+        return np.array([1.0, 0.0])
+    up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])
+    across = np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))
+    return across

@@ -1,0 +1,94 @@
+"""The colour of each part: a robust mean of the photo's pixels, in Oklab.
+
+Oklab (Ottosson 2020, https://bottosson.github.io/posts/oklab/) is a perceptual space: there the mean of two colours
+looks half way between them, which a mean of sRGB bytes does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.parts import PARTS, Rgb
+
+_LMS = np.array([
+    [0.4122214708, 0.5363325363, 0.0514459929],
+    [0.2119034982, 0.6806995451, 0.1073969566],
+    [0.0883024619, 0.2817188376, 0.6299787005],
+])  # linear sRGB -> cone responses; the matrices are Ottosson's  # fmt: skip
+_LAB = np.array([
+    [0.2104542553, 0.7936177850, -0.0040720468],
+    [1.9779984951, -2.4285922050, 0.4505937099],
+    [0.0259040371, 0.7827717662, -0.8086757660],
+])  # fmt: skip
+
+_SAMPLES = 4096  #: pixels that are looked at per part
+_ROUNDS = 4  #: of weighing down what is far from the mean
+_REACH = 0.08  #: Oklab distance at which a pixel counts half
+
+
+def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, Rgb]:
+    """sRGB colour of every id that occurs in `labels` (H, W), from the photo (H, W, 3).
+
+    Pixels within a few px of another part are left out where a part has others, for the lens mixes them. The mean is
+    reweighted by distance, so that highlights, shadows and stray pixels hardly count.
+    """
+    step = max(1, round((labels.size / 1_000_000) ** 0.5))  # a megapixel says it all
+    labels, rgb = labels[::step, ::step], rgb[::step, ::step]
+    inside = _inside(labels, reach=2)
+    colors = {}
+    for part in range(len(PARTS)):
+        mine = labels == part
+        places = np.flatnonzero(mine & inside)
+        if len(places) < 16:
+            places = np.flatnonzero(mine)
+        if len(places):
+            places = places[:: max(1, len(places) // _SAMPLES)]
+            colors[part] = robust_mean(rgb[np.divmod(places, labels.shape[1])])
+    return colors
+
+
+def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:
+    """The colour around which `pixels` (n, 3) crowd, as sRGB bytes."""
+    lab = srgb_to_oklab(pixels)
+    mean = np.median(lab, axis=0)
+    for _ in range(_ROUNDS):
+        weights = 1 / (1 + ((lab - mean) ** 2).sum(1) / _REACH**2)
+        mean = weights @ lab / weights.sum()
+    red, green, blue = (int(value) for value in oklab_to_srgb(mean[None])[0])
+    return red, green, blue
+
+
+def srgb_to_oklab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """uint8 sRGB (n, 3) -> Oklab (n, 3)."""
+    linear = _LINEAR[rgb]
+    lab: NDArray[np.float64] = np.cbrt(linear @ _LMS.T) @ _LAB.T
+    return lab
+
+
+def oklab_to_srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Oklab (n, 3) -> uint8 sRGB (n, 3), clipped to what sRGB can show."""
+    linear = np.clip(((lab @ np.linalg.inv(_LAB).T) ** 3) @ np.linalg.inv(_LMS).T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+    return np.rint(encoded * 255).astype(np.uint8)
+
+
+def _inside(labels: NDArray[np.uint8], reach: int) -> NDArray[np.bool_]:
+    """Pixels whose neighbours `reach` px up, down, left and right bear the same label."""
+    inside = np.ones(labels.shape, bool)
+    for axis in (0, 1):
+        near, far = (labels[reach:], labels[:-reach]) if axis == 0 else (labels[:, reach:], labels[:, :-reach])
+        same = near == far
+        first, second = (inside[reach:], inside[:-reach]) if axis == 0 else (inside[:, reach:], inside[:, :-reach])
+        first &= same
+        second &= same
+    return inside
+
+
+def _decode_srgb() -> NDArray[np.float64]:
+    encoded = np.arange(256) / 255
+    linear: NDArray[np.float64] = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return linear
+
+
+_LINEAR = _decode_srgb()  #: linear light of each sRGB byte

@@ -1,0 +1,145 @@
+"""The recipe: photo -> the label map and the colours of its largest head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.clean import Box, CleanSettings, clean_labels, upsample_labels
+from faceparse_core.colors import part_colors
+from faceparse_core.errors import NoFaceError
+from faceparse_core.parts import BACKGROUND, BEARD, HEAD, PARTS, Rgb
+
+if TYPE_CHECKING:
+    from faceparse_core.heads import Head
+    from faceparse_core.parser import ModelInfo, Parser
+    from faceparse_core.photo import Photo
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every default of the way from photo to label map."""
+
+    wider: float = 1.5  # the second crop in sides of the first, for hair, hats and shoulders that the first cut off
+    seam: float = 0.06  # of the first crop's side, over which the two are blended
+    mirror: bool = False  # parse the mirrored crop too and take the mean: a little better, twice the time
+    clean: CleanSettings = field(default_factory=CleanSettings)
+
+
+@dataclass(frozen=True)
+class Parsing:
+    """What is where in a photo, for its largest head."""
+
+    labels: NDArray[np.uint8]  #: (H, W) part ids, the photo's size
+    colors: dict[int, Rgb]  #: the colour of each part that is there, and of the background
+    head_size: float  #: the face's height in px; what all lengths are relative to
+    heads: int  #: how many heads the photo shows
+    model: ModelInfo
+
+
+def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings = Settings()) -> Parsing:
+    """Find the largest head, parse it in a crop of its own, clean the map. Raises NoFaceError, ModelError."""
+    from faceparse_core.heads import find_heads
+    from faceparse_core.parser import load_parser
+
+    parser = parser or load_parser()
+    heads = find_heads(photo.rgb)
+    for head in heads:  # usually the first; where the finder mistook a hand for a head, the next
+        scores, box = score_head(photo.rgb, head, parser, settings)
+        labels = clean_labels(upsample_labels(scores, box, photo.rgb.shape[:2]), head, settings.clean)
+        if shows_face(labels):
+            return Parsing(labels, part_colors(photo.rgb, labels), head.size, len(heads), parser.info)
+    raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
+
+
+def shows_face(labels: NDArray[np.uint8]) -> bool:
+    """Whether the map holds skin with at least two kinds of feature on it."""
+    counts = np.bincount(labels.ravel(), minlength=len(PARTS))
+    kinds = ((2, 3), (4, 5, 6), (10,), (11, 12, 13))  # brows; eyes or glasses; nose; mouth
+    return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= 2
+
+
+def score_head(
+    rgb: NDArray[np.uint8], head: Head, parser: Parser, settings: Settings = Settings()
+) -> tuple[NDArray[np.float32], Box]:
+    """Class scores (classes, h, w) around `head` and the box of the photo that they cover.
+
+    Where hair, a hat or clothes reach the crop's edge inside of the photo, a wider crop is parsed too: it lends what
+    lies outside of the first, on the same grid of cells.
+    """
+    from faceparse_core.heads import crop_box
+
+    crop = crop_box(head, parser.frame)
+    x0, y0, side = round(crop.left), round(crop.top), max(2, round(crop.side))
+    box = (x0, y0, x0 + side, y0 + side)
+    scores = _score_crop(rgb, box, parser, settings.mirror)
+    if not _cut_off(scores, box, rgb.shape[:2]):
+        return scores, box
+    return _widen(scores, box, rgb, parser, settings)
+
+
+def _score_crop(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) -> NDArray[np.float32]:
+    """Scores (classes, h, w) of a square box; what lies beyond the photo repeats its edge."""
+    import cv2
+
+    x0, y0, x1, y1 = box
+    height, width = rgb.shape[:2]
+    inner = rgb[max(0, y0) : min(height, y1), max(0, x0) : min(width, x1)]
+    crop = cv2.copyMakeBorder(
+        inner, max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width), cv2.BORDER_REPLICATE
+    )
+    shrinks = crop.shape[0] > parser.size
+    crop = cv2.resize(crop, (parser.size, parser.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    batch = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
+    scores = parser.run(batch)
+    if mirror:
+        swapped = mirrored_classes(len(scores))
+        scores = (scores + parser.run(np.ascontiguousarray(batch[..., ::-1]))[swapped][..., ::-1]) / 2
+    return scores
+
+
+def mirrored_classes(classes: int) -> list[int]:
+    """For each class the one that stands for it in a mirrored picture: left and right change places."""
+    from faceparse_core.parts import PAIRS
+
+    swap = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
+    return [swap.get(part, part) for part in range(classes)]
+
+
+def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> bool:
+    """Whether anything but background lies on an edge of the crop that is not an edge of the photo."""
+    labels = scores.argmax(0)
+    x0, y0, x1, y1 = box
+    edges = ((x0 > 0, labels[:, 0]), (y0 > 0, labels[0]), (x1 < shape[1], labels[:, -1]), (y1 < shape[0], labels[-1]))
+    return any(inside and (edge != BACKGROUND).any() for inside, edge in edges)
+
+
+def _widen(
+    scores: NDArray[np.float32], box: Box, rgb: NDArray[np.uint8], parser: Parser, s: Settings
+) -> tuple[NDArray[np.float32], Box]:
+    import cv2
+
+    cells = scores.shape[1]
+    more = round(cells * (s.wider - 1) / 2)  # cells on every side
+    cell = (box[2] - box[0]) / cells
+    margin = round(more * cell)
+    wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
+    wide = _score_crop(rgb, wide_box, parser, s.mirror)
+    total = cells + 2 * more
+    canvas = np.stack([cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide])
+    ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)
+    share = np.minimum(ramp[:, None], ramp).astype(np.float32)
+    # Logits of two passes need not agree in size: what is blended are log probabilities.
+    inner = (slice(None), slice(more, more + cells), slice(more, more + cells))
+    canvas = _log_probabilities(canvas)
+    canvas[inner] = share * _log_probabilities(scores) + (1 - share) * canvas[inner]
+    return canvas, wide_box
+
+
+def _log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    peak = scores - scores.max(0)
+    out: NDArray[np.float32] = peak - np.log(np.exp(peak).sum(0))
+    return out
