@@ -15,7 +15,7 @@ nox.needs_version = ">=2024.4"
 nox.options.sessions = QUICK
 nox.options.error_on_missing_interpreters = True
 
-PYTEST = ("pytest>=8", "resvg_py>=0.1.5")
+PYTEST = ("pytest>=8", "hypothesis>=6.100", "resvg_py>=0.1.5")
 ENVIRONMENT_LIMIT_MB = 450  # what a default install may take on disk
 
 

@@ -239,7 +239,9 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
 def _explain(error: Exception, source: str) -> str:
     """One line about what went wrong with a photo, for people; the line begins with the photo's name already."""
     if isinstance(error, FaceParseError):
-        return str(error).removeprefix(f"{source}: ")
+        from faceparse_core.photo import printable
+
+        return str(error).removeprefix(f"{printable(source)}: ")
     if isinstance(error, MemoryError):
         return "not enough memory for a picture of this size"
     if isinstance(error, OSError) and error.strerror:
