@@ -75,13 +75,13 @@ def score_head(
     crop = crop_box(head, parser.frame)
     x0, y0, side = round(crop.left), round(crop.top), max(2, round(crop.side))
     box = (x0, y0, x0 + side, y0 + side)
-    scores = _score_crop(rgb, box, parser, settings.mirror)
+    scores = score_box(rgb, box, parser, settings.mirror)
     if not _cut_off(scores, box, rgb.shape[:2]):
         return scores, box
     return _widen(scores, box, rgb, parser, settings)
 
 
-def _score_crop(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) -> NDArray[np.float32]:
+def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) -> NDArray[np.float32]:
     """Scores (classes, h, w) of a square box; what lies beyond the photo repeats its edge."""
     import cv2
 
@@ -127,7 +127,7 @@ def _widen(
     cell = (box[2] - box[0]) / cells
     margin = round(more * cell)
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-    wide = _score_crop(rgb, wide_box, parser, s.mirror)
+    wide = score_box(rgb, wide_box, parser, s.mirror)
     total = cells + 2 * more
     canvas = np.stack([cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide])
     ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)

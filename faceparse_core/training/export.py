@@ -1,0 +1,112 @@
+"""Trained weights -> the .onnx that travels in the package, and back.
+
+The batch norms are folded into the convolutions, the auxiliary heads left out, the normalisation put in front. The
+weights are stored as float16, cast to float32 when the file is loaded: half the bytes, the speed of float32.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from faceparse_core.bisenet import BiSeNet
+from faceparse_core.errors import ModelError
+from faceparse_core.parts import PARTS
+from faceparse_core.training.parser import normalise
+
+_PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("conv_atten", "bn_atten"), ("0", "1"))
+
+
+class ParserNetwork(nn.Module):
+    """What is exported: RGB 0..255, float32 (n, 3, h, w), to class scores (n, classes, h/4, w/4)."""
+
+    def __init__(self, network: BiSeNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        scores: Tensor = self.network(normalise(rgb))
+        return scores
+
+
+def load_checkpoint(path: Path) -> BiSeNet:
+    """The running mean of the weights of a training run, in evaluation mode. Raises ModelError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = BiSeNet(len(PARTS), state["settings"]["width"], detail=True)
+        network.load_state_dict(state["average"])
+    except Exception as error:  # a pickle can fail in any way
+        raise ModelError(f"{path}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
+    return network.eval()
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """Fold every batch norm into the convolution before it, in place; returns `network`."""
+    for module in list(network.modules()):
+        children = dict(module.named_children())
+        for conv, norm in _PAIRS:
+            if isinstance(children.get(norm), nn.BatchNorm2d):
+                setattr(module, conv, fuse_conv_bn_eval(children[conv], children[norm]))
+                setattr(module, norm, nn.Identity())
+    return network
+
+
+def export_parser(network: BiSeNet, path: Path, size: int, frame: float) -> None:
+    """Write `path`. `size`: px, the square that the parser shall read; `frame`: its side in face heights."""
+    parser = ParserNetwork(network)
+    fold(parser)
+    del network.conv_out16, network.conv_out32
+    write_onnx(parser, path, size, ["scores"], {"faceparse.size": str(size), "faceparse.frame": str(frame)})
+
+
+def write_onnx(network: nn.Module, path: Path, size: int, outputs: list[str], metadata: Mapping[str, str]) -> None:
+    """Write a network that takes `rgb` (n, 3, h, w) as .onnx with float16 weights under their own names."""
+    buffer = io.BytesIO()
+    axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in ["rgb", *outputs]}
+    with torch.inference_mode():
+        torch.onnx.export(
+            network.eval(), (torch.zeros(1, 3, size, size),), buffer, input_names=["rgb"], output_names=outputs,
+            dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=False,
+        )  # fmt: skip
+    model = onnx.load_from_string(buffer.getvalue())
+    _store_half(model.graph)
+    del model.metadata_props[:]
+    for key, value in metadata.items():
+        model.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _store_half(graph: onnx.GraphProto) -> None:
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size > 64:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def restore_parser(path: Path) -> nn.Module:
+    """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
+    weights = {}
+    for tensor in onnx.load(path).graph.initializer:
+        weights[tensor.name.removesuffix(".half")] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+    base = weights["network.cp.resnet.conv1.weight"].shape[0]
+    network = BiSeNet(len(PARTS), base / 64, detail=True)
+    parser = ParserNetwork(network)
+    fold(parser.eval())
+    del network.conv_out16, network.conv_out32
+    parser.load_state_dict({key: weights[key] for key in parser.state_dict()})
+    return parser
