@@ -1,0 +1,121 @@
+"""Where the heads are: a small network looks at the whole photo once and marks the faces' centres and heights.
+
+The network is ours (`training/finder.py`). It takes the photo fitted into a square with grey beside it, `rgb` float32
+(1, 3, 192, 192), 0..255, and answers for each of 24 x 24 cells:
+
+    heat   (1, 1, 24, 24)  how sure it is that a face's centre lies here, 0..1
+    size   (1, 1, 24, 24)  that face's height as a fraction of the square
+    shift  (1, 2, 24, 24)  how many cells the centre lies right of and below the cell's own centre
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.onnx_session import load_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+SQUARE = 192  #: side of the network's input in pixels
+PADDING = 128  #: grey beside a photo that is not square
+SURE_ENOUGH = 0.35  #: heat from which on a peak is a head
+APART = 0.5  #: two centres nearer than this, in heights of the larger face, are one head found twice
+
+#: CelebAMask-HQ's framing in face heights: the crop's side, and how far its centre lies above the face's.
+CELEBA_SIDE, CELEBA_LIFT = 1.34, 0.074
+
+
+@dataclass(frozen=True)
+class Head:
+    """A face in a photo: centre and height, in its pixels, of the box around all `parts.FACE`; score 0..1."""
+
+    x: float
+    y: float
+    size: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the photo, in its pixels. It may reach beyond the photo's edge."""
+
+    left: float
+    top: float
+    side: float
+
+
+def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 0) -> tuple[Head, ...]:
+    """The heads in uint8 RGB (H, W, 3), the largest first; () where there are none.
+
+    model    path of another finder's .onnx; None takes the embedded one
+    threads  of ONNX Runtime, 0 = one per core
+
+    Raises ModelError where the model cannot be run.
+    """
+    square, scale, (left, top) = _fit(rgb)
+    session = _session(model, threads)
+    batch = square.transpose(2, 0, 1)[None].astype(np.float32)
+    heat, size, shift = session.run(["heat", "size", "shift"], {"rgb": batch})
+    cell = SQUARE / heat.shape[-1]
+    heads = []
+    for row, column in _peaks(heat[0, 0]):
+        right, down = shift[0, :, row, column]
+        x, y = (column + 0.5 + float(right)) * cell, (row + 0.5 + float(down)) * cell
+        height = float(size[0, 0, row, column]) * SQUARE
+        heads.append(Head((x - left) / scale, (y - top) / scale, height / scale, float(heat[0, 0, row, column])))
+    return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
+
+
+def crop_box(head: Head, side: float = CELEBA_SIDE) -> Crop:
+    """The square around a head whose side is `side` face heights.
+
+    The default is the framing of CelebAMask-HQ, which cuts high and long hair off; about 2 keeps most of it.
+    """
+    length = side * head.size
+    return Crop(head.x - length / 2, head.y - CELEBA_LIFT * head.size - length / 2, length)
+
+
+@lru_cache(maxsize=2)
+def _session(model: str | None, threads: int) -> InferenceSession:
+    if model is None:
+        return load_session(resources.files("faceparse_core.models").joinpath("heads.onnx").read_bytes(), threads)
+    return load_session(model, threads)
+
+
+def _fit(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
+    """The photo in a SQUARE of grey, by how much it was scaled, and where its left top corner came to lie."""
+    import cv2
+
+    height, width = rgb.shape[:2]
+    scale = SQUARE / max(height, width)
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    left, top = (SQUARE - small[0]) // 2, (SQUARE - small[1]) // 2
+    square = np.full((SQUARE, SQUARE, 3), PADDING, np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[top : top + small[1], left : left + small[0]] = cv2.resize(rgb, small, interpolation=way)
+    return square, scale, (left, top)
+
+
+def _peaks(heat: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """(row, column) of the cells of (h, w) that are hot, and no cooler than any of their eight neighbours."""
+    h, w = heat.shape
+    padded = np.pad(heat, 1)
+    neighbours = np.stack([padded[dy : dy + h, dx : dx + w] for dy in range(3) for dx in range(3)])
+    rows, columns = np.nonzero((heat >= SURE_ENOUGH) & (heat >= neighbours.max(0)))
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def _once_each(heads: list[Head]) -> list[Head]:
+    """Leaves out every head whose centre lies within one of which the network is surer."""
+    kept: list[Head] = []
+    for head in sorted(heads, key=lambda head: -head.score):
+        if all(np.hypot(head.x - k.x, head.y - k.y) > APART * max(head.size, k.size) for k in kept):
+            kept.append(head)
+    return kept

@@ -1,0 +1,36 @@
+"""Opens a network in ONNX Runtime: on the CPU, with little memory, with clear errors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceparse_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0) -> InferenceSession:
+    """A session for the .onnx file `source`, or its bytes; `threads` 0 takes all cores.
+
+    Raises ModelError where the file is missing or is no network that ONNX Runtime can run.
+    """
+    import onnxruntime
+
+    shown = "the model" if isinstance(source, bytes) else os.fspath(source)
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise ModelError(f"{shown}: no such model file; check the name")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: its warnings are about the machine, not about our photo
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # the arena keeps what the largest layer needed for the session's whole life
+    try:
+        return onnxruntime.InferenceSession(
+            source if isinstance(source, bytes) else os.fspath(source), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as problem:  # ONNX Runtime's errors have no common base but Exception
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise ModelError(f"{shown}: not a network that ONNX Runtime can run ({reason})") from problem

@@ -1,0 +1,234 @@
+"""A photo is read once, here: upright, in sRGB, flattened, 8 bits a channel. So are label maps drawn by hand.
+
+Pillow does the decoding and is imported when the first picture is read. What a file can be is limited on purpose to
+the formats photos come in: Pillow's others would start Ghostscript, or show a drawing's thumbnail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import unicodedata
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.errors import FaceParseError, LabelMapError, PhotoError
+from faceparse_core.parts import PARTS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Source = str | os.PathLike[str] | bytes
+
+#: Pillow's names; the commonest first: the last two make Pillow load all of its plugins.
+PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+#: JPEG is missing: it blurs ids into others.
+LABEL_FORMATS = ("PNG", "BMP", "GIF", "TIFF")
+
+LARGEST = 170_000_000  #: pixels. Pillow's own stop is at 178 million; a phone's largest photo has 200 million, rarely
+SMALLEST_SIDE = 32  #: pixels: with fewer nobody recognises a face
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as everybody sees it: `rgb` uint8 (H, W, 3), C-contiguous, sRGB; `name` for titles."""
+
+    rgb: NDArray[np.uint8]
+    name: str
+
+
+def read_photo(source: Source, name: str | None = None) -> Photo:
+    """Reads a JPEG, PNG, WebP, TIFF, BMP or GIF file (its first picture), or the bytes of one.
+
+    Turned upright by its EXIF orientation, converted to sRGB by its colour profile, transparency on white; grey,
+    palette, CMYK and 16 bits a channel become 8-bit RGB. `name` is the file's stem unless given.
+    Raises PhotoError, with what to do, where the file cannot be read or is no photo.
+    """
+    shown = "the photo" if isinstance(source, bytes) else printable(os.fspath(source))
+    image = _open(_read(source, shown, PhotoError), shown, PHOTO_FORMATS, PhotoError)
+    if min(image.size) < SMALLEST_SIDE:
+        raise PhotoError(
+            f"{shown}: {image.width} x {image.height} pixels are too few to hold a face; take a larger picture"
+        )
+    rgb = _guarded(lambda: _pixels(_to_srgb(_flatten(_upright(image)), image.info.get("icc_profile"))), shown)
+    stem = "photo" if isinstance(source, bytes) else Path(source).stem
+    return Photo(rgb, printable(stem if name is None else name))
+
+
+def read_label_map(source: Source) -> NDArray[np.uint8]:
+    """Reads a label map: a PNG (or TIFF, BMP, GIF) of one 8-bit channel whose values are part ids. uint8 (H, W).
+
+    The values of a palette picture are its indices, whatever their colours. Raises LabelMapError where the file is of
+    another kind, or holds ids that no part has.
+    """
+    shown = "the label map" if isinstance(source, bytes) else printable(os.fspath(source))
+    image = _open(_read(source, shown, LabelMapError), shown, LABEL_FORMATS, LabelMapError)
+    if image.mode not in ("L", "P"):
+        raise LabelMapError(
+            f"{shown}: this is a picture of mode {image.mode}; a label map has one 8-bit channel of part ids, "
+            "as --save-labels writes it"
+        )
+    labels = _guarded(lambda: np.array(image, dtype=np.uint8), shown, LabelMapError)
+    counts = np.bincount(labels.ravel(), minlength=256)
+    unknown = [f"{i} ({counts[i]} px)" for i in range(len(PARTS), 256) if counts[i]]
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise LabelMapError(
+            f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}"
+        )
+    return labels
+
+
+def printable(text: str) -> str:
+    """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+# -------------------------------------------------------------------------------------------------------- opening
+
+
+def _read(source: Source, shown: str, error: type[FaceParseError]) -> bytes:
+    """The bytes of the file, or a clear refusal."""
+    if isinstance(source, bytes):
+        data = source
+    else:
+        try:
+            data = Path(source).read_bytes()
+        except FileNotFoundError:
+            raise error(f"{shown}: no such file; check the name") from None
+        except IsADirectoryError:
+            raise error(f"{shown}: this is a folder; name a picture in it") from None
+        except PermissionError:
+            if Path(source).is_dir():  # what Windows says of a folder
+                raise error(f"{shown}: this is a folder; name a picture in it") from None
+            raise error(f"{shown}: not allowed to read it; change its permissions") from None
+        except (OSError, ValueError) as problem:  # ValueError: a NUL in the name
+            reason = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
+            raise error(f"{shown}: cannot be read: {reason}") from problem
+    if not data:
+        raise error(f"{shown}: the file is empty; copy it again from where it came")
+    return data
+
+
+def _open(data: bytes, shown: str, formats: tuple[str, ...], error: type[FaceParseError]) -> Image:
+    """The picture with its header read and no pixel decoded yet."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns from 89 million pixels on; we have a limit of our own
+            image = Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise error(f"{shown}: {_what_else(data, formats)}") from None
+    except Image.DecompressionBombError:
+        raise error(f"{shown}: too large, more than {LARGEST // 10**6} million pixels; scale it down first") from None
+    except Exception as problem:
+        raise error(f"{shown}: a broken picture file ({printable(str(problem))}); save it again") from problem
+    if image.width * image.height > LARGEST:
+        raise error(
+            f"{shown}: {image.width} x {image.height} is too large, more than {LARGEST // 10**6} million pixels; "
+            "scale it down first"
+        )
+    return image
+
+
+def _what_else(data: bytes, formats: tuple[str, ...]) -> str:
+    """What to say of a file that is none of `formats`."""
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"avif"):
+        return "HEIC and AVIF cannot be read; export it as JPEG or PNG"
+    if data[:3] == b"\xff\xd8\xff" and "JPEG" not in formats:
+        return "a JPEG is no label map, it blurs the ids; save it as PNG"
+    if data[:5] == b"%PDF-" or b"<svg" in data[:1024]:
+        return "a drawing, not a photo; export it as PNG first"
+    return f"not a picture that can be read; {', '.join(formats)} can"
+
+
+def _guarded(
+    decode: Callable[[], NDArray[np.uint8]], shown: str, error: type[FaceParseError] = PhotoError
+) -> NDArray[np.uint8]:
+    """Runs `decode`. Whatever a broken file makes Pillow raise becomes one clear line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on odd EXIF, odd palettes: what matters raises
+            return decode()
+    except FaceParseError as problem:
+        raise error(f"{shown}: {problem}") from None
+    except MemoryError:
+        raise error(f"{shown}: not enough memory for a picture of this size; scale it down first") from None
+    # Pillow's decoders raise nearly anything on broken files: OSError, SyntaxError, ValueError, struct.error, ...
+    except Exception as problem:
+        reason = printable(str(problem)) or type(problem).__name__
+        if "truncated" in reason.lower() or isinstance(problem, EOFError):
+            raise error(f"{shown}: the file is cut off, its end is missing; copy it again") from problem
+        raise error(f"{shown}: a broken picture file ({reason}); save it again") from problem
+
+
+# -------------------------------------------------------------------------------------------------- decoding in steps
+
+
+def _upright(image: Image) -> Image:
+    """Decoded, and turned as the camera was held."""
+    from PIL import ImageOps
+
+    image.load()
+    with contextlib.suppress(Exception):  # EXIF is a note on the side: where it is broken, the picture stays as it is
+        ImageOps.exif_transpose(image, in_place=True)  # in place: of a large photo there is no second copy
+    return image
+
+
+def _flatten(image: Image) -> Image:
+    """One of L, RGB, CMYK: 8 bits, no palette, nothing transparent."""
+    from PIL import Image as Pillow
+
+    if image.mode.startswith("I"):  # 16-bit grey; `convert` would clip it to white
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise PhotoError("more than 16 bits a channel cannot be read; save it with 8 or 16")
+        return Pillow.fromarray((values >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise PhotoError("floating-point pictures cannot be read, where white lies is not said; save it with 16 bits")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Pillow.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _to_srgb(image: Image, profile: bytes | None) -> Image:
+    """RGB in sRGB. A profile that is broken, or made for other channels than the picture's, is left out of account."""
+    if profile and not _is_srgb(profile):
+        from PIL import ImageCms
+
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass
+    return image.convert("RGB")
+
+
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile's description says sRGB, as most photos' does: then a second of arithmetic is saved."""
+    head = profile[:4096]
+    return head[16:20] == b"RGB " and (b"sRGB IEC61966" in head or "sRGB IEC61966".encode("utf-16-be") in head)
+
+
+def _pixels(image: Image) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3). In strips: in one piece Pillow holds the picture twice beside the array."""
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, 256):
+        bottom = min(top + 256, image.height)
+        rgb[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return rgb
