@@ -8,8 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from faceparse_core.parts import BY_NAME
+
+# Machines are shared: how long an example takes says nothing of the code. The same examples every time.
+settings.register_profile("faceparse", deadline=None, derandomize=True)
+settings.load_profile("faceparse")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,0 +1,51 @@
+"""Colours are robust means in a perceptual space."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceparse_core.colors import oklab_to_srgb, part_colors, robust_mean, srgb_to_oklab
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=50))
+def test_oklab_there_and_back(colors):
+    rgb = np.array(colors, np.uint8)
+    assert (oklab_to_srgb(srgb_to_oklab(rgb)) == rgb).all()
+
+
+def test_oklab_of_known_colours():
+    # White and red as Ottosson's page gives them, to its three digits.
+    assert np.allclose(srgb_to_oklab(np.array([[255, 255, 255]], np.uint8)), [[1, 0, 0]], atol=2e-3)
+    assert np.allclose(srgb_to_oklab(np.array([[255, 0, 0]], np.uint8)), [[0.628, 0.225, 0.126]], atol=2e-3)
+
+
+def test_one_colour_is_its_own_mean():
+    assert robust_mean(np.full((7, 3), (12, 200, 99), np.uint8)) == (12, 200, 99)
+
+
+def test_highlights_hardly_count():
+    pixels = np.full((100, 3), (90, 60, 40), np.uint8)
+    pixels[:20] = 255
+    assert np.abs(np.subtract(robust_mean(pixels), (90, 60, 40))).max() <= 6
+    assert np.subtract(pixels.mean(0), (90, 60, 40)).max() > 30  # what a plain mean would say
+
+
+def test_mixed_pixels_at_the_border_are_left_out():
+    labels = np.zeros((40, 40), np.uint8)
+    labels[:, 20:] = 17
+    rgb = np.full((40, 40, 3), 200, np.uint8)
+    rgb[:, 20:] = 40
+    rgb[:, 18:22] = (255, 0, 0)
+    assert part_colors(rgb, labels) == {0: (200, 200, 200), 17: (40, 40, 40)}
+
+
+def test_a_part_of_one_pixel_has_a_colour():
+    labels = np.zeros((9, 9), np.uint8)
+    labels[4, 4] = 9
+    rgb = np.zeros((9, 9, 3), np.uint8)
+    rgb[4, 4] = (250, 240, 10)
+    assert part_colors(rgb, labels)[9] == (250, 240, 10)
+
+
+def test_only_parts_that_are_there():
+    assert part_colors(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)).keys() == {0}

@@ -1,0 +1,42 @@
+"""The table of parts is consistent, and selections say what they mean."""
+
+import pytest
+
+from faceparse_core.errors import FaceParseError
+from faceparse_core.parts import BY_NAME, PAINT_ORDER, PAIRS, PARTS, PRESETS, select_parts
+
+
+def test_ids_are_places_in_the_table():
+    assert [part.id for part in PARTS] == list(range(20))
+    assert len(BY_NAME) == len(PARTS)
+
+
+def test_every_part_but_the_background_is_painted_once():
+    assert sorted(PAINT_ORDER) == list(range(1, 20))
+
+
+def test_what_lies_on_the_head_is_painted_above_it():
+    head = PAINT_ORDER.index(1)
+    assert all(PAINT_ORDER.index(part.id) > head for part in PARTS if part.on_head)
+
+
+def test_pairs_are_left_then_right():
+    for left, right in PAIRS:
+        assert (PARTS[left].side, PARTS[right].side) == ("left", "right")
+        assert PARTS[left].name.replace("left", "right") == PARTS[right].name
+
+
+def test_presets_grow():
+    assert PRESETS["contour"] < PRESETS["portrait"] < PRESETS["all"]
+    assert PRESETS["all"] - PRESETS["portrait"] == {14, 15, 16}
+
+
+def test_presets_and_parts_mix():
+    assert select_parts("contour, neck") == PRESETS["contour"] | {14}
+    assert select_parts(["hair"]) == {17}
+
+
+@pytest.mark.parametrize("names", ["", "hair,", "Hair", "background", "nose,moustache"])
+def test_unknown_part_is_named(names):
+    with pytest.raises(FaceParseError, match="unknown part"):
+        select_parts(names)
