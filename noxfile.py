@@ -64,7 +64,7 @@ def torch(session: nox.Session) -> None:
     session.run("pytest", "-m", "torch", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="virtualenv")  # has pip inside, whichever backend the others use
 def package(session: nox.Session) -> None:
     """The wheel alone, in an environment of its own, run from an empty folder."""
     here = Path.cwd()
