@@ -161,12 +161,19 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     spacing     (lines,) points between two candidate nodes
     """
     samples = _Samples.of(lines, direction, tolerance)
-    candidates, line = _candidates(lines, spacing)
-    source, target, error = _spans(samples, candidates, line)
-    chosen = _cheapest(len(candidates), line, source, target, 1.0 + 0.25 * error.astype(np.float64) ** 2)
-    start, end = candidates[source[chosen]], candidates[target[chosen]]
+    candidates, first = _candidates(lines, spacing)
+    reach = _reaches(samples, candidates, first)
+    start, end = _nodes(samples, candidates, first, reach)
     control = _final(lines.points, direction, start, end)
-    return Fitted(control, line[source[chosen]], start, end)
+    for _ in range(4):
+        worst, error = _worst(lines.points, tolerance, control, start, end)
+        again = (error > 1.25) & (end - start > 1)
+        if not again.any():
+            break
+        start = np.sort(np.concatenate([start, worst[again]]))
+        end = np.sort(np.concatenate([end, worst[again]]))
+        control = _final(lines.points, direction, start, end)
+    return Fitted(control, np.searchsorted(lines.starts, start, "right") - 1, start, end)
 
 
 def evaluate(control: Floats, t: Floats) -> Floats:
@@ -187,9 +194,9 @@ def split(control: Floats, t: float) -> tuple[Floats, Floats]:
     return np.stack([a, ab, abc, middle]), np.stack([middle, bcd, cd, d])
 
 
-def nearest(control: Floats, points: Floats, t: Floats) -> Floats:
+def nearest(control: Floats, points: Floats, t: Floats, steps: int = 4) -> Floats:
     """Parameters (n,) of the feet of `points` (n, 2) on cubics (n, 4, 2), by Newton's steps from `t`."""
-    for _ in range(4):
+    for _ in range(steps):
         u = (1 - t)[:, None]
         v = t[:, None]
         edge = np.diff(control, axis=1) * 3
@@ -206,6 +213,7 @@ def nearest(control: Floats, points: Floats, t: Floats) -> Floats:
 # ---------------------------------------------------------------------------------------------------------------------
 
 _INNER = 12  # points at which a span is measured
+_TRIES = 7  # places tried for each node
 _AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)
 
 
@@ -233,53 +241,103 @@ def _along(points: Floats) -> Floats:
 
 
 def _candidates(lines: Lines, spacing: Ints) -> tuple[Ints, Ints]:
-    """Where nodes may stand: indices into the points, evenly spread over each line, and the line of each."""
+    """Where nodes may stand: indices into the points, evenly spread over each line; where each line's begin, and n."""
     pieces = np.maximum(np.ceil((lines.lengths - 1) / spacing).astype(np.int64), 1)
     count = pieces + 1
+    first = np.concatenate([[0], np.cumsum(count)])
     line = np.repeat(np.arange(len(lines)), count)
-    place = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    index = lines.starts[line] + np.rint(place * (lines.lengths[line] - 1) / pieces[line]).astype(np.int64)
-    return index, line
+    place = np.arange(first[-1]) - first[line]
+    return lines.starts[line] + np.rint(place * (lines.lengths[line] - 1) / pieces[line]).astype(np.int64), first
 
 
-def _spans(samples: _Samples, candidates: Ints, line: Ints) -> tuple[Ints, Ints, Floats32]:
-    """Spans (source, target: indices of candidates) that fit, with their errors relative to the tolerance."""
-    n = len(candidates)
-    here = np.arange(n)
-    last = np.searchsorted(line, line, "right") - 1  # the last candidate of the same line
-    asked: list[tuple[Ints, Ints, Floats32]] = []
+def _reaches(samples: _Samples, candidates: Ints, first: Ints) -> Ints:
+    """The farthest candidate that one cubic reaches from each; the last of a line reaches itself.
 
-    def fits(source: Ints, target: Ints) -> Bools:
-        error = _errors(samples, candidates[source], candidates[target])
-        good = (error <= 1) | (target == source + 1)  # neighbours always count: a chain must exist
-        asked.append((source[good], target[good], error[good]))
+    Searched from every fourth candidate, by doubling and bisection; the others reach at least as far as the one before
+    and at most as far as the one after.
+    """
+    count = np.diff(first)
+    line = np.repeat(np.arange(len(count)), count)
+    here, last = np.arange(first[-1]), first[1:][line] - 1
+    reach, fail = np.minimum(here + 1, last), last + 1
+
+    def ask(source: Ints, target: Ints) -> Bools:
+        good = _errors(samples, candidates[source], candidates[target]) <= 1
+        reach[source[good]] = target[good]
+        fail[source[~good]] = target[~good]
         return good
 
-    reach, fail = here.copy(), last + 1
-    active = np.flatnonzero(here < last)
-    step = 1
+    def bisect(active: Ints) -> None:
+        while len(active := active[fail[active] - reach[active] > 1]):
+            ask(active, (reach[active] + fail[active]) // 2)
+
+    sparse = (here - first[line]) % 4 == 0
+    coarse = active = np.flatnonzero(sparse & (reach < last))
+    step = 4
     while len(active):
-        target = np.minimum(active + step, last[active])
-        good = fits(active, target)
-        reach[active[good]] = target[good]
-        fail[active[~good]] = target[~good]
-        active = active[good]
+        active = active[ask(active, np.minimum(active + step, last[active]))]
         active = active[reach[active] < last[active]]
         step *= 2
-    active = np.flatnonzero(fail - reach > 1)
-    while len(active):
-        target = (reach[active] + fail[active]) // 2
-        good = fits(active, target)
-        reach[active[good]] = target[good]
-        fail[active[~good]] = target[~good]
-        active = active[fail[active] - reach[active] > 1]
-    for share in (0.92, 0.84, 0.76, 0.68, 0.6):  # a shorter span may put the nodes where they serve better
-        target = here + np.rint((reach - here) * share).astype(np.int64)
-        useful = np.flatnonzero((target > here + 1) & (target < reach))
-        if len(useful):
-            fits(useful, target[useful])
-    source, target, error = (np.concatenate(column) for column in zip(*asked, strict=True))
-    return source, target, error
+    bisect(coarse)
+    before = np.maximum.accumulate(np.where(sparse, here, 0))
+    after = before + 4
+    inner = np.flatnonzero(~sparse & (here < last))
+    reach[inner] = np.maximum(reach[inner], reach[before[inner]])
+    known = inner[after[inner] <= last[inner]]
+    fail[known] = np.minimum(fail[known], np.maximum(reach[after[known]], reach[known]) + 1)
+    bisect(inner)
+    return reach
+
+
+def _nodes(samples: _Samples, candidates: Ints, first: Ints, reach: Ints) -> tuple[Ints, Ints]:
+    """Start and end (indices of points) of each segment: the fewest, and of those the best fitting.
+
+    Jumping as far as possible gives the least number of segments and how far along each node may stand; how far back
+    it may stand is where the rest can still be done in the segments left. Between the two, a few places for each
+    node are tried with all of the next node, and the chain with the least sum of squared errors is taken.
+    """
+    jumps = reach.tolist()
+    left = [0] * len(jumps)  # segments from here to the line's end
+    windows: list[list[Ints]] = []
+    sources, targets = [], []
+    for begin, stop in zip(first[:-1].tolist(), first[1:].tolist(), strict=True):
+        end = stop - 1
+        for at in range(end - 1, begin - 1, -1):
+            left[at] = left[jumps[at]] + 1
+        backwards = np.array(left[begin:stop][::-1])
+        total, farthest = left[begin], begin
+        window = [np.array([begin])]
+        for node in range(1, total):
+            farthest = jumps[farthest]
+            nearest_possible = stop - int(np.searchsorted(backwards, total - node, "right"))
+            spread = max(farthest - nearest_possible, 0)
+            tries = min(spread, _TRIES - 1)
+            window.append(farthest - (np.arange(tries + 1) * spread) // max(tries, 1))
+        window.append(np.array([end]))
+        windows.append(window)
+        for one, two in zip(window[:-1], window[1:], strict=True):
+            sources.append(np.repeat(one, len(two)))
+            targets.append(np.tile(two, len(one)))
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    error = _errors(samples, candidates[source], candidates[np.maximum(target, source)]).astype(np.float64)
+    cost = error**2 + np.where(error > 1.0, 20.0, 0.0) + np.where(target <= source, np.inf, 0.0)
+    starts, ends = [], []
+    at = 0
+    for window in windows:
+        best, via = np.zeros(1), []
+        for one, two in zip(window[:-1], window[1:], strict=True):
+            table = best[:, None] + cost[at : at + len(one) * len(two)].reshape(len(one), len(two))
+            at += len(one) * len(two)
+            via.append(table.argmin(axis=0))
+            best = table.min(axis=0)
+        place, chain = 0, []
+        for node in range(len(window) - 1, 0, -1):
+            chain.append(int(window[node][place]))
+            place = int(via[node - 1][place])
+        chain = [*chain[::-1]]
+        starts += [int(window[0][0]), *chain[:-1]]
+        ends += chain
+    return candidates[starts], candidates[ends]
 
 
 def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
@@ -293,107 +351,126 @@ def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
 
 def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
     s = samples
-    index = (start[:, None] + (end - start)[:, None] * _AT + np.float32(0.5)).astype(np.int64)
-    x0, y0 = s.x[start][:, None], s.y[start][:, None]
-    length = (s.along[end] - s.along[start])[:, None]
-    t = (s.along[index] - s.along[start][:, None]) / np.maximum(length, np.float32(1e-6))
-    qx, qy = s.x[index] - x0, s.y[index] - y0
-    dx, dy = s.x[end][:, None] - x0, s.y[end][:, None] - y0
-    ax, ay, bx, by = s.tx[start][:, None], s.ty[start][:, None], -s.tx[end][:, None], -s.ty[end][:, None]
-    alpha, beta = _lengths(t, qx, qy, dx, dy, ax, ay, bx, by, length)
-    t = _nearer(t, qx, qy, dx, dy, ax * alpha, ay * alpha, bx * beta, by * beta)[0]
-    alpha, beta = _lengths(t, qx, qy, dx, dy, ax, ay, bx, by, length)
-    _, ex, ey = _nearer(t, qx, qy, dx, dy, ax * alpha, ay * alpha, bx * beta, by * beta)
-    off: Floats32 = (ex * ex + ey * ey) * s.weight[index] ** 2
-    return cast(Floats32, np.sqrt(off.max(axis=1)))
+    span = _Span.of(s, start, end)
+    span.solve()
+    off = span.correct() * s.weight[span.index] ** 2
+    error = off.max(axis=0)
+    again = np.flatnonzero((error > 1) & (error < 100))  # parameters by length along the line are only a first guess
+    if len(again):
+        closer = span.only(again)
+        closer.solve()
+        error[again] = (closer.correct() * s.weight[closer.index] ** 2).max(axis=0)
+    return cast(Floats32, np.sqrt(error))
 
 
-def _lengths(
-    t: Floats32, qx: Floats32, qy: Floats32, dx: Floats32, dy: Floats32,
-    ax: Floats32, ay: Floats32, bx: Floats32, by: Floats32, length: Floats32,
-) -> tuple[Floats32, Floats32]:  # fmt: skip
-    """Least squares for the lengths of the two handles, given the parameters; a third of the span where that fails."""
-    u = 1 - t
-    b1, b2 = 3 * u * u * t, 3 * u * t * t
-    b23 = b2 + t * t * t
-    rx, ry = qx - b23 * dx, qy - b23 * dy
-    a11 = (b1 * b1).sum(1, keepdims=True)
-    a22 = (b2 * b2).sum(1, keepdims=True)
-    a12 = (b1 * b2).sum(1, keepdims=True) * (ax * bx + ay * by)
-    r1 = (b1 * (rx * ax + ry * ay)).sum(1, keepdims=True)
-    r2 = (b2 * (rx * bx + ry * by)).sum(1, keepdims=True)
-    det = a11 * a22 - a12 * a12
-    safe = np.where(np.abs(det) < 1e-6 * a11 * a22 + 1e-12, np.inf, det)
-    alpha, beta = (r1 * a22 - r2 * a12) / safe, (a11 * r2 - a12 * r1) / safe
-    third = length / 3
-    bad = (alpha < 0.05 * length) | (beta < 0.05 * length) | (alpha > length) | (beta > length)
-    return np.where(bad, third, alpha), np.where(bad, third, beta)
+@dataclass
+class _Span:
+    """Many spans with their cubics, at m points each: arrays (m, spans) and (spans,). Origin: the span's start."""
 
+    index: Ints  # (m, spans) of the points
+    t: Floats32  # (m, spans) their parameters
+    qx: Floats32
+    qy: Floats32
+    dx: Floats32  # (spans,) the span's end
+    dy: Floats32
+    ax: Floats32  # unit tangent at the start
+    ay: Floats32
+    bx: Floats32  # unit tangent at the end, pointing back
+    by: Floats32
+    length: Floats32  # along the line
+    alpha: Floats32 | None = None  # lengths of the handles
+    beta: Floats32 | None = None
 
-def _nearer(
-    t: Floats32, qx: Floats32, qy: Floats32, dx: Floats32, dy: Floats32,
-    ax: Floats32, ay: Floats32, bx: Floats32, by: Floats32,
-) -> tuple[Floats32, Floats32, Floats32]:  # fmt: skip
-    """Parameters moved towards the feet of the points, and what is left of the distance across the curve."""
-    u = 1 - t
-    b1, b2 = 3 * u * u * t, 3 * u * t * t
-    b23 = b2 + t * t * t
-    ex, ey = qx - (b23 * dx + b1 * ax + b2 * bx), qy - (b23 * dy + b1 * ay + b2 * by)
-    c0, c1, c2 = 3 * u * u, 6 * u * t, 3 * t * t
-    # handles are a and d + b: differences of the control points are a, d + b - a, -b
-    vx, vy = c0 * ax + c1 * (dx + bx - ax) - c2 * bx, c0 * ay + c1 * (dy + by - ay) - c2 * by
-    speed = vx * vx + vy * vy + np.float32(1e-9)
-    step = (ex * vx + ey * vy) / speed
-    moved = np.clip(t + step, 0, 1)
-    step = moved - t
-    return moved, ex - step * vx, ey - step * vy
+    @classmethod
+    def of(cls, s: _Samples, start: Ints, end: Ints) -> _Span:
+        index = (start + (end - start) * _AT[:, None] + np.float32(0.5)).astype(np.int64)
+        x0, y0, before = s.x[start], s.y[start], s.along[start]
+        length = np.maximum(s.along[end] - before, np.float32(1e-6))
+        return cls(
+            index, (s.along[index] - before) / length, s.x[index] - x0, s.y[index] - y0, s.x[end] - x0, s.y[end] - y0,
+            s.tx[start], s.ty[start], -s.tx[end], -s.ty[end], length,
+        )  # fmt: skip
 
+    def only(self, which: Ints) -> _Span:
+        fields = (self.index, self.t, self.qx, self.qy, self.dx, self.dy, self.ax, self.ay, self.bx, self.by, self.length)
+        return _Span(*(field[..., which] for field in fields))
 
-def _cheapest(n: int, line: Ints, source: Ints, target: Ints, cost: Floats) -> Ints:
-    """Indices of the spans that lead from every line's first candidate to its last at the least cost."""
-    order = np.lexsort((target, source))
-    best = [float("inf")] * n
-    via = [-1] * n
-    firsts = np.flatnonzero(np.diff(line, prepend=-1))
-    for first in firsts.tolist():
-        best[first] = 0.0
-    for span, a, b, c in zip(
-        order.tolist(), source[order].tolist(), target[order].tolist(), cost[order].tolist(), strict=True
-    ):
-        value = best[a] + c
-        if value < best[b]:
-            best[b] = value
-            via[b] = span
-    chosen = []
-    sources = source.tolist()
-    starts = set(firsts.tolist())
-    for last in [*(firsts[1:] - 1).tolist(), n - 1][::-1] if n else []:
-        at = last
-        while at not in starts:
-            chosen.append(via[at])
-            at = sources[via[at]]
-    return np.array(chosen[::-1], np.int64)
+    def solve(self) -> None:
+        """Least squares for the lengths of the handles at the present parameters; a third of the span where it fails."""
+        t, u = self.t, 1 - self.t
+        b1 = 3 * u * t
+        b2 = b1 * t
+        b1 = b1 * u
+        b23 = b2 + t * t * t
+        rx, ry = self.qx - b23 * self.dx, self.qy - b23 * self.dy
+        a11, a22 = np.einsum("ij,ij->j", b1, b1), np.einsum("ij,ij->j", b2, b2)
+        a12 = np.einsum("ij,ij->j", b1, b2) * (self.ax * self.bx + self.ay * self.by)
+        r1 = np.einsum("ij,ij->j", b1, rx) * self.ax + np.einsum("ij,ij->j", b1, ry) * self.ay
+        r2 = np.einsum("ij,ij->j", b2, rx) * self.bx + np.einsum("ij,ij->j", b2, ry) * self.by
+        det = a11 * a22 - a12 * a12
+        det = np.where(np.abs(det) < 1e-6 * a11 * a22 + 1e-12, np.inf, det)
+        alpha, beta = (r1 * a22 - r2 * a12) / det, (a11 * r2 - a12 * r1) / det
+        least, most = 0.05 * self.length, self.length
+        bad = (alpha < least) | (beta < least) | (alpha > most) | (beta > most)
+        self.alpha, self.beta = np.where(bad, self.length / 3, alpha), np.where(bad, self.length / 3, beta)
+
+    def correct(self) -> Floats32:
+        """Move the parameters to the feet of the points on the cubics; squared distances (m, spans) from there."""
+        assert self.alpha is not None and self.beta is not None
+        ax, ay, bx, by = self.ax * self.alpha, self.ay * self.alpha, self.bx * self.beta, self.by * self.beta
+        # as powers of t: the cubic from 0 over a and d + b to d
+        cx, cy = self.dx + bx - 2 * ax, self.dy + by - 2 * ay
+        fx, fy = 3 * ax - 3 * bx - 2 * self.dx, 3 * ay - 3 * by - 2 * self.dy
+        t = self.t
+        ex = self.qx - ((fx * t + 3 * cx) * t + 3 * ax) * t
+        ey = self.qy - ((fy * t + 3 * cy) * t + 3 * ay) * t
+        vx, vy = (3 * fx * t + 6 * cx) * t + 3 * ax, (3 * fy * t + 6 * cy) * t + 3 * ay
+        step = (ex * vx + ey * vy) / (vx * vx + vy * vy + np.float32(1e-9))
+        self.t = np.clip(t + step, 0, 1)
+        step = self.t - t
+        ex -= step * vx
+        ey -= step * vy
+        return cast(Floats32, ex * ex + ey * ey)
 
 
 def _final(points: Floats, direction: Floats, start: Ints, end: Ints) -> Floats:
     """The chosen spans once more in double precision, with more points and corrections: controls (n, 4, 2)."""
-    at = (np.arange(24) + 0.5) / 24
-    index = (start[:, None] + (end - start)[:, None] * at + 0.5).astype(np.int64)
     along = _along(points)
-    length = (along[end] - along[start])[:, None]
-    t = (along[index] - along[start][:, None]) / np.maximum(length, 1e-9)
-    origin, chord = points[start], points[end] - points[start]
-    q = points[index] - origin[:, None]
-    dx, dy = chord[:, :1], chord[:, 1:]
-    ax, ay, bx, by = direction[start][:, :1], direction[start][:, 1:], -direction[end][:, :1], -direction[end][:, 1:]
-    alpha, beta = _lengths(t, q[..., 0], q[..., 1], dx, dy, ax, ay, bx, by, length)  # type: ignore[arg-type]
+    index = (start + (end - start) * ((np.arange(24) + 0.5) / 24)[:, None] + 0.5).astype(np.int64)
+    length = np.maximum(along[end] - along[start], 1e-9)
+    q, d = points[index] - points[start], points[end] - points[start]
+    span = _Span(
+        index, (along[index] - along[start]) / length, q[..., 0], q[..., 1], d[:, 0], d[:, 1],
+        direction[start, 0], direction[start, 1], -direction[end, 0], -direction[end, 1], length,
+    )  # type: ignore[arg-type]  # fmt: skip
+    span.solve()
     for _ in range(4):
-        handles = (ax * alpha, ay * alpha, bx * beta, by * beta)
-        t = _nearer(t, q[..., 0], q[..., 1], dx, dy, *handles)[0]  # type: ignore[arg-type]
-        alpha, beta = _lengths(t, q[..., 0], q[..., 1], dx, dy, ax, ay, bx, by, length)  # type: ignore[arg-type]
-    first = points[start] + direction[start] * alpha
-    second = points[end] - direction[end] * beta
+        span.correct()
+        span.solve()
+    assert span.alpha is not None and span.beta is not None
+    first = points[start] + direction[start] * span.alpha[:, None]
+    second = points[end] - direction[end] * span.beta[:, None]
     return np.stack([points[start], first, second, points[end]], axis=1)
+
+
+def _worst(points: Floats, tolerance: Floats, control: Floats, start: Ints, end: Ints) -> tuple[Ints, Floats]:
+    """The point within each segment farthest from its curve for its tolerance, and how far, relative to that.
+
+    The search looks at a dozen points of a span; here every point counts.
+    """
+    count = end - start
+    segment = np.repeat(np.arange(len(start)), count)
+    index = _spread(start, count)
+    along = _along(points)
+    t = (along[index] - along[start][segment]) / np.maximum(along[end] - along[start], 1e-9)[segment]
+    curves = control[segment]
+    t = nearest(curves, points[index], t, steps=2)
+    off = np.hypot(*(evaluate(curves, t[:, None])[:, 0] - points[index]).T) / tolerance[index]
+    off[index == start[segment]] = 0
+    begin = np.cumsum(count) - count
+    error = np.maximum.reduceat(off, begin)
+    first = np.flatnonzero(off == error[segment])
+    return index[first[np.searchsorted(segment[first], np.arange(len(start)))]], error
 
 
 def _gaussian(sigma: float, reach: int | None = None) -> Floats:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
 from svg_export.outlines import Lengths, Outline, draw_outlines
+from svg_export.specks import absorb
 from svg_export.trace import planar_map
 
 
@@ -63,12 +64,14 @@ class TraceSettings:
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.006  #: 1.6 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
-    min_area: float = 0.00002  #: of the head's size squared, 1.4 px: islands below it are left out
+    speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
+    sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
     decimals: int = 2  #: coordinates are rounded to this many
 
 
 #: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
 CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
+BROAD = frozenset(BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right"))
 EVERY_PART = frozenset(PAINT_ORDER)
 
 _RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
@@ -92,10 +95,11 @@ def build_layers(
     """
     _check(labels)
     ranks = _ranks(parts)[labels]
-    arcs = planar_map(ranks)
+    size = head_size or _head_size(labels)
+    broad = frozenset(_RANK.get(part, 0) for part in BROAD)
+    arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
         return ()
-    size = head_size or _head_size(labels)
     carried = frozenset(_RANK[part] for part in CARRIED)
     lengths = Lengths(
         tolerance=settings.tolerance * size,
@@ -104,7 +108,6 @@ def build_layers(
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
-        min_area=settings.min_area * size**2,
         decimals=settings.decimals,
     )
     outlines = draw_outlines(arcs, lengths, settings.joins, (labels.shape[1], labels.shape[0]), _RANK[HEAD], carried)

@@ -31,7 +31,6 @@ class Lengths:
     corner_reach: float
     underlap: float
     hidden_reach: float
-    min_area: float  #: px squared
     decimals: int
 
 
@@ -86,15 +85,15 @@ class _Sheet:
         total = np.concatenate([[0], np.cumsum(cross), [np.sum(cross)]])
         self.area = (total[arcs.starts[1:] - 1] - total[arcs.starts[:-1]]) / 2
         self.length = np.diff(arcs.starts) - 1
-        self.speck = (arcs.tail < 0) & (np.abs(self.area) < lengths.min_area) & (arcs.owner != OUTSIDE_RANK)
         thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
         sigma = np.clip(0.15 * thin, 0.6, max(lengths.smoothing, 1.0))
         self.tolerance = np.clip(0.07 * thin, 0.3, max(lengths.tolerance, 0.35))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
+        self.stride = max(1, int(1.4 * lengths.underlap))
         self.hidden: list[tuple[Floats, Floats, bool]] = []
-        self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, lengths.underlap))
+        self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, 1.4 * lengths.underlap))
 
     def _thickness(self) -> Floats:
         """Mean width of each part, px (256,): area over half the length of its outline."""
@@ -139,12 +138,11 @@ class _Sheet:
             probes = np.array([self._probe(walk) for walk in walks]).reshape(-1, 2)
             gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
             walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
-        danger = np.concatenate([np.zeros((0, 2)), *(self._smooth(int(arc), True)[::2] for arc in danger_arcs)])
+        danger = np.concatenate([np.zeros((0, 2)), *(self._smooth(int(arc), True)[:: self.stride] for arc in danger_arcs)])
         return [[self._runs(walk, rank, danger) for walk in shape] for shape in self._grouped(walks)]
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
-        found = rings(self.arcs, lambda ranks: _isin(ranks, members))
-        return [walk for walk in found if not (len(walk) == 1 and self.speck[walk[0][0]])]
+        return rings(self.arcs, lambda ranks: _isin(ranks, members))
 
     def _grouped(self, walks: list[Walk]) -> list[list[Walk]]:
         """Outer rings, largest first, each followed by its holes."""

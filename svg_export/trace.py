@@ -83,6 +83,7 @@ def rings(arcs: PlanarMap, inside: Callable[[Ints], NDArray[np.bool_]]) -> list[
 
     Each ring is a list of (arc, forward): walked in this order the union lies on the right, so outer rings are
     clockwise on the screen and holes anticlockwise. Where two pieces touch at one corner only, they stay two rings.
+    Of the background, rings that run along the frame are left out.
     """
     owns, lies_below = inside(arcs.owner), inside(arcs.lower)
     forward = owns & ~lies_below
@@ -90,20 +91,24 @@ def rings(arcs: PlanarMap, inside: Callable[[Ints], NDArray[np.bool_]]) -> list[
     leaving: dict[int, list[int]] = {}
     for arc in chosen.tolist():
         leaving.setdefault(int(arcs.tail[arc] if forward[arc] else arcs.head[arc]), []).append(arc)
-    found, used = [], set()
+    found: list[list[tuple[int, bool]]] = []
+    used: set[int] = set()
     for first in chosen.tolist():
         if first in used:
             continue
-        ring, arc = [], first
-        while arc not in used:
+        ring: list[tuple[int, bool]] = []
+        arc = first
+        while arc >= 0 and arc not in used:
             used.add(arc)
             ring.append((arc, bool(forward[arc])))
             node = int(arcs.head[arc] if forward[arc] else arcs.tail[arc])
-            if node < 0:
-                break
-            ways = leaving[node]
-            arc = ways[0] if len(ways) == 1 else _right_most(arcs, arc, bool(forward[arc]), ways, forward)
-        found.append(ring)
+            ways = leaving.get(node, []) if node >= 0 else [first]
+            if len(ways) > 1:
+                arc = _right_most(arcs, arc, bool(forward[arc]), ways, forward)
+            else:
+                arc = ways[0] if ways else -1
+        if arc == first:  # else it is the background, which is not followed along the frame
+            found.append(ring)
     return found
 
 

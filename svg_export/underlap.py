@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Bools, Floats, Ints, Lines, smooth, unit
+from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents
 
 
 @dataclass(frozen=True)
@@ -43,31 +43,41 @@ def hidden_line(
     count = max(4 if closed else 2, round(_length(border) / room.step) + 1)
     pick = np.rint(np.linspace(0, len(border) - 1, count)).astype(np.int64)
     line, inside = border[pick], inset[pick]
-    lines = Lines(line, np.array([0, count]), np.array([closed]))
-    calm = smooth(lines, np.array([min(room.reach / room.step, count / 6)]))
-    padded = np.concatenate([calm[-2:-1], calm, calm[1:2]]) if closed else np.concatenate([calm[:1], calm, calm[-1:]])
-    along = unit(padded[2:] - padded[:-2])
-    outward = np.stack([along[:, 1], -along[:, 0]], axis=1)
-    free = _distance(line, danger)
-    wanted = np.where(inside, -room.inset, np.minimum(room.reach, 0.45 * free))
+    outward = _left(tangents(_one(line, closed), np.array([min(1.5, count / 6)])))
+    wanted = np.where(inside, -room.inset, np.minimum(room.reach, 0.45 * _distance(line, danger)))
     if not closed:  # leave the ends at an angle
         from_end = np.minimum(np.arange(count), np.arange(count)[::-1]) * room.step
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
-    for _ in range(4):
-        laid = line + wanted[:, None] * outward
-        crowded = _distance(laid, line) < 0.8 * np.abs(wanted) - 1e-9
-        if not crowded.any():
-            break
-        wanted = np.where(crowded, wanted / 2, wanted)
     laid = line + wanted[:, None] * outward
-    lines = Lines(laid, np.array([0, count]), np.array([closed]))
-    laid = smooth(lines, np.array([min(1.5, count / 6)]))
+    for _ in range(3):
+        crowded = np.flatnonzero(_distance(laid, line) < 0.8 * np.abs(wanted) - 1e-6)
+        if not len(crowded):
+            break
+        wanted[crowded] /= 2
+        laid[crowded] = line[crowded] + wanted[crowded, None] * outward[crowded]
+    laid, at = _even(laid, room.step)
+    laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
     laid = np.clip(laid, 0.0, np.array(frame))
-    own, other = _distance(laid, line), _distance(laid, danger)
+    own = _distance(laid, line)
     # keep `underlap` beneath the upper part where there is that much room, half of it elsewhere
-    keep = np.minimum(room.underlap, 0.5 * own)
-    tolerance = np.where(inside, 0.6 * own, np.minimum(own - keep, 0.7 * other))
-    return laid, np.maximum(tolerance, 0.3)
+    spare = np.minimum(own - np.minimum(room.underlap, 0.5 * own), 0.7 * _distance(laid, danger))
+    return laid, np.maximum(np.where(inside[at], 0.6 * own, spare), 0.3)
+
+
+def _one(points: Floats, closed: bool) -> Lines:
+    return Lines(points, np.array([0, len(points)]), np.array([closed]))
+
+
+def _left(along: Floats) -> Floats:
+    return np.stack([along[:, 1], -along[:, 0]], axis=1)
+
+
+def _even(points: Floats, step: float) -> tuple[Floats, Ints]:
+    """The same line with its points evenly spread, about `step` apart, and for each of them the old point before it."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    at = np.linspace(0.0, along[-1], max(len(points), round(along[-1] / step) + 1))
+    even = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
+    return even, np.clip(np.searchsorted(along, at, "right") - 1, 0, len(points) - 1)
 
 
 def _length(points: Floats) -> float:
@@ -78,10 +88,11 @@ def _distance(points: Floats, others: Floats) -> Floats:
     """Distance from each of `points` (n, 2) to the nearest of `others` (m, 2); infinite where there are none."""
     if not len(others):
         return np.full(len(points), np.inf)
-    middle = others.mean(axis=0)
-    a, b = points - middle, others - middle
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squared.min(axis=1), 0.0))
+    middle = points.mean(axis=0)  # single precision is enough close to the origin
+    a, b = (points - middle).astype(np.float32), (others - middle).astype(np.float32)
+    squared = (b * b).sum(1) - 2 * a @ b.T
+    nearest = squared.min(axis=1) + (a * a).sum(1)
+    return np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
 
 
 def inside_ring(ring: Ints, points: Floats) -> Bools:

@@ -1,0 +1,72 @@
+"""Specks and slivers: pieces of a label map too small to be drawn go to the neighbour that they touch most.
+
+The cleaning of a parsed photo (faceparse_core.clean) leaves none; label maps drawn by hand have them, mostly threads of
+background between two parts that should touch.
+
+Limits. Only whole pieces are judged: a thin tail of a large piece stays. A piece that touches nothing but the frame
+stays too, and so does what is inside of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svg_export.trace import OUTSIDE_RANK, PlanarMap, planar_map, rings
+
+
+def absorb(
+    ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]
+) -> PlanarMap:
+    """The planar map without pieces below `min_area` (px squared); `ranks` (H, W) is changed in place.
+
+    Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well.
+    """
+    for _ in range(3):  # specks may lie within specks
+        if not _fill(ranks, arcs, min_area, min_width, broad):
+            break
+        arcs = planar_map(ranks)
+    return arcs
+
+
+def _fill(
+    ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]
+) -> bool:
+    """Repaint the small pieces; whether there were any."""
+    found = []
+    lengths = np.diff(arcs.starts) - 1
+    # a piece has no more arcs than its area allows: look only at parts that have a short enough border at all
+    for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist():
+        if rank == OUTSIDE_RANK:
+            continue
+        for walk in rings(arcs, lambda values, rank=rank: values == rank):  # type: ignore[misc]
+            length = int(sum(lengths[arc] for arc, _ in walk))
+            most = 2 * length * min_width if rank in broad else 0.0
+            if length > max(2 * min_area + 2, most):
+                continue
+            ring = np.concatenate([arcs.arc(arc)[:-1] if ahead else arcs.arc(arc)[:0:-1] for arc, ahead in walk])
+            after = np.roll(ring, -1, axis=0)
+            area = float((ring[:, 0] * after[:, 1] - after[:, 0] * ring[:, 1]).sum()) / 2
+            if not (0 < area < min_area or (rank in broad and 0 < 2 * area < min_width * length)):
+                continue
+            touching = np.zeros(256)
+            for arc, ahead in walk:
+                touching[arcs.lower[arc] if ahead else arcs.owner[arc]] += lengths[arc]
+            touching[OUTSIDE_RANK] = 0
+            if touching.any():
+                found.append((area, ring, int(touching.argmax())))
+    for _, ring, neighbour in sorted(found, key=lambda piece: -piece[0]):
+        _paint(ranks, ring, neighbour)
+    return bool(found)
+
+
+def _paint(ranks: NDArray[np.uint8], ring: NDArray[np.int64], rank: int) -> None:
+    """Fill a closed lattice ring (n, 2): a pixel is inside where an odd number of upright steps lies left of it."""
+    left, top = ring.min(axis=0)
+    right, bottom = ring.max(axis=0)
+    after = np.roll(ring, -1, axis=0)
+    upright = ring[:, 1] != after[:, 1]
+    crossings = np.zeros((bottom - top, right - left + 1), np.int64)
+    np.add.at(crossings, (np.minimum(ring, after)[upright, 1] - top, ring[upright, 0] - left), 1)
+    inside = np.cumsum(crossings, axis=1)[:, :-1] % 2 == 1
+    ranks[top:bottom, left:right][inside] = rank
