@@ -30,6 +30,7 @@ class CleanSettings:
     speck: float = 0.045  # pieces and holes smaller than this squared are filled from around ...
     small_speck: float = 0.018  # ... earrings, necklaces, brows, eyes and lips: smaller than this squared
     near: float = 0.75  # skin further from the face's centre than this is not this head's
+    stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -37,13 +38,11 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
     """Label map (H, W) = `shape` from scores (classes, h, w) that cover `box` of the photo; 0 outside of the box.
 
     The scores are interpolated bilinearly at every pixel's centre before the argmax, so that borders come out smooth
-    at the photo's resolution. It goes by tiles of score cells, and in each only the classes are weighed that are
-    among the three strongest at one of its corners: any other would have to win between corners at which it is
-    fourth or worse.
+    at the photo's resolution. It goes by tiles of score cells, and in each only the classes are weighed that no
+    single other class outdoes at every cell: one that is outdone there is outdone between cells too.
     """
     out = np.zeros(shape, np.uint8)
     classes, rows, columns = scores.shape
-    strongest = np.argpartition(scores, classes - 3, axis=0)[-3:]
     first = scores.argmax(0)
     bands_y = [_band(top, tile, rows, box[1], box[3], shape[0]) for top in range(0, rows, tile)]
     bands_x = [_band(left, tile, columns, box[0], box[2], shape[1]) for left in range(0, columns, tile)]
@@ -55,10 +54,19 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
             if len(winners) == 1:
                 out[ys, xs] = winners[0]
                 continue
-            rivals = np.unique(strongest[:, row_cells, column_cells])
-            values = row_weights @ scores[rivals, row_cells, column_cells] @ column_weights.T
+            here = scores[:, row_cells, column_cells]
+            rivals = _rivals(here.reshape(classes, -1))
+            values = row_weights @ here[rivals] @ column_weights.T
             out[ys, xs] = rivals[values.argmax(0)]
     return out
+
+
+def _rivals(scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Classes of `scores` (classes, cells) that no other class reaches or beats at every cell; of equals, the first."""
+    reached = (scores[None] >= scores[:, None]).all(2)  # [k, j]: j reaches k everywhere
+    equal = reached & reached.T
+    outdone = (reached & ~equal) | np.tril(equal, -1)
+    return np.flatnonzero(~outdone.any(1))
 
 
 def _band(first: int, tile: int, cells: int, start: float, stop: float, limit: int) -> tuple[
@@ -123,7 +131,9 @@ def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: C
     foreign = ~own
     foreign[0] = False
     mine = own[index]
-    view[foreign[index]] = BACKGROUND
+    small = foreign & (stats[:, 4] < (s.stray * size) ** 2)
+    view[(foreign & ~small)[index]] = BACKGROUND
+    _fill(view, small[index])
     pieces, _, _ = _pieces(view != BACKGROUND)
     hangs = np.zeros(pieces.max() + 1, bool)
     hangs[np.unique(pieces[mine])] = True

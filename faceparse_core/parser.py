@@ -5,18 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import ModelError
+from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import PARTS
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 EMBEDDED = "embedded"  #: the name of the network that travels inside the package
 CELEBA_FRAME = 1.34  #: side of CelebAMask-HQ's own framing in face heights; networks trained on it alone expect it
@@ -52,8 +48,8 @@ def load_parser(name_or_path: str = EMBEDDED, threads: int = 0) -> Parser:
     Raises ModelError when there is no such model, or it is not a face parser.
     """
     if name_or_path == EMBEDDED:
-        data = resources.files("faceparse_core.models").joinpath("parser.onnx").read_bytes()
-        return _from_onnx(EMBEDDED, data, threads)
+        data = (MODELS / "parser.onnx").read_bytes()
+        return _from_onnx(EMBEDDED, data, data, threads)
     path = Path(name_or_path)
     if not path.suffix:
         raise ModelError(f"no model is called {name_or_path!r}; use {EMBEDDED!r} or the path of an .onnx file")
@@ -61,13 +57,13 @@ def load_parser(name_or_path: str = EMBEDDED, threads: int = 0) -> Parser:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
-    return _from_checkpoint(path, data) if path.suffix in {".pth", ".pt"} else _from_onnx(path.name, data, threads)
+    return _from_checkpoint(path, data) if path.suffix in {".pth", ".pt"} else _from_onnx(path.name, path, data, threads)
 
 
-def _from_onnx(name: str, data: bytes, threads: int) -> Parser:
+def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Parser:
     from faceparse_core.onnx_session import load_session
 
-    session: InferenceSession = load_session(data, threads)
+    session = load_session(source, threads)
     info = ModelInfo(name, hashlib.sha256(data).hexdigest())
     if len(session.get_inputs()) != 1:
         raise ModelError(f"{name}: a face parser has one input, this network has {len(session.get_inputs())}")

@@ -21,6 +21,7 @@ def face(shape=(220, 200)) -> np.ndarray:
 
     labels[150:200, 80:120] = 14
     ellipse(17, 100, 95, 56, 48)
+    labels[121:][labels[121:] == 17] = 0
     ellipse(8, 62, 110, 6, 14)
     ellipse(7, 138, 110, 6, 14)
     ellipse(1, 100, 110, 38, 50)
@@ -63,14 +64,14 @@ def test_upsampling_is_bilinear_before_the_argmax(seed, x, y, side, height, widt
     said = upsample_labels(scores, box, (height, width))
     assert said.shape == (height, width)
     assert said.dtype == np.uint8
-    assert (said != bilinear(scores, box, (height, width))).mean() <= 0.002  # float32 ties
+    assert (said != bilinear(scores, box, (height, width))).sum() <= 2  # ties in float32
 
 
 def test_borders_are_smooth_at_the_photos_size():
     scores = np.zeros((20, 8, 8), np.float32)
     scores[1] = np.add.outer(np.arange(8), np.arange(8)) - 6.3  # a straight slanting border
     labels = upsample_labels(scores, (0, 0, 800, 800), (800, 800))
-    edge = labels[60:700].argmax(1)
+    edge = labels[100:600].argmax(1)
     assert np.abs(np.diff(edge) + 1).max() <= 1  # one px a row, no staircase of 100 px cells
 
 
@@ -89,7 +90,7 @@ def test_the_input_is_not_changed():
 
 def test_specks_and_holes_are_filled_from_around():
     labels = face()
-    labels[60:63, 100:103] = 18  # a hat of 3 px in the hair
+    labels[52:55, 100:103] = 18  # a hat of 3 px in the hair
     labels[125:127, 110:112] = 0  # a hole in the cheek
     assert (clean_labels(labels, HEAD) == face()).all()
 

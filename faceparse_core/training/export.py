@@ -7,6 +7,7 @@ weights are stored as float16, cast to float32 when the file is loaded: half the
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def write_onnx(network: nn.Module, path: Path, size: int, outputs: list[str], me
     """Write a network that takes `rgb` (n, 3, h, w) as .onnx with float16 weights under their own names."""
     buffer = io.BytesIO()
     axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in ["rgb", *outputs]}
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        # Deprecated, but the exporter that keeps the weights' names, by which `restore_parser` finds them.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(), (torch.zeros(1, 3, size, size),), buffer, input_names=["rgb"], output_names=outputs,
             dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=False,

@@ -1,0 +1,114 @@
+"""The way from photo to label map, on the examples and on pictures without a face."""
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceparse_core.errors import NoFaceError
+from faceparse_core.parse import Settings, mirrored_classes, parse_photo, score_box, shows_face
+from faceparse_core.parser import load_parser
+from faceparse_core.parts import PARTS
+from faceparse_core.photo import Photo, read_photo
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return load_parser()
+
+
+@pytest.fixture(scope="module", params=["astronaut.jpg", "grace_hopper.jpg"])
+def example(request):
+    return read_photo(EXAMPLES / request.param)
+
+
+def share(labels, part, box):
+    x0, y0, x1, y1 = box
+    return (labels[y0:y1, x0:x1] == part).mean()
+
+
+def test_astronaut(parser):
+    parsing = parse_photo(read_photo(EXAMPLES / "astronaut.jpg"), parser)
+    labels = parsing.labels
+    assert labels.shape == (512, 512)
+    assert share(labels, 1, (205, 105, 235, 125)) > 0.9  # the cheek
+    assert share(labels, 17, (195, 25, 235, 45)) > 0.9  # the hair above the forehead
+    assert not np.isin(labels[330:, :], [1, 17]).any()  # no skin or hair on the orange suit
+    assert 90 < parsing.head_size < 160
+    red, green, blue = parsing.colors[1]
+    assert red > green > blue > 90  # skin
+
+
+def test_grace_hopper(parser):
+    parsing = parse_photo(read_photo(EXAMPLES / "grace_hopper.jpg"), parser)
+    found = {PARTS[part].name for part in np.unique(parsing.labels)}
+    assert {"head", "hat", "glasses", "nose", "cloth", "lip-lower"} <= found
+
+
+def test_a_small_head_is_parsed_as_well_as_a_large_one(parser):
+    """The astronaut's head on a canvas twelve times as wide as the face."""
+    photo = read_photo(EXAMPLES / "astronaut.jpg")
+    alone = parse_photo(photo, parser)
+    side = round(12 * alone.head_size)
+    canvas = np.full((side, side, 3), (122, 132, 120), np.uint8)
+    canvas[300:812, 500:1012] = photo.rgb
+    small = parse_photo(Photo(canvas, "small"), parser).labels[300:812, 500:1012]
+    for part in (1, 17):
+        both = ((small == part) & (alone.labels == part)).sum()
+        assert both / ((small == part) | (alone.labels == part)).sum() > 0.85
+
+
+def test_the_mirrored_photo_gives_the_mirrored_map(parser, example):
+    plain = parse_photo(example, parser)
+    mirrored = parse_photo(Photo(np.ascontiguousarray(example.rgb[:, ::-1]), "mirrored"), parser)
+    sides = np.array(mirrored_classes(len(PARTS)), np.uint8)
+    assert (sides[mirrored.labels[:, ::-1]] == plain.labels).mean() > 0.94
+
+
+def test_the_same_photo_gives_the_same_map(parser, example):
+    first, second = (parse_photo(example, parser) for _ in range(2))
+    assert (first.labels == second.labels).all()
+    assert first.colors == second.colors
+
+
+def test_a_large_photo_looks_like_a_small_one(parser, example):
+    height, width = example.rgb.shape[:2]
+    large = parse_photo(Photo(cv2.resize(example.rgb, (3 * width, 3 * height)), "large"), parser)
+    small = cv2.resize(large.labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    assert (small == parse_photo(example, parser).labels).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["flat", "noise", "stripes"])
+def test_no_face_says_so(parser, kind):
+    rgb = np.full((300, 400, 3), 128, np.uint8)
+    if kind == "noise":
+        rgb = np.random.default_rng(0).integers(0, 256, rgb.shape).astype(np.uint8)
+    if kind == "stripes":
+        rgb[:, ::7] = 250
+    with pytest.raises(NoFaceError, match="no face found; try"):
+        parse_photo(Photo(rgb, kind), parser)
+
+
+def test_mirroring_swaps_sides(parser, example):
+    """With `mirror` the scores of a mirrored crop are the mirrored scores, exactly."""
+    box = (0, 0, 400, 400)
+    plain = score_box(example.rgb[:400, :400], box, parser, mirror=True)
+    turned = score_box(np.ascontiguousarray(example.rgb[:400, :400][:, ::-1]), box, parser, mirror=True)
+    assert np.allclose(turned[mirrored_classes(len(plain))][..., ::-1], plain, atol=1e-3)
+
+
+def test_settings_are_values():
+    assert dataclasses.replace(Settings(), wider=2.0) != Settings()
+
+
+def test_shows_face_wants_skin_and_features():
+    labels = np.zeros((10, 10), np.uint8)
+    assert not shows_face(labels)
+    labels[2:8, 2:8] = 1
+    assert not shows_face(labels)
+    labels[3, 3], labels[5, 5] = 4, 10
+    assert shows_face(labels)

@@ -1,0 +1,52 @@
+"""Parsers: the embedded one, files, and what is no parser."""
+
+import numpy as np
+import pytest
+
+from faceparse_core.errors import ModelError
+from faceparse_core.parser import EMBEDDED, load_parser
+
+
+def test_the_embedded_parser_speaks():
+    parser = load_parser()
+    scores = parser.run(np.zeros((1, 3, parser.size, parser.size), np.float32))
+    assert scores.shape[0] == 20
+    assert scores.shape[1] == scores.shape[2] == parser.size // 4
+    assert scores.dtype == np.float32
+    assert parser.info.name == EMBEDDED
+    assert len(parser.info.sha256) == 64
+
+
+def test_the_same_input_gives_the_same_scores():
+    rgb = np.random.default_rng(1).uniform(0, 255, (1, 3, 128, 128)).astype(np.float32)
+    assert (load_parser().run(rgb) == load_parser().run(rgb)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("nothing.onnx", None, "cannot be read"),
+        ("empty.onnx", b"", "ONNX"),
+        ("noise.onnx", bytes(range(256)) * 40, "ONNX"),
+    ],
+)
+def test_what_is_no_model_says_so(tmp_path, name, content, words):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=words) as caught:
+        load_parser(str(path))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_name():
+    with pytest.raises(ModelError, match="no model is called 'resnet'"):
+        load_parser("resnet")
+
+
+def test_a_network_that_is_no_parser_is_refused():
+    from faceparse_core.models import folder as models
+
+    with pytest.raises(ModelError, match="not a face parser"):
+        load_parser(str(models / "heads.onnx")).run(np.zeros((1, 3, 256, 256), np.float32))

@@ -1,0 +1,238 @@
+"""Training on pairs made here: it learns, resumes, and exports what it learnt."""
+
+import io
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+
+from faceparse_core.errors import FaceParseError
+from faceparse_core.parser import load_parser
+from faceparse_core.parts import PARTS
+
+pytestmark = pytest.mark.torch
+
+
+def pair(seed: int) -> tuple[bytes, bytes]:
+    """(webp, png) of a face of ellipses, 512 x 512."""
+    from conftest import draw_face
+
+    rng = np.random.default_rng(seed)
+    labels = draw_face((512, 512))
+    palette = np.array([part.color for part in PARTS], np.float32) + rng.normal(0, 12, (20, 3))
+    rgb = np.clip(palette[labels] + rng.normal(0, 6, (512, 512, 3)), 0, 255).astype(np.uint8)
+    return cv2.imencode(".webp", rgb[..., ::-1])[1].tobytes(), cv2.imencode(".png", labels)[1].tobytes()
+
+
+def write_tar(path, seeds):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for seed in seeds:
+            for suffix, content in zip((".webp", ".png"), pair(seed), strict=True):
+                member = tarfile.TarInfo(f"{seed:05}{suffix}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_tar(folder / "celebamask" / "train-0.tar", range(4))
+    write_tar(folder / "celebamask" / "val.tar", range(4, 6))
+    write_tar(folder / "facesynthetics" / "train.tar", range(6, 8))
+    return folder
+
+
+def tiny(**changes):
+    from faceparse_core.training.parser import TrainSettings
+
+    values = {"width": 0.125, "steps": 60, "batch": 4, "rendered": 1, "warmup": 5, "rate": 5e-3, "ema": 0.8, "sizes": ((0.0, 64),), "save_every": 10}
+    return TrainSettings(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    from faceparse_core.training.parser import train_parser
+
+    out = tmp_path_factory.mktemp("run")
+    train_parser(folder, out, tiny())
+    return out
+
+
+def test_training_learns(run, folder):
+    import torch
+
+    from faceparse_core.training.export import load_checkpoint
+    from faceparse_core.training.parser import batches, normalise, parsing_loss
+
+    rgb, labels, rendered = next(batches(folder, tiny(seed=9), 0))
+    trained = load_checkpoint(run / "parser.pt")
+    torch.manual_seed(0)
+    fresh = type(trained)(len(PARTS), 0.125, detail=True).eval()
+    with torch.inference_mode():
+        losses = [parsing_loss(n(normalise(rgb.float())), labels, rendered).item() for n in (trained, fresh)]
+    assert losses[0] < 0.9 * losses[1]
+
+
+def test_resuming_goes_on_where_it_stopped(run, folder, capsys):
+    from faceparse_core.training.parser import train_parser
+
+    train_parser(folder, run, tiny(steps=70), resume=True)
+    progress = capsys.readouterr().err
+    assert "step 70/70" in progress
+    assert "pictures/s" in progress
+    assert "step 25/" not in progress
+
+
+def test_samples_depend_on_the_seed_alone(folder):
+    from faceparse_core.training.parser import batches
+
+    first, again, other = (next(batches(folder, tiny(seed=seed), 0)) for seed in (1, 1, 2))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert (first[0] != other[0]).any()
+
+
+def test_a_stream_can_be_entered_anywhere(folder):
+    from faceparse_core.training.parser import batches
+
+    stream = batches(folder, tiny(), 0)
+    next(stream)
+    assert (next(stream)[0] == next(batches(folder, tiny(), 1))[0]).all()
+
+
+def test_mirrored_labels_swap_sides():
+    from faceparse_core.training.augment import SIDES
+
+    assert [int(SIDES[part]) for part in (2, 3, 4, 5, 7, 8, 1, 255)] == [3, 2, 5, 4, 8, 7, 1, 255]
+
+
+def test_crop_and_labels_lie_on_each_other(folder):
+    """Where the label grid says hair, the crop shows hair's colour: geometry of picture and labels is one."""
+    from faceparse_core.training import augment as module
+    from faceparse_core.training.data import celebamask_train
+
+    pairs = celebamask_train(folder)
+    rng = np.random.default_rng(3)
+    settings = module.AugmentSettings(size=128)
+    for _ in range(8):
+        crop, grid = module._place(pairs[0].rgb, pairs[0].labels, 0.8, pairs, rng, settings)
+        at_centres = cv2.resize(crop, grid.shape[::-1], interpolation=cv2.INTER_AREA).astype(float)
+        inner = cv2.erode((grid == 17).astype(np.uint8), np.ones((3, 3))) > 0
+        assert np.abs(at_centres[inner] - np.median(at_centres[inner], axis=0)).max() < 25
+
+
+def test_a_beard_may_be_called_skin_by_people_but_not_by_the_renderer():
+    import torch
+
+    from faceparse_core.training.parser import parsing_loss
+
+    scores = torch.zeros(1, 20, 4, 4)
+    scores[:, 19] = 12.0
+    skin = torch.ones(1, 4, 4, dtype=torch.uint8)
+    human, rendered = (parsing_loss(scores, skin, torch.tensor([flag])).item() for flag in (False, True))
+    assert human < 0.01
+    assert rendered > 5
+
+
+def test_unknown_pixels_do_not_count():
+    import torch
+
+    from faceparse_core.training.parser import parsing_loss
+
+    scores = torch.randn(1, 20, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels = torch.full((1, 4, 4), 255, dtype=torch.uint8)
+    labels[0, 0, 0] = 3
+    parsing_loss(scores, labels, torch.tensor([False])).backward()
+    assert scores.grad[0, :, 0, 0].abs().sum() > 0
+    assert scores.grad[0, :, 1:, 1:].abs().sum() == 0
+
+
+def test_torch_and_onnx_runtime_agree_on_the_embedded_weights():
+    import torch
+
+    from faceparse_core.models import folder as models
+    from faceparse_core.training.export import restore_parser
+
+    rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 192, 192)).astype(np.float32)
+    with torch.inference_mode():
+        ours = restore_parser(models / "parser.onnx").eval()(torch.from_numpy(rgb)).numpy()[0]
+    theirs = load_parser().run(rgb)
+    assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
+    assert (ours.argmax(0) == theirs.argmax(0)).mean() > 0.999
+
+
+def test_export_is_the_trained_network(run, tmp_path):
+    import torch
+
+    from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.parser import normalise
+
+    rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
+    with torch.inference_mode():
+        trained = load_checkpoint(run / "parser.pt")(normalise(torch.from_numpy(rgb))).numpy()[0]
+    paths = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    for path in paths:
+        export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    exported = load_parser(str(paths[0])).run(rgb)
+    assert np.abs(exported - trained).max() < 5e-3 * np.abs(trained).max()  # float16 weights
+
+
+def test_the_published_checkpoint_fits(tmp_path):
+    """The names and shapes of 79999_iter.pth, which has 13.3 million weights, and a parser made of such a file."""
+    import torch
+
+    from faceparse_core.bisenet import BiSeNet
+
+    network = BiSeNet(classes=19)
+    state = network.state_dict()
+    assert state["cp.resnet.layer4.1.conv2.weight"].shape == (512, 512, 3, 3)
+    assert state["cp.arm32.bn_atten.running_mean"].shape == (128,)
+    assert state["ffm.convblk.conv.weight"].shape == (256, 256, 1, 1)
+    assert state["conv_out.conv_out.weight"].shape == (19, 256, 1, 1)
+    assert state["conv_out16.conv.conv.weight"].shape == (64, 128, 3, 3)
+    assert abs(sum(p.numel() for p in network.parameters()) / 13.3e6 - 1) < 0.01
+    torch.save(state, tmp_path / "79999_iter.pth")
+    scores = load_parser(str(tmp_path / "79999_iter.pth")).run(np.zeros((1, 3, 64, 64), np.float32))
+    assert scores.shape == (19, 8, 8)
+
+
+def test_f1_and_iou_by_hand():
+    from faceparse_core.training.evaluate import Scores
+
+    confusion = np.zeros((20, 20), np.int64)
+    confusion[4, 4], confusion[4, 5], confusion[5, 5], confusion[1, 4] = 6, 2, 4, 2
+    scores = Scores(confusion)
+    assert scores.f1(4) == pytest.approx(12 / (8 + 8))
+    assert scores.iou(4) == pytest.approx(6 / 10)
+    assert scores.merged().f1(5) == pytest.approx(24 / (12 + 14))
+
+
+@pytest.mark.parametrize("fault", ["nothing", "not a tar"])
+def test_missing_data_is_one_clear_error(tmp_path, fault):
+    from faceparse_core.training.data import celebamask_val
+
+    if fault == "not a tar":
+        (tmp_path / "celebamask").mkdir()
+        (tmp_path / "celebamask" / "val.tar").write_bytes(b"x" * 2000)
+    with pytest.raises(FaceParseError, match="not a readable tar"):
+        celebamask_val(tmp_path)
+
+
+def test_command_without_data(monkeypatch, capsys):
+    from faceparse_core.training.__main__ import main
+
+    monkeypatch.delenv("FACEPARSE_DATA", raising=False)
+    assert main(["evaluate", "parser"]) == 1
+    assert "--data or in the variable FACEPARSE_DATA" in capsys.readouterr().err
+
+
+def test_scores_that_the_model_card_names(data):
+    """The embedded parser on the whole validation set: at least what was promised."""
+    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.evaluate import evaluate
+
+    scores = evaluate(load_parser(), celebamask_val(data))
+    assert scores.mean_f1 >= 0.82
+    assert min(scores.f1(7), scores.f1(8)) >= 0.82
