@@ -189,6 +189,10 @@ def _draw_one(
 
         photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
         rgb = photo.rgb
+        if arguments.photo_layer == "link":
+            options["photo_href"] = link_photo(job.source, job.svg)
+        elif arguments.photo_layer == "embed":
+            options["photo_href"] = embed_photo(rgb)
         report.step(job.source, "parse")
         parsing = parse_photo(photo, parser)
         labels, colors, facts["heads"] = parsing.labels, parsing.colors, parsing.heads
@@ -196,10 +200,6 @@ def _draw_one(
         options["model"] = {"name": parsing.model.name, "sha256": parsing.model.sha256}
         if parsing.heads > 1:
             report.note(job.source, f"{parsing.heads} heads found; the largest one is drawn")
-        if arguments.photo_layer == "link":
-            options["photo_href"] = link_photo(job.source, job.svg)
-        elif arguments.photo_layer == "embed":
-            options["photo_href"] = embed_photo(rgb)
     report.step(job.source, "trace")
     drawn = draw(labels, colors, parts, trace, **options)
     report.step(job.source, "write")
