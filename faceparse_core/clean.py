@@ -72,7 +72,7 @@ def _rivals(scores: NDArray[np.float32]) -> NDArray[np.intp]:
 def _band(first: int, tile: int, cells: int, start: float, stop: float, limit: int) -> tuple[
     slice, slice, NDArray[np.float32]
 ]:  # fmt: skip
-    """Pixels whose centres lie in `tile` cells from `first` on, the cells they draw from, and the weights (px, cells)."""
+    """Pixels whose centres lie in `tile` cells from `first` on, the cells they draw from, their weights (px, cells)."""
     cell = (stop - start) / cells  # px
     edges = start + first * cell, start + min(first + tile, cells) * cell
     low, high = (int(np.clip(np.ceil(edge - 0.5), 0, limit)) for edge in edges)
@@ -101,7 +101,7 @@ def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSett
 
 
 def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-    """4-connected pieces of `mask`: their map (0 = none), their (x, y, width, height, area) and their centroids (x, y)."""
+    """4-connected pieces of `mask`: their map (0 = none), (x, y, width, height, area) and centroids (x, y)."""
     import cv2
 
     _, index, stats, centroids = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
@@ -201,7 +201,7 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
             if not (view == wrong).any():
                 continue
             box = _box(view == wrong)
-            index, stats, centroids = _pieces(view[box] == wrong)
+            index, _, centroids = _pieces(view[box] == wrong)
             offset = np.array([box[1].start, box[0].start]) - middle
             place = (centroids + offset) @ across / size  # > 0: on the picture's right, the subject's left
             stray = place < -s.side if wrong == left else place > s.side
@@ -210,10 +210,9 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
 
 
 def _across(view: Labels) -> NDArray[np.float64]:
-    """Unit vector (x, y) along the head's own horizontal, to the picture's right: from the mouth to the brows, turned."""
+    """Unit vector (x, y) along the head's own horizontal, to the picture's right: mouth to brows, turned."""
     low, high = (np.nonzero(np.isin(view, parts)) for parts in ((11, 12, 13), (2, 3, 4, 5)))
     if not len(low[0]) or not len(high[0]):
         return np.array([1.0, 0.0])
     up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])
-    across = np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))
-    return across
+    return np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))

@@ -70,7 +70,8 @@ def oklab_to_srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Oklab (n, 3) -> uint8 sRGB (n, 3), clipped to what sRGB can show."""
     linear = np.clip(((lab @ np.linalg.inv(_LAB).T) ** 3) @ np.linalg.inv(_LMS).T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
-    return np.rint(encoded * 255).astype(np.uint8)
+    out: NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
+    return out
 
 
 def _inside(labels: NDArray[np.uint8], reach: int) -> NDArray[np.bool_]:

@@ -97,7 +97,7 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) ->
     scores = parser.run(batch)
     if mirror:
         swapped = mirrored_classes(len(scores))
-        scores = (scores + parser.run(np.ascontiguousarray(batch[..., ::-1]))[swapped][..., ::-1]) / 2
+        scores = np.float32(0.5) * (scores + parser.run(np.ascontiguousarray(batch[..., ::-1]))[swapped][..., ::-1])
     return scores
 
 
@@ -129,12 +129,13 @@ def _widen(
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
     wide = score_box(rgb, wide_box, parser, s.mirror)
     total = cells + 2 * more
-    canvas = np.stack([cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide])
+    stretched = [cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide]
     ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)
     share = np.minimum(ramp[:, None], ramp).astype(np.float32)
     # Logits of two passes need not agree in size: what is blended are log probabilities.
-    inner = (slice(None), slice(more, more + cells), slice(more, more + cells))
-    canvas = _log_probabilities(canvas)
+    middle = slice(more, more + cells)
+    inner = (slice(None), middle, middle)
+    canvas = _log_probabilities(np.stack(stretched).astype(np.float32))
     canvas[inner] = share * _log_probabilities(scores) + (1 - share) * canvas[inner]
     return canvas, wide_box
 

@@ -57,7 +57,9 @@ def load_parser(name_or_path: str = EMBEDDED, threads: int = 0) -> Parser:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
-    return _from_checkpoint(path, data) if path.suffix in {".pth", ".pt"} else _from_onnx(path.name, path, data, threads)
+    return (
+        _from_checkpoint(path, data) if path.suffix in {".pth", ".pt"} else _from_onnx(path.name, path, data, threads)
+    )
 
 
 def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Parser:
@@ -90,7 +92,9 @@ def _from_checkpoint(path: Path, data: bytes) -> Parser:
 
         from faceparse_core.bisenet import BiSeNet
     except ImportError as error:
-        raise ModelError(f"{path}: .pth weights need torch; install it with: pip install 'faceparse-svg[torch]'") from error
+        raise ModelError(
+            f"{path}: .pth weights need torch; install it with: pip install 'faceparse-svg[torch]'"
+        ) from error
     import io
 
     try:
@@ -117,4 +121,5 @@ def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
 def _checked(name: str, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     if scores.ndim != 4 or not 19 <= scores.shape[1] <= len(PARTS) or scores.shape[2] != scores.shape[3]:
         raise ModelError(f"{name}: not a face parser, its output has the shape {scores.shape}, not (1, 19 or 20, h, h)")
-    return scores[0]
+    first: NDArray[np.float32] = scores[0]
+    return first

@@ -38,7 +38,7 @@ def face(shape=(220, 200)) -> np.ndarray:
 def bilinear(scores, box, shape):
     """The plain way: every class at every pixel."""
     x0, y0, x1, y1 = box
-    classes, rows, columns = scores.shape
+    rows, columns = scores.shape[1:]
     y = np.clip((np.arange(shape[0]) + 0.5 - y0) * rows / (y1 - y0) - 0.5, 0, rows - 1)
     x = np.clip((np.arange(shape[1]) + 0.5 - x0) * columns / (x1 - x0) - 0.5, 0, columns - 1)
     top, left = np.minimum(y.astype(int), rows - 2), np.minimum(x.astype(int), columns - 2)

@@ -67,13 +67,12 @@ def _evaluate(a: argparse.Namespace) -> None:
 
     data = data_folder(a.data)
     if a.network == "parser":
-        from faceparse_core.parse import Settings
         from faceparse_core.parser import load_parser
         from faceparse_core.training.evaluate import evaluate
 
         parser = load_parser(a.model)
         parser = dataclasses.replace(parser, size=a.size or parser.size)
-        scores = evaluate(parser, celebamask_val(data), dataclasses.replace(Settings(), mirror=a.mirror))
+        scores = evaluate(parser, celebamask_val(data), a.mirror)
         print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
         print(scores.table())
     else:

@@ -88,13 +88,15 @@ def _warp(
     image: NDArray[np.uint8], back: NDArray[np.float64], centre: NDArray[np.float64], size: int, step: float, side: int,
     interpolation: int, border: int, value: int,
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """Sample `image` (any resolution of the photo that is `side` px wide) at size x size cell centres, `step` px apart."""
+    """Sample `image`, of any resolution of a photo `side` px wide, at size x size cell centres `step` px apart."""
     ratio = image.shape[0] / side
     linear = back * step * ratio
     offset = (centre + back @ np.full(2, step * 0.5 - size * step / 2)) * ratio - 0.5
     matrix = np.hstack([linear, offset[:, None]])
     flags = interpolation | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=border, borderValue=value).astype(np.uint8)
+    return cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=border, borderValue=value).astype(
+        np.uint8
+    )
 
 
 def background(other: Pair, size: int, rng: Rng) -> NDArray[np.uint8]:
@@ -135,7 +137,8 @@ def camera(rgb: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 2.0))).astype(np.uint8)
     if rng.random() < 0.20:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR).astype(np.uint8)
+        decoded = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)
+        out = np.asarray(decoded, np.uint8)
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.clean import upsample_labels
-from faceparse_core.parse import Settings, score_box
+from faceparse_core.parse import score_box
 from faceparse_core.parser import Parser
 from faceparse_core.parts import BEARD, HEAD, PAIRS, PARTS
 from faceparse_core.training.data import UNKNOWN, Pair
@@ -55,13 +55,13 @@ class Scores:
         return "\n".join([f"{'part':12} {'F1':6} {'IoU':6}", *rows, *means])
 
 
-def evaluate(parser: Parser, pairs: Iterable[Pair], settings: Settings = Settings()) -> Scores:
+def evaluate(parser: Parser, pairs: Iterable[Pair], mirror: bool) -> Scores:
     """Parse every whole frame, label it at its own size, and count. A beard counts as skin, as the data set has it."""
     confusion = np.zeros((len(PARTS), len(PARTS)), np.int64)
     for pair in pairs:
         height, width = pair.labels.shape
         box = (0, 0, width, height)
-        said = upsample_labels(score_box(pair.rgb, box, parser, settings.mirror), box, (height, width))
+        said = upsample_labels(score_box(pair.rgb, box, parser, mirror), box, (height, width))
         said[said == BEARD] = HEAD
         known = pair.labels != UNKNOWN
         index = pair.labels[known].astype(np.int64) * len(PARTS) + said[known]

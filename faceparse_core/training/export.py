@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -55,7 +56,8 @@ def fold(network: nn.Module) -> nn.Module:
         children = dict(module.named_children())
         for conv, norm in _PAIRS:
             if isinstance(children.get(norm), nn.BatchNorm2d):
-                setattr(module, conv, fuse_conv_bn_eval(children[conv], children[norm]))
+                fused: Any = fuse_conv_bn_eval  # its annotations know no module by its name
+                setattr(module, conv, fused(children[conv], children[norm]))
                 setattr(module, norm, nn.Identity())
     return network
 
@@ -70,7 +72,7 @@ def export_parser(network: BiSeNet, path: Path, size: int, frame: float) -> None
 
 def write_onnx(network: nn.Module, path: Path, size: int, outputs: list[str], metadata: Mapping[str, str]) -> None:
     """Write a network that takes `rgb` (n, 3, h, w) as .onnx with float16 weights under their own names."""
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # taken by the exporter, not by its annotations
     axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in ["rgb", *outputs]}
     with torch.inference_mode(), warnings.catch_warnings():
         # Deprecated, but the exporter that keeps the weights' names, by which `restore_parser` finds them.

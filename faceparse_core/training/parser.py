@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,11 @@ class TrainSettings:
     decay: float = 0.4  # share of the steps over which the rate falls to zero
     ema: float = 0.998  # per step, of the running mean of the weights
     auxiliary: float = 0.3  # weight of each auxiliary head's loss
-    sizes: tuple[tuple[float, int], ...] = ((0.0, 192), (0.6, 256), (0.9, 320))  # from this share on: the crop's side, px
+    sizes: tuple[tuple[float, int], ...] = (
+        (0.0, 192),
+        (0.6, 256),
+        (0.9, 320),
+    )  # from this share on: the crop's side, px
     seed: int = 1
     save_every: int = 250  # steps
 
@@ -121,7 +126,10 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
 
 
 def batches(data: Path, s: TrainSettings, start: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)); step k depends on the seed and k only."""
+    """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)).
+
+    What a step shows depends on the seed and on the step alone.
+    """
     human, rendered = celebamask_train(data), [to_celeba_frame(pair) for pair in facesynthetics_train(data)]
     human_odds, rendered_odds = _odds(human, RARE), _odds(rendered, {BEARD: 4.0})
 
@@ -172,12 +180,15 @@ def _odds(pairs: list[Pair], rare: dict[int, float]) -> NDArray[np.float64]:
 def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resume: bool = False) -> Path:
     """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path."""
     torch.manual_seed(s.seed)
-    network: nn.Module = BiSeNet(len(PARTS), s.width, detail=True).to(memory_format=torch.channels_last)
+    network: Any = BiSeNet(len(PARTS), s.width, detail=True)
+    network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": s.weight_decay}, {"params": plain, "weight_decay": 0.0}], lr=s.rate, fused=True
+        [{"params": decayed, "weight_decay": s.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=s.rate,
+        fused=True,
     )
     out.mkdir(parents=True, exist_ok=True)
     path, start = out / "parser.pt", 0
@@ -220,7 +231,9 @@ def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resu
             speed = (done - start) / (time.monotonic() - began)
             left = (s.steps - done) / speed / 60
             line = f"step {done}/{s.steps}  loss {losses:.4f}  {speed * s.batch:.1f} pictures/s  {left:.0f} min left"
-            print(f"\r{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+            print(
+                f"\r{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr
+            )
         if done % s.save_every == 0 or done == s.steps:
             state = {
                 "network": network.state_dict(), "average": average.state_dict(),
