@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
+SIZE = 192  #: side of a composite, and of the head finder's input, in pixels
+
 #: Colours that faces have too, so that colour alone never decides: skins from dark to light, orange, wood, sand.
 SKIN_LIKE = np.array(
     [(60, 36, 26), (92, 58, 40), (134, 88, 62), (172, 120, 88), (204, 152, 120), (232, 188, 160), (244, 214, 192),

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -22,7 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceparse_core.errors import FaceParseError
-from faceparse_core.training.composites import SIZE, Composite, Cutout, Spot, Studio, make_cutouts
+from faceparse_core.heads import find_heads
+from faceparse_core.photo import read_photo
+from faceparse_core.training.backgrounds import SIZE
+from faceparse_core.training.composites import Composite, Cutout, Studio, make_cutouts
 from faceparse_core.training.data import read_pairs
 
 CELL = 8  #: pixels of the input per cell of the maps
@@ -43,58 +46,78 @@ class Conv(nn.Sequential):
         )
 
 
-class Residual(nn.Module):
-    """Widen, look around 5 x 5 in every channel, narrow, add (MobileNetV2's block). Same shape in and out."""
+class Norm(nn.Sequential):
+    """Convolution and batch norm: the end of a branch that is added to another."""
 
-    def __init__(self, channels: int, widen: int) -> None:
-        super().__init__()
-        wide = channels * widen
-        self.body = nn.Sequential(
-            Conv(channels, wide, 1),
-            Conv(wide, wide, 5, groups=wide),
-            nn.Conv2d(wide, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
         )
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a way past them. Same shape in and out.
+
+    Plain ones while the maps are large: on CPUs the gradient of a depthwise convolution takes longer to compute.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Conv(channels, channels), Norm(channels, channels, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+class Wide(nn.Module):
+    """Widen, look around 5 x 5 in every channel on its own, narrow, add (MobileNetV2's block): few weights see far."""
+
+    def __init__(self, channels: int, wide: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Conv(channels, wide, 1), Conv(wide, wide, 5, groups=wide), Norm(wide, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)  # type: ignore[no-any-return]
 
 
 class HeadFinder(nn.Module):
-    """rgb float32 (n, 3, 256, 256), 0..255 -> (heat logits (n, 1, 32, 32), geometry (n, 3, 32, 32)).
+    """rgb float32 (n, 3, 192, 192), 0..255 -> (heat logits (n, 1, 24, 24), geometry (n, 3, 24, 24)).
 
-    Geometry is log(face height / 256), then how far the centre lies right of and below its cell's centre, in cells.
-    Down to 8 x 8 with the whole picture's mean added there, and up again to 32 x 32: a face that fills the frame and one
-    of ten pixels are both seen in their surroundings.
+    Geometry is log(face height / 192), then how far the centre lies right of and below its cell's centre, in cells.
+    Down to 6 x 6 with the whole picture's mean added there, and up again to 24 x 24: a face that fills the frame and
+    one of ten pixels are both seen in their surroundings.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.at4 = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Residual(32, 2))
-        self.at8 = nn.Sequential(Conv(32, 48, 3, 2), Residual(48, 3), Residual(48, 3))
-        self.at16 = nn.Sequential(Conv(48, 80, 3, 2), Residual(80, 3), Residual(80, 3), Residual(80, 3))
-        self.at32 = nn.Sequential(Conv(80, 112, 3, 2), Residual(112, 2), Residual(112, 2))
-        self.whole = nn.Linear(112, 112)
-        self.up16 = nn.ModuleList([nn.Conv2d(112, 64, 1), nn.Conv2d(80, 64, 1), Residual(64, 2)])
-        self.up8 = nn.ModuleList([nn.Conv2d(64, 64, 1), nn.Conv2d(48, 64, 1), Residual(64, 2)])
-        self.heat = nn.Sequential(Conv(64, 32, 3), nn.Conv2d(32, 1, 1))
-        self.geometry = nn.Sequential(Conv(64, 32, 3), nn.Conv2d(32, 3, 1))
-        nn.init.constant_(self.heat[1].bias, -4.0)  # type: ignore[arg-type]  # nearly every cell is empty
-        nn.init.constant_(self.geometry[1].bias, 0.0)  # type: ignore[arg-type]
+        self.at4 = nn.Sequential(Conv(3, 12, 3, 2), Conv(12, 32, 3, 2))
+        self.at8 = nn.Sequential(Conv(32, 48, 3, 2), Residual(48), Residual(48))
+        self.at16 = nn.Sequential(Conv(48, 72, 3, 2), Residual(72), Wide(72, 216))
+        self.at32 = nn.Sequential(Conv(72, 96, 3, 2), Wide(96, 216), Wide(96, 216))
+        self.whole = nn.Linear(96, 96)
+        self.narrow32, self.skip16, self.mix16 = nn.Conv2d(96, 48, 1), nn.Conv2d(72, 48, 1), Wide(48, 144)
+        self.narrow16, self.skip8, self.mix8 = nn.Conv2d(48, 48, 1), nn.Conv2d(48, 48, 1), Residual(48)
+        self.last = nn.Conv2d(48, 4, 1)
+        with torch.no_grad():
+            self.last.bias[0] = -4.0  # type: ignore[index]  # nearly every cell is empty
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        at8 = self.at8(self.at4((rgb - 120.0) / 64.0))
+        at8 = self.at8(self.at4(rgb * (1 / 64) - 1.875))
         at16 = self.at16(at8)
         at32 = self.at32(at16)
         at32 = at32 + self.whole(at32.mean((2, 3)))[:, :, None, None]
-        x = at32
-        for (narrow, skip, mix), fine in ((self.up16, at16), (self.up8, at8)):
-            x = mix(F.interpolate(narrow(x), scale_factor=2.0, mode="nearest") + skip(fine))
-        return self.heat(x), self.geometry(x)
+        at16 = self.mix16(_twice(self.narrow32(at32)) + self.skip16(at16))
+        maps = self.last(self.mix8(_twice(self.narrow16(at16)) + self.skip8(at8)))
+        return maps[:, :1], maps[:, 1:]
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class Exported(nn.Module):
-    """The network as shipped: `heat` 0..1 (n, 1, 32, 32), `size` face height / 256 (n, 1, 32, 32), `shift` (n, 2, 32, 32)."""
+    """The network as shipped: `heat` 0..1, `size` face height / 192, both (n, 1, 24, 24); `shift` (n, 2, 24, 24)."""
 
     def __init__(self, network: HeadFinder) -> None:
         super().__init__()
@@ -153,16 +176,15 @@ def finder_loss(heat: Tensor, geometry: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FinderPlan:
-    """How the finder is trained. `minutes` ends it by the clock, `steps` by the count; the other may be None."""
+    """How the finder is trained."""
 
-    minutes: float | None = 20.0
-    steps: int | None = None
-    batch: int = 32  #: composites in a step; each comes with its mirror image
+    steps: int = 2800
+    batch: int = 16  #: composites in a step; each comes with its mirror image
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     seed: int = 20
-    workers: int = 2
-    threads: int = 2
+    workers: int = 1
+    threads: int = 1
 
 
 class _Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
@@ -195,20 +217,20 @@ def _cutouts(tars: list[Path]) -> list[Cutout]:
     return [cutout for tar in tars for cutout in make_cutouts(read_pairs([tar]))]
 
 
-def train_finder(data: Path, out: Path, plan: FinderPlan | None = None, resume: bool = False) -> Path:
-    """Trains on the tars under `data`; writes `out`/finder.pt every few minutes and at the end, and returns its path.
+def train_finder(
+    data: Path, out: Path, *, steps: int = FinderPlan.steps, seed: int = FinderPlan.seed, resume: bool = False
+) -> Path:
+    """Trains on the tars under `data`; writes `out`/heads.pt every few minutes and at the end, and returns its path.
 
     `resume` goes on from that file. Raises FaceParseError where the data or the checkpoint is missing.
     """
-    plan = plan or FinderPlan()
+    plan = FinderPlan(steps=steps, seed=seed)
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "finder.pt"
-    network = HeadFinder().to(memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
-    )
+    checkpoint = out / "heads.pt"
+    network = HeadFinder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = torch.optim.swa_utils.AveragedModel(network, avg_fn=_average, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     step, spent = 0, 0.0
     if resume:
@@ -227,14 +249,10 @@ def train_finder(data: Path, out: Path, plan: FinderPlan | None = None, resume: 
     losses: list[float] = []
     network.train()
     for rgb, target in _batches(studio, plan, step):
-        seconds = time.monotonic() - began
-        done = max(step / plan.steps if plan.steps else 0.0, seconds / 60 / plan.minutes if plan.minutes else 0.0)
-        if done >= 1:
-            break
         for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * _schedule(step, done)
+            group["lr"] = plan.learning_rate * _schedule(step, plan.steps)
         rgb, target = with_mirrors(rgb, target)
-        images = rgb.float().contiguous(memory_format=torch.channels_last)
+        images = rgb.to(torch.bfloat16, memory_format=torch.channels_last)  # 0..255 are exact in it
         with torch.autocast("cpu", torch.bfloat16):
             heat, geometry = network(images)
         loss = finder_loss(heat, geometry, target)
@@ -245,29 +263,32 @@ def train_finder(data: Path, out: Path, plan: FinderPlan | None = None, resume: 
         average.update_parameters(network)
         step += 1
         losses.append(float(loss.detach()))
-        if seconds - said > 10:
-            said = seconds
-            rate, left = step * plan.batch * 2 / max(seconds, 1e-6), seconds * (1 / max(done, 1e-6) - 1)
-            mean = sum(losses[-100:]) / len(losses[-100:])
-            print(f"step {step}  loss {mean:.4f}  {rate:.0f} pictures/s  {left / 60:.1f} min left", flush=True)
-        if time.monotonic() - saved > 120:
+        seconds = time.monotonic() - began
+        if seconds - said > 10 or step == plan.steps:
+            said, rate = seconds, step / seconds
+            mean, left = sum(losses[-100:]) / len(losses[-100:]), (plan.steps - step) / rate / 60
+            pictures = rate * plan.batch * 2
+            print(f"step {step}  loss {mean:.4f}  {pictures:.0f} pictures/s  {left:.1f} min left", flush=True)
+        if time.monotonic() - saved > 120 or step == plan.steps:
             saved = time.monotonic()
             _save(checkpoint, network, average, optimizer, step, seconds, plan)
-    _save(checkpoint, network, average, optimizer, step, time.monotonic() - began, plan)
     return checkpoint
 
 
-def _schedule(step: int, done: float) -> float:
-    """Warm up over 200 steps, then a cosine down to 1 % of the learning rate."""
-    return min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+def _average(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    """A running mean over the last 200 steps, over fewer while there are fewer."""
+    return mean + (new - mean) * max(1 / 200, 1 / (float(count) * 0.5 + 1))
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Warm up over 100 steps, then a cosine down to 1 % of the learning rate."""
+    return min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 def _batches(studio: Studio, plan: FinderPlan, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches from number `step` on, without end, made by `plan.workers` processes."""
-    endless = _Composites(studio, step * plan.batch, 2**31)
-    order = torch.utils.data.BatchSampler(range(2**31), plan.batch, drop_last=True)  # type: ignore[arg-type]
-    loader = torch.utils.data.DataLoader(endless, batch_sampler=order, num_workers=plan.workers)
-    yield from loader
+    """The batches from number `step` to the last, made by `plan.workers` processes."""
+    composites = _Composites(studio, step * plan.batch, (plan.steps - step) * plan.batch)
+    yield from torch.utils.data.DataLoader(composites, plan.batch, num_workers=plan.workers)
 
 
 def _save(
@@ -290,3 +311,85 @@ def load_finder(checkpoint: Path) -> HeadFinder:
     except (OSError, KeyError, RuntimeError) as error:
         raise FaceParseError(f"{checkpoint}: not a checkpoint of the head finder ({error})") from error
     return network.eval()
+
+
+# ------------------------------------------------------------------------------------------------- export and measure
+
+
+def export_finder(checkpoint: Path, onnx_path: Path) -> None:
+    """Writes the averaged network of `checkpoint` as .onnx."""
+    from faceparse_core.training.export import fold, write_onnx
+
+    network = Exported(load_finder(checkpoint))
+    fold(network)
+    write_onnx(network, onnx_path, SIZE, ["heat", "size", "shift"], {"faceparse.size": str(SIZE)})
+
+
+@dataclass
+class _Tally:
+    """Faces wanted, found and found where none is; and how far off those found are, in face heights."""
+
+    wanted: int = 0
+    found: int = 0
+    false: int = 0
+    model: str | None = None
+    size_errors: list[float] = field(default_factory=list)
+    center_errors: list[float] = field(default_factory=list)
+
+    def add(self, composite: Composite) -> None:
+        """Looks for the heads of one composite, as a photo's are looked for."""
+        heads = list(find_heads(composite.rgb, self.model))
+        for spot in composite.faces:
+            near = [h for h in heads if np.hypot(h.x - spot.x, h.y - spot.y) < 0.5 * spot.size]
+            self.wanted += 1
+            if near:
+                best = min(near, key=lambda h: abs(math.log(h.size / spot.size)))
+                heads.remove(best)
+                self.found += 1
+                self.size_errors.append(abs(best.size / spot.size - 1))
+                self.center_errors.append(math.hypot(best.x - spot.x, best.y - spot.y) / spot.size)
+        for head in heads:
+            if not any(math.hypot(head.x - s.x, head.y - s.y) < s.size for s in composite.unsure):
+                self.false += 1
+
+    def __str__(self) -> str:
+        recall, precision = self.found / max(self.wanted, 1), self.found / max(self.found + self.false, 1)
+        return (
+            f"{self.wanted} faces, recall {recall:.3f}, precision {precision:.3f}, "
+            f"size off by {np.median(self.size_errors or [0]):.3f} (median) and "
+            f"{np.quantile(self.size_errors or [0], 0.9):.3f} (9 in 10), "
+            f"centre by {np.median(self.center_errors or [0]):.3f} of the face's height"
+        )
+
+
+def evaluate_finder(data: Path, model: str | None = None, photos: Path | None = None) -> str:
+    """How well the finder (the embedded one, or the .onnx `model`) does, as text: on composites of pairs held out, on
+    those pairs upright and whole, and, where `photos` names a folder, how many heads it finds in each photo there."""
+    studio = Studio(_cutouts([data / "celebamask" / "val.tar"]), seed=1)
+    collages = [studio.composite(i) for i in range(1000)]
+    lines = []
+    for name, low, high in (
+        ("all", 0.0, 9.0),
+        ("under 10 %", 0.0, 0.1),
+        ("10 to 25 %", 0.1, 0.25),
+        ("above", 0.25, 9.0),
+    ):
+        tally = _Tally(model=model)
+        for collage in collages:
+            # Faces of other sizes are there and may be found: they count as neither.
+            inside = [s for s in collage.faces if low <= s.size / SIZE < high]
+            others = [s for s in collage.faces if s not in inside]
+            tally.add(Composite(collage.rgb, tuple(inside), (*collage.unsure, *others)))
+        lines.append(f"composites, {name}: {tally}")
+    empty = [c for c in collages if not c.faces and not c.unsure]
+    false = sum(bool(find_heads(c.rgb, model)) for c in empty)
+    lines.append(f"composites without a face: {false} of {len(empty)} with a false one")
+    tally = _Tally(model=model)
+    for i in range(len(studio.cutouts)):
+        tally.add(studio.portrait(i))
+    lines.append(f"pairs held out, upright: {tally}")
+    if photos:
+        found = {path.name: len(find_heads(read_photo(path).rgb, model)) for path in sorted(photos.glob("*.jpg"))}
+        lines.append(f"{len(found)} photos: {sum(n == 1 for n in found.values())} with one head")
+        lines += [f"  {name}: {count} heads" for name, count in found.items() if count != 1]
+    return "\n".join(lines)
