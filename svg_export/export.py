@@ -60,9 +60,9 @@ def draw(
     """
     trace = trace or TraceSettings()
     colors = {part.id: colors.get(part.id, part.color) for part in PARTS}
-    there = set(np.unique(labels).tolist()) - {BACKGROUND}
-    layers = build_layers(labels, colors, parts, trace, head_size) if there else ()
+    layers = build_layers(labels, colors, parts, trace, head_size) if labels.any() else ()
     if not layers:
+        there = set(np.unique(labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
     size = (labels.shape[0], labels.shape[1])
