@@ -209,14 +209,15 @@ def _to_srgb(image: Image, profile: bytes | None) -> Image:
     if profile and not _is_srgb(profile):
         from PIL import ImageCms
 
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            if image.mode == "RGB":  # in place: of a large photo there is no second copy
+                ImageCms.profileToProfile(image, source, target, inPlace=True)
+                return image
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
             if converted is not None:
                 return converted
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _is_srgb(profile: bytes) -> bool:

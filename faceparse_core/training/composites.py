@@ -89,8 +89,7 @@ class Studio:
     def __init__(self, cutouts: list[Cutout], seed: int, textures: int = 600) -> None:
         self.cutouts = cutouts
         self.seed = seed
-        rng = np.random.default_rng((seed, 0))
-        self.textures = [make_texture(rng, SIZE) for _ in range(textures)]
+        self.textures: list[Picture | None] = [None] * textures  # each is drawn when it is first wanted
 
     def composite(self, number: int) -> Composite:
         """Composite `number` of this studio's seed."""
@@ -124,7 +123,10 @@ class Studio:
 
     def _texture(self, rng: np.random.Generator) -> Picture:
         """A piece of a drawn texture, turned and tinted."""
-        texture = self.textures[rng.integers(len(self.textures))]
+        number = int(rng.integers(len(self.textures)))
+        texture = self.textures[number]
+        if texture is None:
+            texture = self.textures[number] = make_texture(np.random.default_rng((self.seed, 0, number)), SIZE)
         side = int(rng.integers(SIZE // 3, SIZE + 1))
         x, y = rng.integers(0, SIZE - side + 1, 2)
         piece = np.rot90(texture[y : y + side, x : x + side], int(rng.integers(4)))
