@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, NOSE, PAIRS, PARTS
+from faceparse_core.parts import BACKGROUND, BEARD, CLOTH, FACE, HAIR, HAT, HEAD, NOSE, PAIRS, PARTS
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
@@ -21,14 +21,16 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond 
 
 #: Parts that are small by nature: brows, eyes, earrings, mouth, lips, necklace.
 _SMALL = frozenset((2, 3, 4, 5, 9, 11, 12, 13, 15))
+_LARGE = frozenset((CLOTH, HAIR, HAT, BEARD))
 #: Parts of which a head shows one piece (eyes, ears, nose); whatever else is called so is a mistake.
 _SINGLE = frozenset((4, 5, 7, 8, NOSE))
 
 
 @dataclass(frozen=True)
 class CleanSettings:
-    speck: float = 0.045  # pieces and holes smaller than this squared are filled from around ...
-    small_speck: float = 0.018  # ... earrings, necklaces, brows, eyes and lips: smaller than this squared
+    speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
+    tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
+    small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes and lips, which are small, smaller than this
     near: float = 0.75  # skin further from the face's centre than this is not this head's
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
@@ -144,7 +146,7 @@ def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
     """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
     specks = np.zeros(view.shape, bool)
     for part in np.unique(view):
-        fraction = s.small_speck if part in _SMALL else s.speck
+        fraction = s.small_speck if part in _SMALL else s.tuft if part in _LARGE else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
         small = stats[:, 4] < (fraction * size) ** 2
