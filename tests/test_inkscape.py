@@ -15,7 +15,7 @@ import pytest
 
 from faceparse_core.parts import BY_NAME, PAINT_ORDER, PARTS, PRESETS
 from svg_export.check import INKSCAPE, SVG
-from svg_export.export import Drawn, draw
+from svg_export.export import Drawn, draw, embed_photo, link_photo
 from svg_export.preview import paint
 
 pytestmark = pytest.mark.inkscape
@@ -68,6 +68,23 @@ def test_it_exports_one_layer_alone(svg: Path, drawn: Drawn, face: np.ndarray) -
     ours = paint(hair, (face.shape[0], face.shape[1]), (face.shape[0], face.shape[1])) != 255
     assert ((alpha > 127) != ours.any(axis=2)).mean() < 0.01
     assert (alpha[face == BY_NAME["hair"].id] > 127).mean() > 0.97
+
+
+@pytest.mark.parametrize("how", ["link", "embed"])
+def test_it_shows_the_photo_layer(tmp_path: Path, face: np.ndarray, astronaut: Path, how: str) -> None:
+    photo = tmp_path / "a photo & more.jpg"
+    photo.write_bytes(astronaut.read_bytes())
+    rgb = cv2.cvtColor(cv2.imread(os.fspath(photo)), cv2.COLOR_BGR2RGB)
+    svg, png = tmp_path / "out" / "face.svg", tmp_path / "photo.png"
+    svg.parent.mkdir()
+    href = link_photo(os.fspath(photo), svg) if how == "link" else embed_photo(rgb)
+    labels = cv2.resize(face, (512, 512), interpolation=cv2.INTER_NEAREST)
+    svg.write_bytes(draw(labels, {}, PRESETS["contour"], title="t", photo_href=href).svg)
+    inkscape(
+        "--export-id=photo", "--export-id-only", "--export-area-page", "--export-type=png",
+        f"--export-filename={png}", os.fspath(svg), folder=tmp_path,
+    )  # fmt: skip
+    assert np.abs(cv2.imread(os.fspath(png)).astype(int) - cv2.imread(os.fspath(photo))).mean() < 2
 
 
 def test_names_survive_its_own_save(svg: Path) -> None:
