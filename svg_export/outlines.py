@@ -93,7 +93,7 @@ class _Sheet:
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.stride = max(1, int(1.4 * lengths.underlap))
         self.hidden: list[tuple[Floats, Floats, bool]] = []
-        self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, 1.4 * lengths.underlap))
+        self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, 1.1 * lengths.underlap))
 
     def _thickness(self) -> Floats:
         """Mean width of each part, px (256,): area over half the length of its outline."""

@@ -12,9 +12,10 @@ exact offset curve: in a narrow cove the outline stays closer to the border than
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import shapely
 
 from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents
 
@@ -40,28 +41,142 @@ def hidden_line(
     danger   (k, 2) points of outlines beside which nothing of the part may show
     frame    (width, height): the outline stays in the picture
     """
-    count = max(4 if closed else 2, round(_length(border) / room.step) + 1)
-    pick = np.rint(np.linspace(0, len(border) - 1, count)).astype(np.int64)
-    line, inside = border[pick], inset[pick]
-    outward = _left(tangents(_one(line, closed), np.array([min(1.5, count / 6)])))
-    wanted = np.where(inside, -room.inset, np.minimum(room.reach, 0.45 * _distance(line, danger)))
+    for reach in (room.reach, room.underlap, 0.4 * room.underlap):
+        laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
+        if _is_simple(laid):
+            break
+    return laid, tolerance
+
+
+def _laid(
+    border: Floats, inset: Bools, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
+) -> tuple[Floats, Floats]:
+    """`hidden_line`, which may still cross itself."""
+    along = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
+    pick = _picked(len(border), _length(border), closed, room.step)
+    line, inside, outward = border[pick], inset[pick], _left(along[pick])
+    count = len(line)
+    wanted = np.where(inside, -room.inset, _clearance(line, outward, danger, room.reach))
     if not closed:  # leave the ends at an angle
-        from_end = np.minimum(np.arange(count), np.arange(count)[::-1]) * room.step
+        travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+        from_end = np.minimum(travelled, travelled[-1] - travelled)
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
     laid = line + wanted[:, None] * outward
-    for _ in range(3):
-        crowded = np.flatnonzero(_distance(laid, line) < 0.8 * np.abs(wanted) - 1e-6)
-        if not len(crowded):
-            break
-        wanted[crowded] /= 2
-        laid[crowded] = line[crowded] + wanted[crowded, None] * outward[crowded]
+    reach, underlap = room.reach, room.underlap
+    kept = ~(_within(laid, line, wanted, ~inside) | _within(laid, line, wanted, inside))
+    if closed and kept.sum() > 3:
+        first = int(np.argmax(kept[:-1]))
+        order = np.concatenate([np.arange(first, count - 1), np.arange(first + 1)])
+        line, laid, inside, wanted, kept = line[order], laid[order], inside[order], wanted[order], kept[order]
+    elif closed:
+        kept[:] = True
+    kept[[0, -1]] = True
+    if not closed:  # near the ends the circles are of unlike sizes, and too much may have gone
+        _put_back(kept, laid, line, np.where(from_end < 2 * reach, np.minimum(0.5 * wanted, 0.6 * underlap), -np.inf))
+    laid, inside = laid[kept], inside[kept]
+    laid, inside = _without_loops(laid, inside)
     laid, at = _even(laid, room.step)
     laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
-    laid = np.clip(laid, 0.0, np.array(frame))
+    laid, inside = _without_loops(np.clip(laid, 0.0, np.array(frame)), inside[at])
     own = _distance(laid, line)
-    # keep `underlap` beneath the upper part where there is that much room, half of it elsewhere
-    spare = np.minimum(own - np.minimum(room.underlap, 0.5 * own), 0.7 * _distance(laid, danger))
-    return laid, np.maximum(np.where(inside[at], 0.6 * own, spare), 0.3)
+    # keep `underlap` beneath the upper part where there is that much room, a part of it elsewhere
+    spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * _distance(laid, danger))
+    return laid, np.maximum(np.where(inside, 0.6 * own, spare), 0.15)
+
+
+def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
+    """Indices of the samples of a border: `step` px apart, closer at its ends."""
+    samples = max(4 if closed else 2, round(length / step) + 1)
+    pick = np.rint(np.linspace(0, count - 1, samples)).astype(np.int64)
+    if not closed:
+        near = np.rint(np.arange(1, 4) * step / 2 * (count - 1) / max(length, 1e-9)).astype(np.int64)
+        pick = np.concatenate([pick, near, count - 1 - near])
+    return np.unique(np.clip(pick, 0, count - 1))
+
+
+def _clearance(line: Floats, outward: Floats, danger: Floats, reach: float) -> Floats:
+    """How far to go from each point: at most `reach`, in steps too short to meet the danger, keeping a margin to it."""
+    gone = np.full(len(line), reach)
+    low, high = line.min(axis=0) - 2 * reach, line.max(axis=0) + 2 * reach
+    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
+    if not len(danger):
+        return gone
+    gone = np.minimum(0.5 * _distance(line, danger), reach)
+    for _ in range(3):
+        more = np.flatnonzero(gone < reach)
+        if not len(more):
+            break
+        room = _distance(line[more] + gone[more, None] * outward[more], danger)
+        gone[more] = np.minimum(gone[more] + 0.5 * np.maximum(room - 0.5 * gone[more], 0.0), reach)
+    return gone
+
+
+def _within(laid: Floats, line: Floats, radius: Floats, which: Bools) -> Bools:
+    """Which points, offset from `line` by `radius`, lie well within the circle around some other point of the line.
+
+    Only those of `which` count. Without them what remains is the outline of all the circles together.
+    """
+    hidden = np.zeros(len(laid), np.bool_)
+    at = np.flatnonzero(which)
+    if len(at):
+        gap = laid[at, None] - line[at]
+        hidden[at] = ((gap * gap).sum(2) < 0.64 * radius[at] ** 2 - 1e-9).any(axis=1)
+    return hidden
+
+
+def _put_back(kept: Bools, laid: Floats, line: Floats, depth: Floats) -> None:
+    """Mark more points as kept until the line through those kept has all of `line` at `depth` to its right."""
+    for _ in range(3):
+        gone = np.flatnonzero(~kept)
+        if not len(gone):
+            return
+        stay = np.flatnonzero(kept)
+        after = np.searchsorted(stay, gone)
+        start, end = laid[stay[after - 1]], laid[stay[after]]
+        chord, to = end - start, line[gone] - start
+        length = np.maximum(np.hypot(*chord.T), 1e-9)
+        across = (chord[:, 0] * to[:, 1] - chord[:, 1] * to[:, 0]) / length
+        beside = np.abs((chord * to).sum(1) / length - length / 2) < length / 2
+        short = beside & (across < depth[gone] - 1e-9)
+        if not short.any():
+            return
+        kept[gone[short]] = True
+
+
+def _is_simple(points: Floats) -> bool:
+    return bool(shapely.LineString(points).is_simple)
+
+
+def _without_loops(points: Floats, inside: Bools) -> tuple[Floats, Bools]:
+    """The line without the loops that offsetting leaves in coves: small ones, and those that run the wrong way round."""
+    for _ in range(20):
+        if _is_simple(points):
+            break
+        cut = _first_loop(points)
+        if cut is None:
+            break
+        start, end, crossing = cut
+        points = np.concatenate([points[: start + 1], crossing[None], points[end + 1 :]])
+        inside = np.concatenate([inside[: start + 1], inside[start : start + 1], inside[end + 1 :]])
+    return points, inside
+
+
+def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
+    """The shortest loop of a line: it crosses itself between points start, start + 1 and end, end + 1; and where."""
+    a, d = points[:-1], np.diff(points, axis=0)
+    gap = a[None] - a[:, None]
+    cross = d[:, None, 0] * d[None, :, 1] - d[:, None, 1] * d[None, :, 0]
+    cross = np.where(np.abs(cross) < 1e-12, np.inf, cross)
+    s = (gap[..., 0] * d[None, :, 1] - gap[..., 1] * d[None, :, 0]) / cross
+    t = (gap[..., 0] * d[:, None, 1] - gap[..., 1] * d[:, None, 0]) / cross
+    met = np.triu((s >= 0) & (s <= 1) & (t >= 0) & (t <= 1), 2)
+    for start, end in sorted(np.argwhere(met).tolist(), key=lambda pair: pair[1] - pair[0]):
+        crossing: Floats = a[start] + s[start, end] * d[start]
+        loop = np.concatenate([crossing[None], points[start + 1 : end + 1]])
+        after = np.roll(loop, -1, axis=0)
+        if end - start < 8 or float((loop[:, 0] * after[:, 1] - loop[:, 1] * after[:, 0]).sum()) < 0:
+            return start, end, crossing
+    return None
 
 
 def _one(points: Floats, closed: bool) -> Lines:
