@@ -21,6 +21,7 @@ from faceparse_core.parts import CLOTH, FACE, NECK, NOSE
 from faceparse_core.training.backgrounds import SIZE, Picture, make_texture, random_color
 from faceparse_core.training.data import UNKNOWN, Pair
 from faceparse_core.training.props import (
+    EARS,
     Box,
     Colors,
     Mask,
@@ -254,12 +255,35 @@ class Studio:
             alpha = shown.astype(np.float32)
             alpha = np.minimum(cv2.blur(alpha, (3, 3)), soft_oval(cutout.face, 1.35))
         rgb, face = cutout.rgb, np.isin(cutout.labels, FACE)
-        if rng.random() < 0.12:  # turned away: only one half of the face is seen
+        turned = rng.random() < 0.2
+        if turned:  # turned away: only one half of the face is seen
             side = one_side(rng, cutout.labels == NOSE)
             alpha, face = alpha * cv2.blur(side.astype(np.float32), (3, 3)), face & side
         if rng.random() < 0.3:  # `face` stays whole: a hidden face is found all the same, with its full height
             rgb, alpha = disguised(rng, rgb, alpha, cutout.face)
         canvas.paste(_tint(rng, rgb, 0.1), alpha, way, face)
+        if turned and rng.random() < 0.5:
+            self._ear(rng, canvas, cutout, face, way)
+
+    def _ear(
+        self, rng: np.random.Generator, canvas: _Canvas, cutout: Cutout, face: NDArray[np.bool_], way: Homography
+    ) -> None:
+        """The large ear of a head seen from the side, at the edge of its face that is not cut."""
+        columns = np.nonzero(face.any(0))[0]
+        left, top, right, bottom = cutout.face
+        if len(columns) == 0:
+            return
+        outer = left if columns[0] - left < right - columns[-1] else right
+        inwards = (columns.mean() - outer) * rng.uniform(0.0, 0.6)
+        point = np.array([[(outer + inwards, top + (bottom - top) * rng.uniform(0.45, 0.6))]])
+        x, y = cv2.perspectiveTransform(point, way)[0, 0]
+        for _ in range(4):  # many ears hide beneath hair
+            other = self._cutout(rng)
+            ear = feature_alone(rng, other.labels, EARS)
+            if ear is not None:
+                size = _spot(face, way).size * rng.uniform(0.35, 0.6)
+                canvas.paste(other.rgb, ear[0], _placement(rng, ear[1], x, y, size, wild=False))
+                return
 
     def _body(self, rng: np.random.Generator, canvas: _Canvas, cutout: Cutout, way: Homography) -> None:
         """Neck, shoulders and trunk beneath a head, in the colour of its clothes or any other."""

@@ -16,6 +16,9 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 Mask = NDArray[np.float32]  # (SIZE, SIZE), 0 to 1
 Colors = NDArray[np.float32]  # (SIZE, SIZE, 3), 0 to 255
 
+EARS = ((7,), (8,))
+FEATURES = (*EARS, (4,), (5,), (11, 12, 13))  # an ear, an eye, a mouth, by part ids
+
 # ------------------------------------------------------------------------------------------ taken for a face, and none
 
 
@@ -115,9 +118,11 @@ def specks(rng: np.random.Generator, x: float, y: float, size: float) -> tuple[C
     return rgb, _soft(mask)
 
 
-def feature_alone(rng: np.random.Generator, labels: NDArray[np.uint8]) -> tuple[Mask, Box] | None:
-    """Where one ear, eye or mouth of a pair lies, and its box; None where it is too small to be cut out."""
-    ids = ((7,), (8,), (4,), (5,), (11, 12, 13))[rng.integers(5)]
+def feature_alone(
+    rng: np.random.Generator, labels: NDArray[np.uint8], choice: tuple[tuple[int, ...], ...] = FEATURES
+) -> tuple[Mask, Box] | None:
+    """Where one of a pair's features lies, and its box; None where it is too small to be cut out."""
+    ids = choice[rng.integers(len(choice))]
     ys, xs = np.nonzero(np.isin(labels, ids))
     if len(ys) < 30:
         return None
