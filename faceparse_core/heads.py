@@ -1,4 +1,6 @@
-"""Where the heads are: a small network looks at the whole photo once and marks the faces' centres and heights.
+"""Where the heads are: a small network looks at the whole photo and marks the faces' centres and heights.
+
+Small ones it looks at a second time, from nearer: flags, lamps and ears seem faces only from afar.
 
 The network is ours (`training/finder.py`). It takes the photo fitted into a square with grey beside it, `rgb` float32
 (1, 3, 192, 192), 0..255, and answers for each of 24 x 24 cells:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 SQUARE = 192  #: side of the network's input in pixels
 PADDING = 128  #: grey beside a photo that is not square
 SURE_ENOUGH = 0.35  #: heat from which on a peak is a head
+SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
+NEARER = 3.0  #: side of the square for the second look, in face heights
+MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
 APART = 0.5  #: two centres nearer than this, in heights of the larger face, are one head found twice
 
 #: CelebAMask-HQ's framing in face heights: the crop's side, and how far its centre lies above the face's.
@@ -59,17 +64,14 @@ def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 
 
     Raises ModelError where the model cannot be run.
     """
-    square, scale, (left, top) = _fit(rgb)
     session = _session(model, threads)
-    batch = square.transpose(2, 0, 1)[None].astype(np.float32)
-    heat, size, shift = session.run(["heat", "size", "shift"], {"rgb": batch})
-    cell = SQUARE / heat.shape[-1]
+    longer = max(rgb.shape[:2])
     heads = []
-    for row, column in _peaks(heat[0, 0]):
-        right, down = shift[0, :, row, column]
-        x, y = (column + 0.5 + float(right)) * cell, (row + 0.5 + float(down)) * cell
-        height = float(size[0, 0, row, column]) * SQUARE
-        heads.append(Head((x - left) / scale, (y - top) / scale, height / scale, float(heat[0, 0, row, column])))
+    for head in _look(session, rgb)[:MOST]:
+        if head.size < SMALL * longer and longer > 2 * SQUARE:  # there is more to be seen than the first look saw
+            heads += _look_again(session, rgb, head)
+        else:
+            heads.append(head)
     return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
 
 
@@ -87,6 +89,47 @@ def _session(model: str | None, threads: int) -> InferenceSession:
     if model is None:
         return load_session(resources.files("faceparse_core.models").joinpath("heads.onnx").read_bytes(), threads)
     return load_session(model, threads)
+
+
+def _look(session: InferenceSession, rgb: NDArray[np.uint8]) -> list[Head]:
+    """One look at a whole picture: its peaks, each once, the hottest first.
+
+    The mean over the picture and its mirror image: what looks like a face by chance rarely does so both ways.
+    """
+    square, scale, (left, top) = _fit(rgb)
+    one = square.transpose(2, 0, 1)[None].astype(np.float32)
+    heat, size, shift = session.run(["heat", "size", "shift"], {"rgb": np.concatenate([one, one[..., ::-1]])})
+    weight = np.stack([heat[0], heat[1, ..., ::-1]]) + 1e-6
+    weight /= weight.sum(0)
+    size = np.exp((weight * np.log(np.stack([size[0], size[1, ..., ::-1]]))).sum(0))
+    mirrored = shift[1, ..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
+    shift = weight[0] * shift[0] + weight[1] * mirrored
+    heat = (heat[0, 0] + heat[1, 0, :, ::-1]) / 2
+
+    cell = SQUARE / heat.shape[1]
+    heads = []
+    for row, column in _peaks(heat):
+        x = (column + 0.5 + float(shift[0, row, column])) * cell
+        y = (row + 0.5 + float(shift[1, row, column])) * cell
+        height = float(size[0, row, column]) * SQUARE
+        heads.append(Head((x - left) / scale, (y - top) / scale, height / scale, float(heat[row, column])))
+    return _once_each(heads)
+
+
+def _look_again(session: InferenceSession, rgb: NDArray[np.uint8], head: Head) -> list[Head]:
+    """`head` as it is seen from nearer, where more of it can be made out; none where it is not seen again."""
+    side = max(1, round(NEARER * head.size))
+    left, top = round(head.x - side / 2), round(head.y - side / 2)
+    height, width = rgb.shape[:2]
+    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + side, height), min(left + side, width)
+    near = np.full((side, side, 3), PADDING, np.uint8)
+    near[y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0:y1, x0:x1]
+    for seen in _look(session, near):
+        again = Head(seen.x + left, seen.y + top, seen.size, (seen.score + head.score) / 2)
+        close = np.hypot(again.x - head.x, again.y - head.y) < APART * head.size
+        if close and 0.5 < again.size / head.size < 2:
+            return [again]
+    return []
 
 
 def _fit(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:

@@ -30,15 +30,18 @@ class PretendFinder:
     """Answers with maps made for the test. `faces`: (row, column, heat, size, shift right, shift down)."""
 
     def __init__(self, *faces: tuple[int, int, float, float, float, float]) -> None:
-        self.maps = [np.zeros((1, channels, 24, 24), np.float32) for channels in (1, 1, 2)]
+        self.maps = [np.zeros((1, 1, 24, 24)), np.ones((1, 1, 24, 24)), np.zeros((1, 2, 24, 24))]
         for row, column, heat, size, right, down in faces:
             self.maps[0][0, 0, row, column] = heat
             self.maps[1][0, 0, row, column] = size
             self.maps[2][0, :, row, column] = right, down
+        mirrored = [self.maps[0][..., ::-1], self.maps[1][..., ::-1], self.maps[2][..., ::-1] * [[[-1]], [[1]]]]
+        self.maps = [np.concatenate(both).astype(np.float32) for both in zip(self.maps, mirrored, strict=True)]
 
     def run(self, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         assert names == ["heat", "size", "shift"]
-        assert feed["rgb"].shape == (1, 3, 192, 192)
+        assert feed["rgb"].shape == (2, 3, 192, 192)
+        assert (feed["rgb"][0] == feed["rgb"][1, ..., ::-1]).all()
         assert feed["rgb"].dtype == np.float32
         self.seen = feed["rgb"][0].transpose(1, 2, 0)
         return self.maps
@@ -73,6 +76,28 @@ def test_the_photo_lies_in_the_middle_of_grey(monkeypatch: pytest.MonkeyPatch) -
     assert (finder.seen[:48] == 128).all()
     assert (finder.seen[48:144] == 255).all()
     assert (finder.seen[144:] == 128).all()
+
+
+def test_a_small_head_must_be_seen_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    afar, near = PretendFinder((12, 12, 0.5, 0.1, 0, 0)), PretendFinder((12, 12, 0.9, 0.35, -0.5, 0))
+    nothing = PretendFinder()
+    for second in (near, nothing):
+        looks = iter((afar, second))
+
+        class Session:
+            def run(self, *question: object, looks: object = looks) -> list[NDArray[np.float32]]:
+                return next(looks).run(*question)  # type: ignore[call-overload, no-any-return]
+
+        monkeypatch.setattr(heads, "_session", lambda model, threads: Session())
+        found = find_heads(np.zeros((960, 960, 3), np.uint8))
+        if second is nothing:
+            assert found == ()
+        else:  # 0.35 of a square of three times 96 pixels, its centre where the second look saw it
+            (head,) = found
+            assert math.isclose(head.size, 0.35 * 3 * 96, rel_tol=1e-3)
+            assert abs(head.x - 500) < 1
+            assert abs(head.y - 500 - 0.5 * 288 / 24) < 1
+            assert math.isclose(head.score, 0.7, rel_tol=1e-5)
 
 
 def test_the_largest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
