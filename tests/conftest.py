@@ -24,6 +24,14 @@ def astronaut() -> Path:
     return ROOT / "examples" / "astronaut.jpg"
 
 
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: Path) -> Path:
+    """A copy of it in a folder of its own."""
+    target = tmp_path / "astronaut.jpg"
+    target.write_bytes(astronaut.read_bytes())
+    return target
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of training and test data, which is no part of the project."""
