@@ -176,6 +176,29 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     return Fitted(control, np.searchsorted(lines.starts, start, "right") - 1, start, end)
 
 
+def refit(
+    lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints, fitted: Fitted, which: Ints, share: float
+) -> Fitted:
+    """The same curves, but those of the lines `which` fitted again with a `share` of the tolerance."""
+    points = _spread(lines.starts[which], lines.lengths[which])
+    starts = np.concatenate([[0], np.cumsum(lines.lengths[which])])
+    some = Lines(lines.points[points], starts, lines.closed[which])
+    again = fit(some, direction[points], share * tolerance[points], np.maximum(spacing[which] // 2, 1))
+    kept = ~np.isin(fitted.line, which)
+    control = np.concatenate([fitted.control[kept], again.control])
+    start = np.concatenate([fitted.start[kept], points[again.start]])
+    end = np.concatenate([fitted.end[kept], points[again.end]])
+    line = np.concatenate([fitted.line[kept], which[again.line]])
+    order = np.argsort(start, kind="stable")
+    return Fitted(control[order], line[order], start[order], end[order])
+
+
+def flatten(control: Floats, steps: int = 8) -> Floats:
+    """Points (n * steps + 1, 2) along n connected cubics."""
+    points = evaluate(control, np.arange(steps) / steps).reshape(-1, 2)
+    return np.concatenate([points, control[-1:, 3]])
+
+
 def evaluate(control: Floats, t: Floats) -> Floats:
     """Points (n, m, 2) of cubics (n, 4, 2) at parameters (n, m) or (m,)."""
     t = np.broadcast_to(t, (len(control), np.shape(t)[-1]))[..., None]

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import shapely
 
-from svg_export.curves import Bools, Fitted, Floats, Ints, Lines, evaluate, fit, nearest, smooth, split, tangents
-from svg_export.strokes import Strokes, build_strokes, junction_places
+from svg_export.curves import (
+    Bools, Fitted, Floats, Ints, Lines, evaluate, fit, flatten, nearest, refit, split, tangents,
+)  # fmt: skip
+from svg_export.strokes import build_strokes, junction_places
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
-from svg_export.underlap import Room, hidden_line, inside_ring
+from svg_export.underlap import Room, cut_ends, hidden_line, inside_ring, meets
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -74,6 +77,16 @@ class _Run:
     corners: Floats | None = None  # frame only: (n, 2)
 
 
+@dataclass(frozen=True)
+class _Hidden:
+    """A hidden outline before it is fitted."""
+
+    line: Floats  # (n, 2)
+    tolerance: Floats  # (n,)
+    closed: bool
+    border: Floats  # (m, 2) the smoothed border that it is the hidden side of
+
+
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
@@ -92,7 +105,7 @@ class _Sheet:
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.stride = max(1, int(1.4 * lengths.underlap))
-        self.hidden: list[tuple[Floats, Floats, bool]] = []
+        self.hidden: list[_Hidden] = []
         self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, 1.1 * lengths.underlap))
 
     def _thickness(self) -> Floats:
@@ -171,7 +184,8 @@ class _Sheet:
         kinds = []
         for arc, forward in walk:
             shown = forward and int(self.arcs.owner[arc]) == rank
-            kinds.append(-2 if self._is_frame(arc) else self.strokes.stroke_of[arc] if shown else -1)
+            hidden = -2 if forward else -1  # forward: what the head carries, beyond the head's own border
+            kinds.append(-3 if self._is_frame(arc) else self.strokes.stroke_of[arc] if shown else hidden)
         runs = []
         for stretch in _stretches(walk, kinds):
             arc, forward = stretch[0]
@@ -190,15 +204,10 @@ class _Sheet:
         return _Run("frame", corners=points[np.concatenate([[True], turn, [True]])])
 
     def _hidden_run(self, stretch: Walk, closed: bool, danger: Floats) -> _Run:
-        border, inset = [], []
-        for arc, forward in stretch:
-            points = self._smooth(arc, forward)
-            border.append(points if not border else points[1:])
-            inset.append(np.full(len(border[-1]), forward))
-        line, tolerance = hidden_line(
-            np.concatenate(border), np.concatenate(inset), closed, danger, self.frame, self.room
-        )
-        self.hidden.append((line, tolerance, closed))
+        parts = [self._smooth(arc, forward) for arc, forward in stretch]
+        border = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+        line, tolerance = hidden_line(border, stretch[0][1], closed, danger, self.frame, self.room)
+        self.hidden.append(_Hidden(line, tolerance, closed, border))
         return _Run("hidden", len(self.hidden) - 1)
 
     def _is_frame(self, arc: int) -> bool:
@@ -234,23 +243,46 @@ class _Sheet:
             tolerance[samples] = np.minimum(tolerance[samples], self.tolerance[arc])
         unset = np.flatnonzero(np.isinf(tolerance))
         tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
-        count = [len(line) for line, _, _ in self.hidden]
+        count = [len(hidden.line) for hidden in self.hidden]
         lines = Lines(
-            np.concatenate([pieces.points, *(line for line, _, _ in self.hidden)]),
+            np.concatenate([pieces.points, *(hidden.line for hidden in self.hidden)]),
             np.concatenate([pieces.starts, pieces.starts[-1] + np.cumsum(count)]).astype(np.int64),
-            np.concatenate([pieces.closed, np.array([closed for _, _, closed in self.hidden], np.bool_)]),
+            np.concatenate([pieces.closed, np.array([hidden.closed for hidden in self.hidden], np.bool_)]),
         )
+        tolerance = np.concatenate([tolerance, *(hidden.tolerance for hidden in self.hidden)])
         sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(count), 1.5)])
-        tolerance = np.concatenate([tolerance, *(tolerance for _, tolerance, _ in self.hidden)])
+        direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         unit = self.lengths.smoothing / 1.4
         spacing = np.concatenate([np.full(len(pieces), 3.0 * unit), np.full(len(count), 3.0 * unit / self.room.step)])
         # a short line needs a choice too
         spacing = np.clip(np.minimum(spacing, lines.lengths / 8), 1, None).astype(np.int64)
-        fitted = fit(lines, tangents(lines, np.minimum(sigma, lines.lengths / 6)), tolerance, spacing)
-        control = np.round(fitted.control, self.lengths.decimals)
-        bounds = np.searchsorted(fitted.line, np.arange(len(lines) + 1))
-        self.fitted, self.control, self.bounds = fitted, control, bounds
+        fitted = fit(lines, direction, tolerance, spacing)
+        self._take(fitted)
+        for share in (0.5, 0.2):
+            crossing = self._crossing_lines()
+            if not len(crossing):
+                break
+            fitted = refit(lines, direction, tolerance, spacing, fitted, crossing, share)
+            self._take(fitted)
+
+    def _take(self, fitted: Fitted) -> None:
+        self.fitted, self.control = fitted, np.round(fitted.control, self.lengths.decimals)
+        self.bounds = np.searchsorted(fitted.line, np.arange(len(self.strokes.pieces) + len(self.hidden) + 1))
         self._snap()
+
+    def _crossing_lines(self) -> Ints:
+        """Lines that cross another or themselves, or, if hidden, their border, other than at their ends."""
+        flat = [flatten(self.control[a:b]) for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
+        count = len(self.strokes.pieces)
+        curves = [shapely.LineString(line) for line in flat]
+        bad = set(np.flatnonzero(~shapely.is_simple(np.array(curves))).tolist())
+        # strokes meet at their ends, and end on others
+        inner = [shapely.LineString(cut) if len(cut := cut_ends(line, 0.7)) > 1 else None for line in flat[:count]]
+        one, two = shapely.STRtree(inner).query(inner, predicate="intersects")
+        crossing = one != two
+        bad |= {*one[crossing].tolist(), *two[crossing].tolist()}
+        bad |= {count + at for at, hidden in enumerate(self.hidden) if meets(flat[count + at], hidden.border)}
+        return np.array(sorted(bad), np.int64)
 
     def _snap(self) -> None:
         """Where a stroke ends on another: its end becomes a point of that curve."""

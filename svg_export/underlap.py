@@ -13,6 +13,7 @@ exact offset curve: in a narrow cove the outline stays closer to the border than
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import shapely
@@ -31,57 +32,73 @@ class Room:
 
 
 def hidden_line(
-    border: Floats, inset: Bools, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
+    border: Floats, inset: bool, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
 ) -> tuple[Floats, Floats]:
     """An outline beneath upper parts: points (n, 2) and the tolerance (n,) of each.
 
     border   (m, 2) the smoothed border, walked with the part on the right; first and last point stay where they are
-    inset    (m,) where the part already fills what lies beyond the border and must keep inside, to the right
+    inset    whether the part already fills what lies beyond the border and must keep inside, to the right
     closed   the border is a ring (its first point is repeated)
     danger   (k, 2) points of outlines beside which nothing of the part may show
     frame    (width, height): the outline stays in the picture
     """
     for reach in (room.reach, room.underlap, 0.4 * room.underlap):
         laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
-        if _is_simple(laid):
-            break
-    return laid, tolerance
+        if _is_simple(laid) and not meets(laid, border):
+            return laid, tolerance
+    pick = _picked(len(border), _length(border), closed, room.step)
+    return border[pick], np.full(len(pick), 0.15)
+
+
+def meets(laid: Floats, border: Floats) -> bool:
+    """Whether a hidden line meets its border elsewhere than at its ends."""
+    inner = cut_ends(laid, 0.7)
+    return len(inner) > 1 and bool(shapely.LineString(inner).intersects(shapely.LineString(border)))
+
+
+def cut_ends(points: Floats, length: float) -> Floats:
+    """A line less its points within `length` of its ends, measured straight."""
+    far = np.minimum(np.hypot(*(points - points[0]).T), np.hypot(*(points - points[-1]).T)) > length
+    at = np.flatnonzero(far)
+    return points[at[0] : at[-1] + 1] if len(at) else points[:0]
 
 
 def _laid(
-    border: Floats, inset: Bools, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
+    border: Floats, inset: bool, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
 ) -> tuple[Floats, Floats]:
     """`hidden_line`, which may still cross itself."""
     along = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
     pick = _picked(len(border), _length(border), closed, room.step)
-    line, inside, outward = border[pick], inset[pick], _left(along[pick])
+    line, outward = border[pick], _left(along[pick])
     count = len(line)
-    wanted = np.where(inside, -room.inset, _clearance(line, outward, danger, room.reach))
+    danger = _near(danger, line, 3 * room.reach)
+    free = _distance(line, danger)
+    wanted = np.full(count, -room.inset) if inset else _clearance(line, outward, free, danger, room.reach)
     if not closed:  # leave the ends at an angle
         travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
         from_end = np.minimum(travelled, travelled[-1] - travelled)
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
     laid = line + wanted[:, None] * outward
     reach, underlap = room.reach, room.underlap
-    kept = ~(_within(laid, line, wanted, ~inside) | _within(laid, line, wanted, inside))
+    kept = ~_within(laid, line, np.minimum(np.abs(wanted), np.inf if inset else free))
     if closed and kept.sum() > 3:
         first = int(np.argmax(kept[:-1]))
         order = np.concatenate([np.arange(first, count - 1), np.arange(first + 1)])
-        line, laid, inside, wanted, kept = line[order], laid[order], inside[order], wanted[order], kept[order]
+        line, laid, wanted, kept = line[order], laid[order], wanted[order], kept[order]
     elif closed:
         kept[:] = True
     kept[[0, -1]] = True
-    if not closed:  # near the ends the circles are of unlike sizes, and too much may have gone
+    if not closed and not inset:  # near the ends the circles are of unlike sizes, and too much may have gone
         _put_back(kept, laid, line, np.where(from_end < 2 * reach, np.minimum(0.5 * wanted, 0.6 * underlap), -np.inf))
-    laid, inside = laid[kept], inside[kept]
-    laid, inside = _without_loops(laid, inside)
-    laid, at = _even(laid, room.step)
+    laid = _even(_without_loops(laid[kept]), room.step)
     laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
-    laid, inside = _without_loops(np.clip(laid, 0.0, np.array(frame)), inside[at])
+    laid = _without_loops(np.clip(laid, 0.0, np.array(frame)))
     own = _distance(laid, line)
+    if inset:
+        return laid, np.maximum(0.6 * own, 0.15)
     # keep `underlap` beneath the upper part where there is that much room, a part of it elsewhere
     spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * _distance(laid, danger))
-    return laid, np.maximum(np.where(inside, 0.6 * own, spare), 0.15)
+    return laid, np.maximum(spare, 0.15)
 
 
 def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
@@ -94,14 +111,18 @@ def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
     return np.unique(np.clip(pick, 0, count - 1))
 
 
-def _clearance(line: Floats, outward: Floats, danger: Floats, reach: float) -> Floats:
-    """How far to go from each point: at most `reach`, in steps too short to meet the danger, keeping a margin to it."""
-    gone = np.full(len(line), reach)
-    low, high = line.min(axis=0) - 2 * reach, line.max(axis=0) + 2 * reach
-    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
-    if not len(danger):
-        return gone
-    gone = np.minimum(0.5 * _distance(line, danger), reach)
+def _near(points: Floats, line: Floats, margin: float) -> Floats:
+    """Those of `points` in the box around a line, for the sake of speed."""
+    low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
+    return points[((points > low) & (points < high)).all(axis=1)]
+
+
+def _clearance(line: Floats, outward: Floats, free: Floats, danger: Floats, reach: float) -> Floats:
+    """How far to go from each point: at most `reach`, in steps too short to meet the danger, keeping a margin to it.
+
+    free   distance of each point to the danger
+    """
+    gone = np.minimum(0.5 * free, reach)
     for _ in range(3):
         more = np.flatnonzero(gone < reach)
         if not len(more):
@@ -111,17 +132,13 @@ def _clearance(line: Floats, outward: Floats, danger: Floats, reach: float) -> F
     return gone
 
 
-def _within(laid: Floats, line: Floats, radius: Floats, which: Bools) -> Bools:
-    """Which points, offset from `line` by `radius`, lie well within the circle around some other point of the line.
+def _within(laid: Floats, line: Floats, radius: Floats) -> Bools:
+    """Which points, offset from `line`, lie well within the circle of `radius` around some point of the line.
 
-    Only those of `which` count. Without them what remains is the outline of all the circles together.
+    Without them what remains is the outline of all the circles together.
     """
-    hidden = np.zeros(len(laid), np.bool_)
-    at = np.flatnonzero(which)
-    if len(at):
-        gap = laid[at, None] - line[at]
-        hidden[at] = ((gap * gap).sum(2) < 0.64 * radius[at] ** 2 - 1e-9).any(axis=1)
-    return hidden
+    gap = laid[:, None] - line
+    return cast(Bools, ((gap * gap).sum(2) < 0.64 * radius**2 - 1e-9).any(axis=1))
 
 
 def _put_back(kept: Bools, laid: Floats, line: Floats, depth: Floats) -> None:
@@ -136,7 +153,7 @@ def _put_back(kept: Bools, laid: Floats, line: Floats, depth: Floats) -> None:
         chord, to = end - start, line[gone] - start
         length = np.maximum(np.hypot(*chord.T), 1e-9)
         across = (chord[:, 0] * to[:, 1] - chord[:, 1] * to[:, 0]) / length
-        beside = np.abs((chord * to).sum(1) / length - length / 2) < length / 2
+        beside = np.abs((chord * to).sum(1) / length - length / 2) < length / 2 + np.maximum(depth[gone], 0.0)
         short = beside & (across < depth[gone] - 1e-9)
         if not short.any():
             return
@@ -147,7 +164,7 @@ def _is_simple(points: Floats) -> bool:
     return bool(shapely.LineString(points).is_simple)
 
 
-def _without_loops(points: Floats, inside: Bools) -> tuple[Floats, Bools]:
+def _without_loops(points: Floats) -> Floats:
     """The line without the loops that offsetting leaves in coves: small ones, and those that run the wrong way round."""
     for _ in range(20):
         if _is_simple(points):
@@ -157,8 +174,7 @@ def _without_loops(points: Floats, inside: Bools) -> tuple[Floats, Bools]:
             break
         start, end, crossing = cut
         points = np.concatenate([points[: start + 1], crossing[None], points[end + 1 :]])
-        inside = np.concatenate([inside[: start + 1], inside[start : start + 1], inside[end + 1 :]])
-    return points, inside
+    return points
 
 
 def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
@@ -187,12 +203,11 @@ def _left(along: Floats) -> Floats:
     return np.stack([along[:, 1], -along[:, 0]], axis=1)
 
 
-def _even(points: Floats, step: float) -> tuple[Floats, Ints]:
-    """The same line with its points evenly spread, about `step` apart, and for each of them the old point before it."""
+def _even(points: Floats, step: float) -> Floats:
+    """The same line with its points evenly spread, about `step` apart."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
     at = np.linspace(0.0, along[-1], max(len(points), round(along[-1] / step) + 1))
-    even = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
-    return even, np.clip(np.searchsorted(along, at, "right") - 1, 0, len(points) - 1)
+    return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _length(points: Floats) -> float:
