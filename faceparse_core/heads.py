@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SQUARE = 192  #: side of the network's input in pixels
 PADDING = 128  #: grey beside a photo that is not square
-SURE_ENOUGH = 0.35  #: heat from which on a peak is a head
+SURE_ENOUGH = 0.4  #: heat from which on a peak is a head
 SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
 NEARER = 3.0  #: side of the square for the second look, in face heights
 MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
