@@ -61,7 +61,8 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
                 continue
             here = scores[:, row_cells, column_cells]
             rivals = _rivals(here.reshape(classes, -1))
-            out[ys, xs] = _winners(rivals, row_weights @ here[rivals] @ column_weights.T)
+            values = np.asarray(row_weights @ here[rivals] @ column_weights.T, np.float32)
+            out[ys, xs] = _winners(rivals, values)
     return out
 
 
