@@ -71,7 +71,10 @@ class TraceSettings:
 
 #: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
 CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
-BROAD = frozenset(BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right"))
+#: Parts that are never thin by nature.
+BROAD = frozenset(
+    BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right")
+)
 EVERY_PART = frozenset(PAINT_ORDER)
 
 _RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
@@ -95,6 +98,8 @@ def build_layers(
     """
     _check(labels)
     ranks = _ranks(parts)[labels]
+    if not labels.any():
+        return ()
     size = head_size or _head_size(labels)
     broad = frozenset(_RANK.get(part, 0) for part in BROAD)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
@@ -108,6 +113,7 @@ def build_layers(
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
+        spacing=0.012 * size,  # 3 px of a 260 px head
         decimals=settings.decimals,
     )
     outlines = draw_outlines(arcs, lengths, settings.joins, (labels.shape[1], labels.shape[0]), _RANK[HEAD], carried)

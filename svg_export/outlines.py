@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import shapely
 
-from svg_export.curves import (
-    Bools, Fitted, Floats, Ints, Lines, evaluate, fit, flatten, nearest, refit, split, tangents,
-)  # fmt: skip
-from svg_export.strokes import build_strokes, junction_places
+from svg_export.beziers import drag, straight
+from svg_export.curves import Bools, Floats, Ints
+from svg_export.stitch import Hidden, Stitched
+from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
-from svg_export.underlap import Room, cut_ends, hidden_line, inside_ring, meets
+from svg_export.underlap import Room, hidden_line, inside_ring
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -34,6 +33,7 @@ class Lengths:
     corner_reach: float
     underlap: float
     hidden_reach: float
+    spacing: float  #: between two candidates for a node
     decimals: int
 
 
@@ -63,8 +63,31 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
-    sheet.fit()
-    return {rank: [[sheet.outline(ring) for ring in shape] for shape in plan] for rank, plan in plans.items()}
+    spacing = max(2.0, lengths.spacing)
+    curves = Stitched(arcs, sheet.strokes, sheet.tolerance, sheet.hidden, spacing, lengths.decimals)
+    return {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
+
+
+def _outline(runs: list[_Run], curves: Stitched) -> Outline:
+    """The curves of a ring, end to end."""
+    parts: list[Floats] = []
+    for run in runs:
+        if run.kind == "stroke":
+            parts.append(curves.stroke(run.index))
+        elif run.kind == "hidden":
+            parts.append(curves.hidden(run.index).copy())
+        elif run.kind == "arc":
+            part = curves.arc(run.index)
+            parts.append(part if run.forward else part[::-1, ::-1])
+        elif run.corners is not None:
+            parts.append(straight(run.corners))
+    if len(runs) > 1:
+        for at, run in enumerate(runs):  # hidden runs begin and end where the runs beside them do
+            if run.kind == "hidden":
+                drag(parts[at][0], 0, parts[at - 1][-1, 3])
+                drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
+    flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
+    return Outline(np.concatenate(parts), np.concatenate(flags))
 
 
 @dataclass(frozen=True)
@@ -75,16 +98,6 @@ class _Run:
     index: int = -1  # of the stroke, the hidden line or the arc
     forward: bool = True  # arcs only
     corners: Floats | None = None  # frame only: (n, 2)
-
-
-@dataclass(frozen=True)
-class _Hidden:
-    """A hidden outline before it is fitted."""
-
-    line: Floats  # (n, 2)
-    tolerance: Floats  # (n,)
-    closed: bool
-    border: Floats  # (m, 2) the smoothed border that it is the hidden side of
 
 
 class _Sheet:
@@ -104,9 +117,9 @@ class _Sheet:
         self.tolerance = np.clip(0.07 * thin, 0.3, max(lengths.tolerance, 0.35))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
-        self.stride = max(1, int(1.4 * lengths.underlap))
-        self.hidden: list[_Hidden] = []
-        self.room = Room(lengths.underlap, lengths.hidden_reach, lengths.underlap * 0.7, max(1.0, 1.1 * lengths.underlap))
+        self.hidden: list[Hidden] = []
+        step = max(1.0, 1.1 * lengths.underlap)
+        self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
 
     def _thickness(self) -> Floats:
         """Mean width of each part, px (256,): area over half the length of its outline."""
@@ -127,7 +140,7 @@ class _Sheet:
         walks = self._walks(members)
         shapes = self._grouped(walks)
         if members != {rank}:
-            own = np.array([self._probe(walk) for walk in self._walks(frozenset({rank}))]).reshape(-1, 2)
+            own: Floats = np.array([self._probe(walk) for walk in self._walks(frozenset({rank}))]).reshape(-1, 2)
             shapes = [shape for shape in shapes if inside_ring(self._lattice(shape[0]), own).any()]
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
@@ -137,7 +150,7 @@ class _Sheet:
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
         danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
         stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points = arcs.points[arcs.starts[stray]] + 0.5
+        stray_points: Floats = arcs.points[arcs.starts[stray]] + 0.5
         walks, filled = [], []
         for walk in self._walks(members):
             covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
@@ -148,10 +161,12 @@ class _Sheet:
                     continue
             walks.append(walk)
         if filled:  # what lies within a hole that is filled now is filled with it
-            probes = np.array([self._probe(walk) for walk in walks]).reshape(-1, 2)
+            probes: Floats = np.array([self._probe(walk) for walk in walks]).reshape(-1, 2)
             gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
             walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
-        danger = np.concatenate([np.zeros((0, 2)), *(self._smooth(int(arc), True)[:: self.stride] for arc in danger_arcs)])
+        stride = max(1, int(self.room.step))
+        visible = [self._smooth(arc, True)[::stride] for arc in danger_arcs.tolist()]
+        danger = np.concatenate([np.zeros((0, 2)), *visible])
         return [[self._runs(walk, rank, danger) for walk in shape] for shape in self._grouped(walks)]
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
@@ -207,7 +222,7 @@ class _Sheet:
         parts = [self._smooth(arc, forward) for arc, forward in stretch]
         border = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
         line, tolerance = hidden_line(border, stretch[0][1], closed, danger, self.frame, self.room)
-        self.hidden.append(_Hidden(line, tolerance, closed, border))
+        self.hidden.append(Hidden(line, tolerance, closed, border, self.room.step))
         return _Run("hidden", len(self.hidden) - 1)
 
     def _is_frame(self, arc: int) -> bool:
@@ -233,180 +248,6 @@ class _Sheet:
         middle: Floats = points.mean(axis=0) + np.array([-dy, dx])
         return middle
 
-    # fitting ---------------------------------------------------------------------------------------------------------
-
-    def fit(self) -> None:
-        """Fit all strokes and hidden lines, and put the strokes' ends onto the strokes that they meet."""
-        pieces, strokes = self.strokes.pieces, self.strokes
-        tolerance = np.full(len(pieces.points), np.inf)
-        for arc, samples in strokes.samples.items():
-            tolerance[samples] = np.minimum(tolerance[samples], self.tolerance[arc])
-        unset = np.flatnonzero(np.isinf(tolerance))
-        tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
-        count = [len(hidden.line) for hidden in self.hidden]
-        lines = Lines(
-            np.concatenate([pieces.points, *(hidden.line for hidden in self.hidden)]),
-            np.concatenate([pieces.starts, pieces.starts[-1] + np.cumsum(count)]).astype(np.int64),
-            np.concatenate([pieces.closed, np.array([hidden.closed for hidden in self.hidden], np.bool_)]),
-        )
-        tolerance = np.concatenate([tolerance, *(hidden.tolerance for hidden in self.hidden)])
-        sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(count), 1.5)])
-        direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
-        unit = self.lengths.smoothing / 1.4
-        spacing = np.concatenate([np.full(len(pieces), 3.0 * unit), np.full(len(count), 3.0 * unit / self.room.step)])
-        # a short line needs a choice too
-        spacing = np.clip(np.minimum(spacing, lines.lengths / 8), 1, None).astype(np.int64)
-        fitted = fit(lines, direction, tolerance, spacing)
-        self._take(fitted)
-        for share in (0.5, 0.2):
-            crossing = self._crossing_lines()
-            if not len(crossing):
-                break
-            fitted = refit(lines, direction, tolerance, spacing, fitted, crossing, share)
-            self._take(fitted)
-
-    def _take(self, fitted: Fitted) -> None:
-        self.fitted, self.control = fitted, np.round(fitted.control, self.lengths.decimals)
-        self.bounds = np.searchsorted(fitted.line, np.arange(len(self.strokes.pieces) + len(self.hidden) + 1))
-        self._snap()
-
-    def _crossing_lines(self) -> Ints:
-        """Lines that cross another or themselves, or, if hidden, their border, other than at their ends."""
-        flat = [flatten(self.control[a:b]) for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
-        count = len(self.strokes.pieces)
-        curves = [shapely.LineString(line) for line in flat]
-        bad = set(np.flatnonzero(~shapely.is_simple(np.array(curves))).tolist())
-        # strokes meet at their ends, and end on others
-        inner = [shapely.LineString(cut) if len(cut := cut_ends(line, 0.7)) > 1 else None for line in flat[:count]]
-        one, two = shapely.STRtree(inner).query(inner, predicate="intersects")
-        crossing = one != two
-        bad |= {*one[crossing].tolist(), *two[crossing].tolist()}
-        bad |= {count + at for at, hidden in enumerate(self.hidden) if meets(flat[count + at], hidden.border)}
-        return np.array(sorted(bad), np.int64)
-
-    def _snap(self) -> None:
-        """Where a stroke ends on another: its end becomes a point of that curve."""
-        strokes, fitted = self.strokes, self.fitted
-        self.crossing: dict[int, tuple[int, float]] = {}  # junction -> segment and parameter on the stroke through it
-        self.junction: dict[int, Floats] = {}
-        places = junction_places(self.arcs, strokes)
-        segment_of = {
-            node: int(np.searchsorted(fitted.start[: self.bounds[len(strokes.pieces)]], sample, "right")) - 1
-            for node, sample in places.items()
-        }
-        ends: dict[int, list[tuple[int, int]]] = {}
-        for stroke, owner in enumerate(strokes.owner.tolist()):
-            for node, side in ((int(strokes.start_node[stroke]), 0), (int(strokes.end_node[stroke]), 3)):
-                if node in places:
-                    ends.setdefault(owner, []).append((node, self._end_segment(stroke, side)))
-                    ends[owner][-1] = (node, self._end_segment(stroke, side) * 4 + side)
-        for owner in sorted(ends, reverse=True):
-            nodes = [node for node, _ in ends[owner]]
-            segment = np.array([segment_of[node] for node in nodes])
-            sample = np.array([places[node] for node in nodes])
-            span = fitted.end[segment] - fitted.start[segment]
-            guess = np.clip((sample - fitted.start[segment]) / span, 0.0, 1.0)
-            t = nearest(self.control[segment], self.strokes.pieces.points[sample], guess)
-            points = np.round(evaluate(self.control[segment], t[:, None])[:, 0], self.lengths.decimals)
-            for (node, end), where, at, point in zip(ends[owner], segment.tolist(), t.tolist(), points, strict=True):
-                self.crossing[node], self.junction[node] = (where, at), point
-                _drag(self.control[end // 4], end % 4, point)
-
-    def _end_segment(self, stroke: int, side: int) -> int:
-        first, last = self.strokes.first_piece[stroke], self.strokes.first_piece[stroke + 1]
-        return int(self.bounds[first]) if side == 0 else int(self.bounds[last]) - 1
-
-    def _stroke_curves(self, stroke: int) -> Floats:
-        first, last = self.strokes.first_piece[stroke], self.strokes.first_piece[stroke + 1]
-        return self.control[self.bounds[first] : self.bounds[last]]
-
-    # assembly --------------------------------------------------------------------------------------------------------
-
-    def outline(self, runs: list[_Run]) -> Outline:
-        """The curves of a ring, end to end."""
-        parts: list[Floats] = []
-        straight: list[Bools] = []
-        for run in runs:
-            if run.kind == "stroke":
-                curves = self._stroke_curves(run.index)
-            elif run.kind == "hidden":
-                piece = len(self.strokes.pieces) + run.index
-                curves = self.control[self.bounds[piece] : self.bounds[piece + 1]].copy()
-            elif run.kind == "frame":
-                assert run.corners is not None
-                curves = _straight(run.corners)
-            else:
-                curves = self._arc_curves(run.index)
-                curves = curves if run.forward else curves[::-1, ::-1]
-            parts.append(curves)
-            straight.append(np.full(len(curves), run.kind == "frame"))
-        for at, run in enumerate(runs):  # hidden runs begin and end where the strokes beside them do
-            if run.kind == "hidden" and len(runs) > 1:
-                _drag(parts[at][0], 0, parts[at - 1][-1, 3])
-                _drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
-        return Outline(np.concatenate(parts), np.concatenate(straight))
-
-    def _arc_curves(self, arc: int) -> Floats:
-        """The part of a stroke's curves between the two junctions of an arc."""
-        curves = self._all_arc_curves.get(arc)
-        if curves is None:
-            self._cut_stroke(self.strokes.stroke_of[arc])
-            curves = self._all_arc_curves[arc]
-        return curves
-
-    @property
-    def _all_arc_curves(self) -> dict[int, Floats]:
-        return self.__dict__.setdefault("_arc_curves_cache", {})
-
-    def _cut_stroke(self, stroke: int) -> None:
-        chain = self.strokes.arcs[stroke]
-        curves = self._stroke_curves(stroke)
-        first = int(self.bounds[self.strokes.first_piece[stroke]])
-        cuts = []
-        for arc in chain if self.strokes.closed[stroke] else chain[1:]:
-            node = int(self.arcs.tail[arc])
-            if node >= 0:
-                segment, t = self.crossing[node]
-                cuts.append((segment - first, t, self.junction[node]))
-        if not cuts:
-            self._all_arc_curves[chain[0]] = curves
-            return
-        pieces: list[Floats] = []
-        rest: list[Floats] = []
-        order = sorted(range(len(cuts)), key=lambda k: cuts[k][:2])
-        bounds: list[list[Floats]] = [[]]
-        at = 0
-        for segment, curve in enumerate(curves):
-            left, done = curve, 0.0
-            while at < len(order) and cuts[order[at]][0] == segment:
-                _, t, point = cuts[order[at]]
-                share = (t - done) / (1 - done) if done < 1 else 1.0
-                one, left = split(left, min(max(share, 0.0), 1.0))
-                one, left = np.round(one, self.lengths.decimals), np.round(left, self.lengths.decimals)
-                one[3] = left[0] = point
-                bounds[-1].append(one)
-                bounds.append([])
-                done, at = t, at + 1
-            bounds[-1].append(left)
-        stretches = [np.stack(part) for part in bounds]
-        if self.strokes.closed[stroke]:
-            stretches = [np.concatenate([stretches[-1], stretches[0]]), *stretches[1:-1]]
-            # the stretch before the first cut belongs to the arc that ends there
-            ring = [chain[(order[0] - 1) % len(chain)]]
-            ring += [chain[k] for k in order[:-1]]
-            for arc, part in zip(ring, stretches, strict=True):
-                self._all_arc_curves[arc] = _without_points(part)
-        else:
-            for arc, part in zip(chain, stretches, strict=True):
-                self._all_arc_curves[arc] = _without_points(part)
-        del pieces, rest
-
-
-def _without_points(curves: Floats) -> Floats:
-    """Curves less those that a cut left without extent."""
-    extent = np.abs(curves - curves[:, :1]).max(axis=(1, 2)) > 0
-    return curves[extent] if extent.any() else curves[:1]
-
 
 def _isin(ranks: Ints, members: frozenset[int]) -> Bools:
     table = np.zeros(256, np.bool_)
@@ -425,15 +266,3 @@ def _stretches(walk: Walk, kinds: list[int]) -> list[Walk]:
         else:
             found.append([step])
     return found
-
-
-def _straight(corners: Floats) -> Floats:
-    step = np.diff(corners, axis=0) / 3
-    return np.stack([corners[:-1], corners[:-1] + step, corners[1:] - step, corners[1:]], axis=1)
-
-
-def _drag(curve: Floats, side: int, point: Floats) -> None:
-    """Move one end (0 or 3) of a cubic (4, 2), with its handle."""
-    shift = point - curve[side]
-    curve[side] = point
-    curve[1 if side == 0 else 2] += shift

@@ -109,7 +109,8 @@ def _close_to(points: Floats, moved: Floats, most: float) -> Floats:
     """`moved`, but nowhere more than `most` from `points`: smoothing is there to remove stairs, not details."""
     shift = moved - points
     length = np.hypot(*shift.T)[:, None]
-    return points + shift * np.minimum(1.0, most / np.maximum(length, 1e-9))
+    kept: Floats = points + shift * np.minimum(1.0, most / np.maximum(length, 1e-9))
+    return kept
 
 
 def _joined(arcs: PlanarMap, chains: list[list[int]]) -> Lines:
@@ -150,7 +151,8 @@ def _cut(lines: Lines, rough: Lines, cut: Ints, reach: Ints) -> tuple[Ints, Ints
             if smooth_ring:
                 at = np.array([start + _sharpest(rough.points[start : stop - 1], int(reach[line]))])
             bounds = [*at.tolist(), int(at[0]) + period]
-            found = [start + (np.arange(a, b + 1) - start) % period for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+            places = [np.arange(a, b + 1) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+            found = [start + (place - start) % period for place in places]
             closed += [smooth_ring] * len(found)
         gather += found
         count += [len(piece) for piece in found]

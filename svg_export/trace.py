@@ -68,7 +68,7 @@ def planar_map(ranks: NDArray[np.uint8]) -> PlanarMap:
     points[ends] = cracks.corner[cracks.head[last] >> 1]
     points += np.array([left, top])
     tail, head = cracks.tail[first], cracks.head[last]
-    degree = np.bincount(np.concatenate([cracks.tail, cracks.head]), minlength=1) if len(first) else np.zeros(1, np.int64)
+    degree = np.bincount(np.concatenate([cracks.tail, cracks.head]), minlength=1)
     at_junction = degree[tail] != 2
     named, index = np.unique(np.concatenate([tail[at_junction], head[at_junction]]), return_inverse=True)
     tails, heads = np.full(len(first), -1), np.full(len(first), -1)

@@ -6,8 +6,8 @@ show beside (the **danger**: outlines that later parts show against parts painte
 between the two, at most `reach` from the border, and given all the room there is as tolerance, so that it needs hardly
 any nodes.
 
-Limits. Offsetting is done point by point along smoothed normals, with a check of the distances afterwards, and not by an
-exact offset curve: in a narrow cove the outline stays closer to the border than it might.
+Limits. Offsetting is done point by point along smoothed normals, with a check of the distances afterwards, and not by
+an exact offset curve: in a narrow cove the outline stays closer to the border than it might.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
 def _near(points: Floats, line: Floats, margin: float) -> Floats:
     """Those of `points` in the box around a line, for the sake of speed."""
     low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-    return points[((points > low) & (points < high)).all(axis=1)]
+    near: Floats = points[((points > low) & (points < high)).all(axis=1)]
+    return near
 
 
 def _clearance(line: Floats, outward: Floats, free: Floats, danger: Floats, reach: float) -> Floats:
@@ -165,7 +166,7 @@ def _is_simple(points: Floats) -> bool:
 
 
 def _without_loops(points: Floats) -> Floats:
-    """The line without the loops that offsetting leaves in coves: small ones, and those that run the wrong way round."""
+    """The line without the loops that offsetting leaves in coves: small ones, and those that run anticlockwise."""
     for _ in range(20):
         if _is_simple(points):
             break
@@ -222,7 +223,8 @@ def _distance(points: Floats, others: Floats) -> Floats:
     a, b = (points - middle).astype(np.float32), (others - middle).astype(np.float32)
     squared = (b * b).sum(1) - 2 * a @ b.T
     nearest = squared.min(axis=1) + (a * a).sum(1)
-    return np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
+    distance: Floats = np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
+    return distance
 
 
 def inside_ring(ring: Ints, points: Floats) -> Bools:

@@ -1,0 +1,77 @@
+"""Cubic Beziers as arrays of control points (n, 4, 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from svg_export.curves import Floats
+
+
+def straight(corners: Floats) -> Floats:
+    """The sides of an open polyline (n, 2) as n - 1 cubics, their controls at the thirds."""
+    third = np.diff(corners, axis=0) / 3
+    return np.stack([corners[:-1], corners[:-1] + third, corners[1:] - third, corners[1:]], axis=1)
+
+
+def drag(curve: Floats, side: int, point: Floats) -> None:
+    """Move one end (0 or 3) of a cubic (4, 2), with its handle, in place."""
+    shift = point - curve[side]
+    curve[side] = point
+    curve[1 if side == 0 else 2] += shift
+
+
+def between(control: Floats, start: float, end: float) -> Floats:
+    """The stretch of n connected cubics from `start` to `end`, which count in curves: 2.25 is a quarter into the third.
+
+    Empty where `end` is not beyond `start`.
+    """
+    first, last = int(start), min(int(np.ceil(end)), len(control))
+    if end <= start or first >= last:
+        return control[:0]
+    found = control[first:last].copy()
+    if end < last:
+        found[-1] = split(found[-1], end - (last - 1))[0]
+    if start > first:
+        whole = min(end, first + 1) - first  # how much of the first curve is left
+        found[0] = split(found[0], (start - first) / whole)[1]
+    return found
+
+
+def flatten(control: Floats, steps: int = 8) -> Floats:
+    """Points (n * steps + 1, 2) along n connected cubics."""
+    points = evaluate(control, np.arange(steps) / steps).reshape(-1, 2)
+    return np.concatenate([points, control[-1:, 3]])
+
+
+def evaluate(control: Floats, t: Floats) -> Floats:
+    """Points (n, m, 2) of cubics (n, 4, 2) at parameters (n, m) or (m,)."""
+    t = np.broadcast_to(t, (len(control), np.shape(t)[-1]))[..., None]
+    u = 1 - t
+    p = control[:, None]
+    value: Floats = u**3 * p[:, :, 0] + 3 * u * u * t * p[:, :, 1] + 3 * u * t * t * p[:, :, 2] + t**3 * p[:, :, 3]
+    return value
+
+
+def split(control: Floats, t: float) -> tuple[Floats, Floats]:
+    """De Casteljau: one cubic (4, 2) as two."""
+    a, b, c, d = control
+    ab, bc, cd = a + t * (b - a), b + t * (c - b), c + t * (d - c)
+    abc, bcd = ab + t * (bc - ab), bc + t * (cd - bc)
+    middle = abc + t * (bcd - abc)
+    return np.stack([a, ab, abc, middle]), np.stack([middle, bcd, cd, d])
+
+
+def nearest(control: Floats, points: Floats, t: Floats, steps: int = 4) -> Floats:
+    """Parameters (n,) of the feet of `points` (n, 2) on cubics (n, 4, 2), by Newton's steps from `t`."""
+    for _ in range(steps):
+        u = (1 - t)[:, None]
+        v = t[:, None]
+        edge = np.diff(control, axis=1) * 3
+        bend = np.diff(edge, axis=1) * 2
+        place = evaluate(control, t[:, None])[:, 0] - points
+        speed = u * u * edge[:, 0] + 2 * u * v * edge[:, 1] + v * v * edge[:, 2]
+        turn = u * bend[:, 0] + v * bend[:, 1]
+        down = (speed * speed).sum(1) + (place * turn).sum(1)
+        down = np.where(down > 1e-12, down, np.maximum((speed * speed).sum(1), 1e-12))
+        t = np.clip(t - (place * speed).sum(1) / down, 0.0, 1.0)
+    return t

@@ -1,0 +1,342 @@
+"""Lines -> few cubic Beziers.
+
+Approach. The nodes are chosen over the whole line. Every span between two candidate nodes asks for one cubic whose ends
+and end tangents are those of the line; the two lengths that remain are found by least squares with one correction of
+the parameters. How far one cubic can reach is searched from all candidates of all lines at once (doubling, then
+bisection); jumping along those reaches gives the fewest segments and the room that each node has, and dynamic
+programming over that room gives the best fitting chain. Nodes inside a line share their tangent, so curves run smoothly
+through them. At the end every point of the line is checked, and a segment that strays is split where it is worst.
+
+Limits. That longer spans fit worse is assumed by the search, not guaranteed: a chain can have a segment more than the
+true minimum. Lines that cross each other after fitting are not seen here (see `stitch`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svg_export.beziers import evaluate, nearest
+from svg_export.curves import Bools, Floats, Ints, Lines, spread
+
+Floats32 = NDArray[np.float32]
+Reals = NDArray[np.floating[Any]]  # the search runs in single precision, the last step in double
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Cubic Beziers, in the order of the lines they were fitted to."""
+
+    control: Floats  #: (segments, 4, 2)
+    line: Ints  #: (segments,) index of the line
+    start: Ints  #: (segments,) index into the line's points where the segment starts
+    end: Ints  #: (segments,)
+
+
+def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fitted:
+    """The fewest cubics (nearly) that stay within `tolerance` of the points.
+
+    direction   (n, 2) unit vectors along the line
+    tolerance   (n,) px
+    spacing     (lines,) points between two candidate nodes
+    """
+    samples = _Samples.of(lines, direction, tolerance)
+    candidates, first = _candidates(lines, spacing)
+    reach = _reaches(samples, candidates, first)
+    start, end = _nodes(samples, candidates, first, reach)
+    control = _final(lines.points, direction, start, end)
+    for _ in range(4):
+        worst, error = _worst(lines.points, tolerance, control, start, end)
+        again = (error > 1.25) & (end - start > 1)
+        if not again.any():
+            break
+        start = np.sort(np.concatenate([start, worst[again]]))
+        end = np.sort(np.concatenate([end, worst[again]]))
+        control = _final(lines.points, direction, start, end)
+    return Fitted(control, np.searchsorted(lines.starts, start, "right") - 1, start, end)
+
+
+def refit(
+    lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints, fitted: Fitted, which: Ints, share: float
+) -> Fitted:
+    """The same curves, but those of the lines `which` fitted again with a `share` of the tolerance."""
+    points = spread(lines.starts[which], lines.lengths[which])
+    starts = np.concatenate([[0], np.cumsum(lines.lengths[which])])
+    some = Lines(lines.points[points], starts, lines.closed[which])
+    again = fit(some, direction[points], share * tolerance[points], np.maximum(spacing[which] // 2, 1))
+    kept = ~np.isin(fitted.line, which)
+    control = np.concatenate([fitted.control[kept], again.control])
+    start = np.concatenate([fitted.start[kept], points[again.start]])
+    end = np.concatenate([fitted.end[kept], points[again.end]])
+    line = np.concatenate([fitted.line[kept], which[again.line]])
+    order = np.argsort(start, kind="stable")
+    return Fitted(control[order], line[order], start[order], end[order])
+
+
+_INNER = 12  # points at which a span is measured
+_TRIES = 7  # places tried for each node
+_AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """The lines' points as the search reads them: single precision, with the length along the line."""
+
+    x: Floats32
+    y: Floats32
+    tx: Floats32
+    ty: Floats32
+    along: Floats32
+    weight: Floats32  # 1 / tolerance
+
+    @classmethod
+    def of(cls, lines: Lines, direction: Floats, tolerance: Floats) -> _Samples:
+        points = lines.points - lines.points.mean(axis=0) if len(lines.points) else lines.points
+        columns = (*points.T, *direction.T, _along(lines.points), 1 / tolerance)
+        return cls(*(np.ascontiguousarray(column, np.float32) for column in columns))
+
+
+def _along(points: Floats) -> Floats:
+    step = np.hypot(*np.diff(points, axis=0).T)
+    return np.concatenate([[0.0], np.cumsum(step)])
+
+
+def _candidates(lines: Lines, spacing: Ints) -> tuple[Ints, Ints]:
+    """Where nodes may stand: indices into the points, evenly spread over each line; where each line's begin, and n."""
+    pieces = np.maximum(np.ceil((lines.lengths - 1) / spacing).astype(np.int64), 1)
+    count = pieces + 1
+    first = np.concatenate([[0], np.cumsum(count)])
+    line = np.repeat(np.arange(len(lines)), count)
+    place = np.arange(first[-1]) - first[line]
+    return lines.starts[line] + np.rint(place * (lines.lengths[line] - 1) / pieces[line]).astype(np.int64), first
+
+
+def _reaches(samples: _Samples, candidates: Ints, first: Ints) -> Ints:
+    """The farthest candidate that one cubic reaches from each; the last of a line reaches itself.
+
+    Searched from every fourth candidate, by doubling and bisection; the others reach at least as far as the one before
+    and at most as far as the one after.
+    """
+    count = np.diff(first)
+    line = np.repeat(np.arange(len(count)), count)
+    here, last = np.arange(first[-1]), first[1:][line] - 1
+    reach: Ints = np.minimum(here + 1, last)
+    fail = last + 1
+
+    def ask(source: Ints, target: Ints) -> Bools:
+        good = _errors(samples, candidates[source], candidates[target]) <= 1
+        reach[source[good]] = target[good]
+        fail[source[~good]] = target[~good]
+        return good
+
+    def bisect(active: Ints) -> None:
+        while len(active := active[fail[active] - reach[active] > 1]):
+            ask(active, (reach[active] + fail[active]) // 2)
+
+    sparse = (here - first[line]) % 4 == 0
+    coarse = active = np.flatnonzero(sparse & (reach < last))
+    step = 4
+    while len(active):
+        active = active[ask(active, np.minimum(active + step, last[active]))]
+        active = active[reach[active] < last[active]]
+        step *= 2
+    bisect(coarse)
+    before = np.maximum.accumulate(np.where(sparse, here, 0))
+    after = before + 4
+    inner = np.flatnonzero(~sparse & (here < last))
+    reach[inner] = np.maximum(reach[inner], reach[before[inner]])
+    known = inner[after[inner] <= last[inner]]
+    fail[known] = np.minimum(fail[known], np.maximum(reach[after[known]], reach[known]) + 1)
+    bisect(inner)
+    return reach
+
+
+def _nodes(samples: _Samples, candidates: Ints, first: Ints, reach: Ints) -> tuple[Ints, Ints]:
+    """Start and end (indices of points) of each segment: the fewest, and of those the best fitting.
+
+    Jumping as far as possible gives the least number of segments and how far along each node may stand; how far back
+    it may stand is where the rest can still be done in the segments left. Between the two, a few places for each
+    node are tried with all of the next node, and the chain with the least sum of squared errors is taken.
+    """
+    jumps = reach.tolist()
+    left = [0] * len(jumps)  # segments from here to the line's end
+    windows: list[list[Ints]] = []
+    sources, targets = [], []
+    for begin, stop in zip(first[:-1].tolist(), first[1:].tolist(), strict=True):
+        end = stop - 1
+        for at in range(end - 1, begin - 1, -1):
+            left[at] = left[jumps[at]] + 1
+        backwards = np.array(left[begin:stop][::-1])
+        total, farthest = left[begin], begin
+        window = [np.array([begin])]
+        for node in range(1, total):
+            farthest = jumps[farthest]
+            nearest_possible = stop - int(np.searchsorted(backwards, total - node, "right"))
+            spread = max(farthest - nearest_possible, 0)
+            tries = min(spread, _TRIES - 1)
+            window.append(farthest - (np.arange(tries + 1) * spread) // max(tries, 1))
+        window.append(np.array([end]))
+        windows.append(window)
+        for one, two in zip(window[:-1], window[1:], strict=True):
+            sources.append(np.repeat(one, len(two)))
+            targets.append(np.tile(two, len(one)))
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    error = _errors(samples, candidates[source], candidates[np.maximum(target, source)]).astype(np.float64)
+    cost = error**2 + np.where(error > 1.0, 20.0, 0.0) + np.where(target <= source, np.inf, 0.0)
+    starts, ends = [], []
+    at = 0
+    for window in windows:
+        best, via = np.zeros(1), []
+        for one, two in zip(window[:-1], window[1:], strict=True):
+            table = best[:, None] + cost[at : at + len(one) * len(two)].reshape(len(one), len(two))
+            at += len(one) * len(two)
+            via.append(table.argmin(axis=0))
+            best = table.min(axis=0)
+        place, chain = 0, []
+        for node in range(len(window) - 1, 0, -1):
+            chain.append(int(window[node][place]))
+            place = int(via[node - 1][place])
+        chain = [*chain[::-1]]
+        starts += [int(window[0][0]), *chain[:-1]]
+        ends += chain
+    return candidates[starts], candidates[ends]
+
+
+def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
+    """Largest distance from the cubic over each span, relative to the tolerance there."""
+    error = np.empty(len(start), np.float32)
+    for first in range(0, len(start), 2048):  # chunks stay in the processor's cache
+        part = slice(first, first + 2048)
+        error[part] = _chunk_errors(samples, start[part], end[part])
+    return error
+
+
+def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
+    s = samples
+    span = _Span.of(s, start, end)
+    span.solve()
+    off = span.correct() * s.weight[span.index] ** 2
+    error = off.max(axis=0).astype(np.float32)
+    again = np.flatnonzero((error > 1) & (error < 100))  # parameters by length along the line are only a first guess
+    if len(again):
+        closer = span.only(again)
+        closer.solve()
+        error[again] = (closer.correct() * s.weight[closer.index] ** 2).max(axis=0)
+    distance: Floats32 = np.sqrt(error)
+    return distance
+
+
+@dataclass
+class _Span:
+    """Many spans with their cubics, at m points each: arrays (m, spans) and (spans,). Origin: the span's start."""
+
+    index: Ints  # (m, spans) of the points
+    t: Reals  # (m, spans) their parameters
+    qx: Reals
+    qy: Reals
+    dx: Reals  # (spans,) the span's end
+    dy: Reals
+    ax: Reals  # unit tangent at the start
+    ay: Reals
+    bx: Reals  # unit tangent at the end, pointing back
+    by: Reals
+    length: Reals  # along the line
+    alpha: Reals | None = None  # lengths of the handles
+    beta: Reals | None = None
+
+    @classmethod
+    def of(cls, s: _Samples, start: Ints, end: Ints) -> _Span:
+        index = (start + (end - start) * _AT[:, None] + np.float32(0.5)).astype(np.int64)
+        x0, y0, before = s.x[start], s.y[start], s.along[start]
+        length = np.maximum(s.along[end] - before, np.float32(1e-6))
+        return cls(
+            index, (s.along[index] - before) / length, s.x[index] - x0, s.y[index] - y0, s.x[end] - x0, s.y[end] - y0,
+            s.tx[start], s.ty[start], -s.tx[end], -s.ty[end], length,
+        )  # fmt: skip
+
+    def only(self, which: Ints) -> _Span:
+        return _Span(
+            self.index[:, which], self.t[:, which], self.qx[:, which], self.qy[:, which],
+            *(each[which] for each in (self.dx, self.dy, self.ax, self.ay, self.bx, self.by, self.length)),
+        )  # fmt: skip
+
+    def solve(self) -> None:
+        """Least squares for the handles' lengths at the present parameters; a third of the span where that fails."""
+        t, u = self.t, 1 - self.t
+        b1 = 3 * u * t
+        b2 = b1 * t
+        b1 = b1 * u
+        b23 = b2 + t * t * t
+        rx, ry = self.qx - b23 * self.dx, self.qy - b23 * self.dy
+        a11, a22 = np.einsum("ij,ij->j", b1, b1), np.einsum("ij,ij->j", b2, b2)
+        a12 = np.einsum("ij,ij->j", b1, b2) * (self.ax * self.bx + self.ay * self.by)
+        r1 = np.einsum("ij,ij->j", b1, rx) * self.ax + np.einsum("ij,ij->j", b1, ry) * self.ay
+        r2 = np.einsum("ij,ij->j", b2, rx) * self.bx + np.einsum("ij,ij->j", b2, ry) * self.by
+        det = a11 * a22 - a12 * a12
+        det = np.where(np.abs(det) < 1e-6 * a11 * a22 + 1e-12, np.inf, det)
+        alpha, beta = (r1 * a22 - r2 * a12) / det, (a11 * r2 - a12 * r1) / det
+        least, most = 0.05 * self.length, self.length
+        bad = (alpha < least) | (beta < least) | (alpha > most) | (beta > most)
+        self.alpha, self.beta = np.where(bad, self.length / 3, alpha), np.where(bad, self.length / 3, beta)
+
+    def correct(self) -> Reals:
+        """Move the parameters to the feet of the points on the cubics; squared distances (m, spans) from there."""
+        assert self.alpha is not None and self.beta is not None
+        ax, ay, bx, by = self.ax * self.alpha, self.ay * self.alpha, self.bx * self.beta, self.by * self.beta
+        # as powers of t: the cubic from 0 over a and d + b to d
+        cx, cy = self.dx + bx - 2 * ax, self.dy + by - 2 * ay
+        fx, fy = 3 * ax - 3 * bx - 2 * self.dx, 3 * ay - 3 * by - 2 * self.dy
+        t = self.t
+        ex = self.qx - ((fx * t + 3 * cx) * t + 3 * ax) * t
+        ey = self.qy - ((fy * t + 3 * cy) * t + 3 * ay) * t
+        vx, vy = (3 * fx * t + 6 * cx) * t + 3 * ax, (3 * fy * t + 6 * cy) * t + 3 * ay
+        step = (ex * vx + ey * vy) / (vx * vx + vy * vy + np.float32(1e-9))
+        self.t = np.clip(t + step, 0, 1)
+        step = self.t - t
+        ex -= step * vx
+        ey -= step * vy
+        squared: Reals = ex * ex + ey * ey
+        return squared
+
+
+def _final(points: Floats, direction: Floats, start: Ints, end: Ints) -> Floats:
+    """The chosen spans once more in double precision, with more points and corrections: controls (n, 4, 2)."""
+    along = _along(points)
+    index = (start + (end - start) * ((np.arange(24) + 0.5) / 24)[:, None] + 0.5).astype(np.int64)
+    length = np.maximum(along[end] - along[start], 1e-9)
+    q, d = points[index] - points[start], points[end] - points[start]
+    span = _Span(
+        index, (along[index] - along[start]) / length, q[..., 0], q[..., 1], d[:, 0], d[:, 1],
+        direction[start, 0], direction[start, 1], -direction[end, 0], -direction[end, 1], length,
+    )  # fmt: skip
+    span.solve()
+    for _ in range(4):
+        span.correct()
+        span.solve()
+    assert span.alpha is not None and span.beta is not None
+    first = points[start] + direction[start] * span.alpha[:, None]
+    second = points[end] - direction[end] * span.beta[:, None]
+    return np.stack([points[start], first, second, points[end]], axis=1)
+
+
+def _worst(points: Floats, tolerance: Floats, control: Floats, start: Ints, end: Ints) -> tuple[Ints, Floats]:
+    """The point within each segment farthest from its curve for its tolerance, and how far, relative to that.
+
+    The search looks at a dozen points of a span; here every point counts.
+    """
+    count = end - start
+    segment = np.repeat(np.arange(len(start)), count)
+    index = spread(start, count)
+    along = _along(points)
+    t = (along[index] - along[start][segment]) / np.maximum(along[end] - along[start], 1e-9)[segment]
+    curves = control[segment]
+    t = nearest(curves, points[index], t, steps=2)
+    off = np.hypot(*(evaluate(curves, t[:, None])[:, 0] - points[index]).T) / tolerance[index]
+    off[index == start[segment]] = 0
+    begin = np.cumsum(count) - count
+    error = np.maximum.reduceat(off, begin)
+    first = np.flatnonzero(off == error[segment])
+    return index[first[np.searchsorted(segment[first], np.arange(len(start)))]], error
