@@ -1,4 +1,6 @@
-"""The errors this library raises. Each message says what is wrong and what to do next."""
+"""The errors this library raises. Each message says what is wrong and what to do next, on one line."""
+
+import unicodedata
 
 
 class FaceParseError(Exception):
@@ -19,3 +21,8 @@ class ModelError(FaceParseError):
 
 class LabelMapError(FaceParseError):
     """A label map has unknown ids, the wrong type or the wrong size."""
+
+
+def printable(text: str) -> str:
+    """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import unicodedata
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import FaceParseError, LabelMapError, PhotoError
+from faceparse_core.errors import FaceParseError, LabelMapError, PhotoError, printable
 from faceparse_core.parts import PARTS
 
 if TYPE_CHECKING:
@@ -84,11 +83,6 @@ def read_label_map(source: Source) -> NDArray[np.uint8]:
             f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}"
         )
     return labels
-
-
-def printable(text: str) -> str:
-    """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 # -------------------------------------------------------------------------------------------------------- opening

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from faceparse_core.errors import FaceParseError, ModelError
+from faceparse_core.errors import FaceParseError, ModelError, printable
 from faceparse_core.parts import PRESETS, select_parts
 from svg_export import __version__
 from svg_export.files import STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
@@ -239,8 +239,6 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
 def _explain(error: Exception, source: str) -> str:
     """One line about what went wrong with a photo, for people; the line begins with the photo's name already."""
     if isinstance(error, FaceParseError):
-        from faceparse_core.photo import printable
-
         return str(error).removeprefix(f"{printable(source)}: ")
     if isinstance(error, MemoryError):
         return "not enough memory for a picture of this size"

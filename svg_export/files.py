@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceparse_core.errors import FaceParseError
+from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -157,7 +157,7 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
 
 def shown(path: str | os.PathLike[str] | None) -> str:
     """A path as a message prints it: on one line, whatever the name holds."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in os.fspath(path or ""))
+    return printable(os.fspath(path or ""))
 
 
 def _stage(temporary: Path, target: Path, data: bytes) -> None:
