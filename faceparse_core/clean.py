@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Labels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond the photo
 
-_ENOUGH = 1_500_000  #: pixels
+_ENOUGH = 400_000  #: pixels
 _TILE = 120  #: pixels, about: what is computed at once stays in the processor's cache
 #: Parts that are small by nature: brows, eyes, earrings, mouth, lips, necklace.
 _SMALL = frozenset((2, 3, 4, 5, 9, 11, 12, 13, 15))
@@ -107,7 +107,7 @@ def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSett
         return out
     box = _box(out)
     whole = out[box]
-    # What is cleaned away is large or small beside the head, so a megapixel or so is enough to see it in.
+    # What is cleaned away is large or small beside the head, so some hundred thousand pixels are enough to see it in.
     step = max(1, round((whole.size / _ENOUGH) ** 0.5))
     view = np.ascontiguousarray(whole[::step, ::step]) if step > 1 else whole
     before = view.copy() if step > 1 else view

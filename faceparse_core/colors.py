@@ -22,7 +22,7 @@ _LAB = np.array([
     [0.0259040371, 0.7827717662, -0.8086757660],
 ])  # fmt: skip
 
-_SAMPLES = 4096  #: pixels that are looked at per part
+_SAMPLES = 2048  #: pixels that are looked at per part
 _ROUNDS = 4  #: of weighing down what is far from the mean
 _REACH = 0.08  #: Oklab distance at which a pixel counts half
 
@@ -33,7 +33,7 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
     Pixels within a few px of another part are left out where a part has others, for the lens mixes them. The mean is
     reweighted by distance, so that highlights, shadows and stray pixels hardly count.
     """
-    step = max(1, round((labels.size / 1_000_000) ** 0.5))  # a megapixel says it all
+    step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
     inside = _inside(labels, reach=2)
     colors = {}

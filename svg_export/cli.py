@@ -10,6 +10,7 @@ What is heavy (numpy and all that stands on it) is imported when the first photo
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -150,6 +151,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
 
 def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespace, report: Report) -> None:
     """Draw every job; a failure is reported and the next photo follows. Raises ModelError before the first."""
+    # What draws is imported while the network loads and looks: that leaves Python's lock free most of the time.
+    threading.Thread(target=importlib.import_module, args=("svg_export.export",), daemon=True).start()
     parser: Parser | None = None
     if not arguments.from_labels:
         from faceparse_core.parser import load_parser
