@@ -27,7 +27,7 @@ class Settings:
     seam: float = 0.06  # of the first crop's side, over which the two are blended
     again_size: float = 1.25  # the head is parsed again where the finder was off by this factor in size ...
     again_shift: float = 0.2  # ... or by this many face heights in place
-    mirror: bool = False  # parse the mirrored crop too and take the mean: a little better, twice the time
+    mirror: bool = True  # parse the mirrored crop too and take the mean: a little better, twice the time
     clean: CleanSettings = field(default_factory=CleanSettings)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from faceparse_core.errors import NoFaceError
-from faceparse_core.parse import Settings, mirrored_classes, parse_photo, score_box, shows_face
+from faceparse_core.heads import Head
+from faceparse_core.parse import Settings, measure_head, mirrored_classes, parse_photo, score_box, shows_face
 from faceparse_core.parser import load_parser
 from faceparse_core.parts import PARTS
 from faceparse_core.photo import Photo, read_photo
@@ -35,7 +36,7 @@ def test_astronaut(parser):
     parsing = parse_photo(read_photo(EXAMPLES / "astronaut.jpg"), parser)
     labels = parsing.labels
     assert labels.shape == (512, 512)
-    assert share(labels, 1, (205, 105, 235, 125)) > 0.9  # the cheek
+    assert share(labels, 1, (192, 118, 204, 132)) > 0.9  # the cheek
     assert share(labels, 17, (195, 25, 235, 45)) > 0.9  # the hair above the forehead
     assert not np.isin(labels[330:, :], [1, 17]).any()  # no skin or hair on the orange suit
     assert 90 < parsing.head_size < 160
@@ -101,8 +102,28 @@ def test_mirroring_swaps_sides(parser, example):
     assert np.allclose(turned[mirrored_classes(len(plain))][..., ::-1], plain, atol=1e-3)
 
 
-def test_settings_are_values():
-    assert dataclasses.replace(Settings(), wider=2.0) != Settings()
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 0.0), (0.6, 0.0), (1.6, 0.0), (1.0, 0.35)])
+def test_a_finder_that_is_off_is_corrected(parser, example, monkeypatch, factor, shift):
+    """Whatever the finder says of size and place, within reason, the label map comes out nearly the same."""
+    right = parse_photo(example, parser)
+    at = measure_head(right.labels)
+    wrong = Head(at.x + shift * at.size, at.y, at.size * factor, 1.0)
+    monkeypatch.setattr("faceparse_core.heads.find_heads", lambda *_: (wrong,))
+    parsing = parse_photo(example, parser)
+    assert parsing.head_size == pytest.approx(right.head_size, rel=0.1)
+    assert (parsing.labels == right.labels).mean() > 0.95
+
+
+def test_a_head_is_measured_by_its_face():
+    labels = np.zeros((100, 80), np.uint8)
+    labels[10:90, 20:60] = 17
+    labels[30:70, 30:50] = 1
+    assert measure_head(labels) == Head(40.0, 50.0, 40.0, 1.0)
+
+
+def test_the_settings_count(parser, example):
+    plain, mirrored = (parse_photo(example, parser, dataclasses.replace(Settings(), mirror=flag)) for flag in (0, 1))
+    assert (plain.labels != mirrored.labels).any()
 
 
 def test_shows_face_wants_skin_and_features():

@@ -31,6 +31,7 @@ def build_arguments() -> argparse.ArgumentParser:
         if verb == "evaluate":
             command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
             command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
+            command.add_argument("--photos", type=Path, help="heads: a folder of photos with one head each")
             command.add_argument("--mirror", action="store_true", help="parser: mean with the mirrored picture")
         if verb == "export":
             command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
@@ -78,7 +79,7 @@ def _evaluate(a: argparse.Namespace) -> None:
     else:
         from faceparse_core.training.finder import evaluate_finder
 
-        print(evaluate_finder(data))
+        print(evaluate_finder(data, photos=a.photos))
 
 
 def _export(a: argparse.Namespace) -> None:
