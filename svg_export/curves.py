@@ -42,6 +42,11 @@ class Lines:
         """Points in each line."""
         return np.diff(self.starts)
 
+    @property
+    def line(self) -> Ints:
+        """The line of each point."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
     def padded(self, reach: int, chosen: Ints) -> tuple[Floats, Ints]:
         """The chosen lines, each continued by `reach` points at both ends, and where their own points lie in that.
 
@@ -111,19 +116,16 @@ def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
         for shift in range(1, wide + 1):
             np.maximum(highest[shift:], turn[:-shift], out=highest[shift:])
             np.maximum(highest[:-shift], turn[shift:], out=highest[:-shift])
-        # of equals the first: a tiny tilt makes later ones lower
-        peak = (turn > threshold) & (turn >= highest)
-        hit = np.flatnonzero(peak[own])
-        index = spread(lines.starts[chosen], lines.lengths[chosen])[hit]
-        found.append(index)
-    index = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        hit = np.flatnonzero(((turn > threshold) & (turn >= highest))[own])
+        found.append(spread(lines.starts[chosen], lines.lengths[chosen])[hit])
+    index: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     line = np.searchsorted(lines.starts, index, "right") - 1
     first, last = lines.starts[line], lines.starts[line + 1] - 1
     inner = np.where(lines.closed[line], index < last, (index > first) & (index < last))
-    index, line = index[inner], line[inner]
-    near = np.zeros(len(index), np.bool_)
+    index, line = np.asarray(index[inner], np.int64), line[inner]
+    near = np.zeros(len(index), np.bool_)  # of equals side by side the first
     near[1:] = (np.diff(index) < reach[line][1:]) & (np.diff(line) == 0)
-    return np.asarray(index[~near], np.int64)
+    return index[~near]
 
 
 def unit(vectors: Floats) -> Floats:

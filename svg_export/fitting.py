@@ -50,7 +50,7 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     control = _final(lines.points, direction, start, end)
     for _ in range(4):
         worst, error = _worst(lines.points, tolerance, control, start, end)
-        again = (error > 1.25) & (end - start > 1)
+        again = (error > 1.2) & (end - start > 1)
         if not again.any():
             break
         start = np.sort(np.concatenate([start, worst[again]]))
@@ -284,7 +284,8 @@ class _Span:
 
     def correct(self) -> Reals:
         """Move the parameters to the feet of the points on the cubics; squared distances (m, spans) from there."""
-        assert self.alpha is not None and self.beta is not None
+        assert self.alpha is not None
+        assert self.beta is not None
         ax, ay, bx, by = self.ax * self.alpha, self.ay * self.alpha, self.bx * self.beta, self.by * self.beta
         # as powers of t: the cubic from 0 over a and d + b to d
         cx, cy = self.dx + bx - 2 * ax, self.dy + by - 2 * ay
@@ -316,7 +317,8 @@ def _final(points: Floats, direction: Floats, start: Ints, end: Ints) -> Floats:
     for _ in range(4):
         span.correct()
         span.solve()
-    assert span.alpha is not None and span.beta is not None
+    assert span.alpha is not None
+    assert span.beta is not None
     first = points[start] + direction[start] * span.alpha[:, None]
     second = points[end] - direction[end] * span.beta[:, None]
     return np.stack([points[start], first, second, points[end]], axis=1)

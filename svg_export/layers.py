@@ -77,6 +77,10 @@ BROAD = frozenset(
 )
 EVERY_PART = frozenset(PAINT_ORDER)
 
+#: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
+#: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.
+_USUAL_HEAD = 330.0
+
 _RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
 
 
@@ -106,9 +110,10 @@ def build_layers(
     if not len(arcs):
         return ()
     carried = frozenset(_RANK[part] for part in CARRIED)
+    calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
-        tolerance=settings.tolerance * size,
-        smoothing=settings.smoothing * size,
+        tolerance=settings.tolerance * calm,
+        smoothing=settings.smoothing * calm,
         corner=math.radians(settings.corner),
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,

@@ -150,7 +150,7 @@ class _Sheet:
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
         danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
         stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points: Floats = arcs.points[arcs.starts[stray]] + 0.5
+        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
         walks, filled = [], []
         for walk in self._walks(members):
             covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)

@@ -170,8 +170,9 @@ class Stitched:
         at = [self._crossed[node][0] - origin + self._crossed[node][1] for node in inner]
         points = [self._junction[node] for node in inner]
         if closed:
-            # once around from the first junction; a step back of more than half the way is the ring's own start
-            turns = np.cumsum(np.diff(at, prepend=at[0]) < -len(curves) / 2)
+            # once around from the first junction; where the places step back the ring's own start was passed
+            places = [self._places[node] for node in inner]
+            turns = np.cumsum(np.diff(places, prepend=places[0]) < 0)
             at = [*(np.array(at) + turns * len(curves)).tolist(), at[0] + len(curves)]
             points.append(points[0])
             curves = np.concatenate([curves, curves])

@@ -85,7 +85,8 @@ def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_ang
     raw = Lines(lines.points[gather], piece_starts, piece_closed)
     # what is short is smoothed less, or the reflections at its ends would rule it
     piece_sigma = np.minimum(stroke_sigma[piece_stroke], raw.lengths / 5)
-    pieces = Lines(_close_to(raw.points, smooth(raw, piece_sigma), 1.0), piece_starts, piece_closed)
+    most = np.maximum(0.7 * piece_sigma, 1.0)[raw.line]
+    pieces = Lines(_close_to(raw.points, smooth(raw, piece_sigma), most), piece_starts, piece_closed)
     samples = _arc_samples(arcs, chains, lines, gather, raw)
     ends = np.array([[arcs.tail[chain[0]], arcs.head[chain[-1]]] for chain in chains], np.int64).reshape(-1, 2)
     strokes = Strokes(
@@ -105,11 +106,11 @@ def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_ang
     return strokes
 
 
-def _close_to(points: Floats, moved: Floats, most: float) -> Floats:
-    """`moved`, but nowhere more than `most` from `points`: smoothing is there to remove stairs, not details."""
+def _close_to(points: Floats, moved: Floats, most: Floats) -> Floats:
+    """`moved`, but nowhere more than `most` (n,) from `points`: smoothing is there to remove stairs, not details."""
     shift = moved - points
     length = np.hypot(*shift.T)[:, None]
-    kept: Floats = points + shift * np.minimum(1.0, most / np.maximum(length, 1e-9))
+    kept: Floats = points + shift * np.minimum(1.0, most[:, None] / np.maximum(length, 1e-9))
     return kept
 
 

@@ -80,7 +80,7 @@ def _laid(
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
     laid = line + wanted[:, None] * outward
     reach, underlap = room.reach, room.underlap
-    kept = ~_within(laid, line, np.minimum(np.abs(wanted), np.inf if inset else free))
+    kept = ~_within(laid, line, np.minimum(np.abs(wanted), np.inf if inset else free), closed)
     if closed and kept.sum() > 3:
         first = int(np.argmax(kept[:-1]))
         order = np.concatenate([np.arange(first, count - 1), np.arange(first + 1)])
@@ -90,7 +90,7 @@ def _laid(
     kept[[0, -1]] = True
     if not closed and not inset:  # near the ends the circles are of unlike sizes, and too much may have gone
         _put_back(kept, laid, line, np.where(from_end < 2 * reach, np.minimum(0.5 * wanted, 0.6 * underlap), -np.inf))
-    laid = _even(_without_loops(laid[kept]), room.step)
+    laid = _even(_without_spikes(_without_loops(laid[kept]), room.step), room.step)
     laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
     laid = _without_loops(np.clip(laid, 0.0, np.array(frame)))
     own = _distance(laid, line)
@@ -133,13 +133,19 @@ def _clearance(line: Floats, outward: Floats, free: Floats, danger: Floats, reac
     return gone
 
 
-def _within(laid: Floats, line: Floats, radius: Floats) -> Bools:
+def _within(laid: Floats, line: Floats, radius: Floats, closed: bool) -> Bools:
     """Which points, offset from `line`, lie well within the circle of `radius` around some point of the line.
 
     Without them what remains is the outline of all the circles together.
     """
     gap = laid[:, None] - line
-    return cast(Bools, ((gap * gap).sum(2) < 0.64 * radius**2 - 1e-9).any(axis=1))
+    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    apart = np.abs(travelled[:, None] - travelled)
+    if closed:
+        apart = np.minimum(apart, travelled[-1] - apart)
+    # near by, circles that grow along the line hold each other's points; far off, it is the other bank of a cove
+    share = np.where(apart > 2.5 * radius, 0.97, 0.8)
+    return cast(Bools, ((gap * gap).sum(2) < (share * radius) ** 2 - 1e-9).any(axis=1))
 
 
 def _put_back(kept: Bools, laid: Floats, line: Floats, depth: Floats) -> None:
@@ -175,6 +181,19 @@ def _without_loops(points: Floats) -> Floats:
             break
         start, end, crossing = cut
         points = np.concatenate([points[: start + 1], crossing[None], points[end + 1 :]])
+    return points
+
+
+def _without_spikes(points: Floats, width: float) -> Floats:
+    """The line without what goes out and comes back by the same way."""
+    for _ in range(100):
+        before, after = points[1:-1] - points[:-2], points[2:] - points[1:-1]
+        back = (before * after).sum(1) < -0.8 * np.hypot(*before.T) * np.hypot(*after.T)
+        back &= np.hypot(*(points[2:] - points[:-2]).T) < width
+        back[1:] &= ~back[:-1]
+        if not back.any() or len(points) < 6:
+            break
+        points = points[np.concatenate([[True], ~back, [True]])]
     return points
 
 
