@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 Labels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond the photo
 
+EARRING = 9
 _ENOUGH = 400_000  #: pixels
 _TILE = 120  #: pixels, about: what is computed at once stays in the processor's cache
 #: Parts that are small by nature: brows, eyes, earrings, mouth, lips, necklace.
 _SMALL = frozenset((2, 3, 4, 5, 9, 11, 12, 13, 15))
+_OF_THE_HEAD = (*FACE, BEARD, HAIR, HAT, EARRING, *PAIRS[2])
 _LARGE = frozenset((CLOTH, HAIR, HAT, BEARD))
 #: Parts of which a head shows one piece (eyes, ears, nose); whatever else is called so is a mistake.
 _SINGLE = frozenset((4, 5, 7, 8, NOSE))
@@ -35,6 +37,7 @@ class CleanSettings:
     small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes and lips, which are small, smaller than this
     near: float = 0.75  # skin further from the face's centre than this is not this head's
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
+    loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -113,6 +116,7 @@ def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSett
     before = view.copy() if step > 1 else view
     centre, size = np.array([head.x - box[1].start, head.y - box[0].start]) / step, head.size / step
     _keep_this_head(view, centre, size, settings)
+    _drop_loose_pieces(view, centre, size, settings)
     _fill_specks(view, size, settings)
     _keep_features_on_head(view)
     _name_sides(view, centre, size, settings)
@@ -170,6 +174,25 @@ def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: C
     hangs = np.zeros(pieces.max() + 1, bool)
     hangs[np.unique(pieces[mine])] = True
     view[~hangs[pieces]] = BACKGROUND
+
+
+def _drop_loose_pieces(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings) -> None:
+    """What is called hair, hat, skin or ear on the chest or in the background takes the label of what is around it."""
+    group = np.isin(view, _OF_THE_HEAD)
+    index, stats, centroids = _pieces(group)
+    loose = np.ones(len(stats), bool)
+    loose[0] = False
+    loose[np.unique(index[np.isin(view, FACE) & _near(view.shape, centre, s.near * size)])] = False
+    loose &= stats[:, 4] < (s.loose * size) ** 2  # long hair that an arm cuts in two stays
+    earrings = np.bincount(index[view == EARRING], minlength=len(stats)) > stats[:, 4] / 2
+    loose &= ~(earrings & (np.hypot(*(centroids - centre).T) < size))  # they hang a little off
+    _fill(view, loose[index])
+
+
+def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
+    """Pixels of a map within `reach` of `centre` (x, y)."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return np.asarray((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= reach**2)
 
 
 def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:

@@ -11,7 +11,7 @@ from faceparse_core.errors import NoFaceError
 from faceparse_core.heads import Head
 from faceparse_core.parse import Settings, measure_head, mirrored_classes, parse_photo, score_box, shows_face
 from faceparse_core.parser import load_parser
-from faceparse_core.parts import PARTS
+from faceparse_core.parts import PARTS, PRESETS
 from faceparse_core.photo import Photo, read_photo
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -111,7 +111,8 @@ def test_a_finder_that_is_off_is_corrected(parser, example, monkeypatch, factor,
     monkeypatch.setattr("faceparse_core.heads.find_heads", lambda *_: (wrong,))
     parsing = parse_photo(example, parser)
     assert parsing.head_size == pytest.approx(right.head_size, rel=0.1)
-    assert (parsing.labels == right.labels).mean() > 0.95
+    on_head = np.isin(right.labels, list(PRESETS["portrait"]))  # how far down the clothes go depends on the crop
+    assert (parsing.labels == right.labels)[on_head].mean() > 0.9
 
 
 def test_a_head_is_measured_by_its_face():

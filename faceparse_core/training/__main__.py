@@ -11,7 +11,7 @@ from faceparse_core.errors import FaceParseError
 
 MODELS = Path(__file__).parent.parent / "models"
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
-SIZE, FRAME = 384, 1.8
+SIZE, FRAME = 416, 1.8
 
 
 def build_arguments() -> argparse.ArgumentParser:
