@@ -187,6 +187,10 @@ def _drop_loose_pieces(view: Labels, centre: NDArray[np.float64], size: float, s
     earrings = np.bincount(index[view == EARRING], minlength=len(stats)) > stats[:, 4] / 2
     loose &= ~(earrings & (np.hypot(*(centroids - centre).T) < size))  # they hang a little off
     _fill(view, loose[index])
+    index, _, centroids = _pieces(view == HAT)
+    low = centroids[:, 1] > centre[1]
+    low[0] = False
+    _fill(view, low[index])  # nobody wears a hat beneath the face
 
 
 def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:

@@ -104,6 +104,23 @@ def test_another_head_and_its_hair_go():
     assert not cleaned[:, 200:].any()
 
 
+@pytest.mark.parametrize("part", [17, 18, 1, 8, 9])
+def test_what_belongs_on_a_head_is_not_left_on_the_chest(part):
+    labels = face()
+    labels[200:] = 16
+    labels[205:218, 60:80] = part
+    assert (clean_labels(labels, HEAD)[205:218, 60:80] == 16).all()
+
+
+def test_a_hat_is_above_the_face():
+    labels = face()
+    labels[30:62, 50:150] = 18
+    labels[150:170, 84:116][labels[150:170, 84:116] == 14] = 18  # a red scarf
+    cleaned = clean_labels(labels, HEAD)
+    assert (cleaned[32:60, 52:148] == 18).all()
+    assert not (cleaned[150:] == 18).any()
+
+
 def test_pieces_that_hang_nowhere_go():
     labels = face()
     labels[205:218, 5:60] = 16
