@@ -100,6 +100,15 @@ class _Run:
     corners: Floats | None = None  # frame only: (n, 2)
 
 
+@dataclass(frozen=True)
+class _Border:
+    """What a hidden line is to be laid along."""
+
+    points: Floats  # (n, 2)
+    inset: bool
+    closed: bool
+
+
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
@@ -167,7 +176,19 @@ class _Sheet:
         stride = max(1, int(self.room.step))
         visible = [self._smooth(arc, True)[::stride] for arc in danger_arcs.tolist()]
         danger = np.concatenate([np.zeros((0, 2)), *visible])
-        return [[self._runs(walk, rank, danger) for walk in shape] for shape in self._grouped(walks)]
+        plan = []
+        for shape in self._grouped(walks):
+            borders: list[_Border] = []
+            plan.append([self._runs(walk, rank, borders) for walk in shape])
+            for at, border in enumerate(borders):
+                # a shape must not lie on itself either: the even-odd rule would make a hole of it
+                others = [other.points[::stride] for other in borders[:at] + borders[at + 1 :]]
+                keep_off = np.concatenate([danger, *others])
+                line, tolerance = hidden_line(
+                    border.points, border.inset, border.closed, keep_off, self.frame, self.room
+                )
+                self.hidden.append(Hidden(line, tolerance, border.closed, border.points, self.room.step))
+        return plan
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
         return rings(self.arcs, lambda ranks: _isin(ranks, members))
@@ -195,7 +216,8 @@ class _Sheet:
                 runs.append(_Run("arc", stretch[0][0], stretch[0][1]))
         return runs
 
-    def _runs(self, walk: Walk, rank: int, danger: Floats) -> list[_Run]:
+    def _runs(self, walk: Walk, rank: int, borders: list[_Border]) -> list[_Run]:
+        """A ring's runs; what must be hidden of it is added to `borders` (of the shape)."""
         kinds = []
         for arc, forward in walk:
             shown = forward and int(self.arcs.owner[arc]) == rank
@@ -209,7 +231,10 @@ class _Sheet:
             elif forward and int(self.arcs.owner[arc]) == rank:
                 runs.append(_Run("stroke", self.strokes.stroke_of[arc]))
             else:
-                runs.append(self._hidden_run(stretch, len(stretch) == len(walk), danger))
+                parts = [self._smooth(*step) for step in stretch]
+                points = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+                runs.append(_Run("hidden", len(self.hidden) + len(borders)))
+                borders.append(_Border(points, forward, len(stretch) == len(walk)))
         return runs
 
     def _frame_run(self, stretch: Walk) -> _Run:
@@ -217,13 +242,6 @@ class _Sheet:
         step = np.diff(points, axis=0)
         turn = np.any(step[1:] != step[:-1], axis=1)
         return _Run("frame", corners=points[np.concatenate([[True], turn, [True]])])
-
-    def _hidden_run(self, stretch: Walk, closed: bool, danger: Floats) -> _Run:
-        parts = [self._smooth(arc, forward) for arc, forward in stretch]
-        border = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-        line, tolerance = hidden_line(border, stretch[0][1], closed, danger, self.frame, self.room)
-        self.hidden.append(Hidden(line, tolerance, closed, border, self.room.step))
-        return _Run("hidden", len(self.hidden) - 1)
 
     def _is_frame(self, arc: int) -> bool:
         return bool(self.arcs.owner[arc] == OUTSIDE_RANK)

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from svg_export.trace import OUTSIDE_RANK, PlanarMap, planar_map, rings
 
+_LONG = 30
+
 
 def absorb(
     ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]
 ) -> PlanarMap:
     """The planar map without pieces below `min_area` (px squared); `ranks` (H, W) is changed in place.
 
-    Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well.
+    Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well, up to
+    _LONG squares of that width.
     """
     for _ in range(3):  # specks may lie within specks
         if not _fill(ranks, arcs, min_area, min_width, broad):
@@ -35,19 +38,19 @@ def _fill(
     """Repaint the small pieces; whether there were any."""
     found = []
     lengths = np.diff(arcs.starts) - 1
-    # a piece has no more arcs than its area allows: look only at parts that have a short enough border at all
     for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist():
         if rank == OUTSIDE_RANK:
             continue
         for walk in rings(arcs, lambda values, rank=rank: values == rank):  # type: ignore[misc]
             length = int(sum(lengths[arc] for arc, _ in walk))
-            most = 2 * length * min_width if rank in broad else 0.0
-            if length > max(2 * min_area + 2, most):
+            # a piece of n pixels has at most 2 n + 2 steps around it
+            if length > 2 * max(min_area, _LONG * min_width**2 if rank in broad else 0.0) + 2:
                 continue
             ring = np.concatenate([arcs.arc(arc)[:-1] if ahead else arcs.arc(arc)[:0:-1] for arc, ahead in walk])
             after = np.roll(ring, -1, axis=0)
             area = float((ring[:, 0] * after[:, 1] - after[:, 0] * ring[:, 1]).sum()) / 2
-            if not (0 < area < min_area or (rank in broad and 0 < 2 * area < min_width * length)):
+            thin = rank in broad and 2 * area < min_width * length and area < _LONG * min_width**2
+            if area <= 0 or not (area < min_area or thin):
                 continue
             touching = np.zeros(256)
             for arc, ahead in walk:

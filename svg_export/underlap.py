@@ -68,8 +68,8 @@ def _laid(
 ) -> tuple[Floats, Floats]:
     """`hidden_line`, which may still cross itself."""
     along = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
-    pick = _picked(len(border), _length(border), closed, room.step)
-    line, outward = border[pick], _left(along[pick])
+    pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), along)
+    line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
     danger = _near(danger, line, 3 * room.reach)
     free = _distance(line, danger)
@@ -109,6 +109,23 @@ def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
         near = np.rint(np.arange(1, 4) * step / 2 * (count - 1) / max(length, 1e-9)).astype(np.int64)
         pick = np.concatenate([pick, near, count - 1 - near])
     return np.unique(np.clip(pick, 0, count - 1))
+
+
+def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
+    """Samples and the heading (radians) of the border at each, with more of them around the tips that stick out.
+
+    pick    (n,) indices of samples
+    along   (m, 2) unit tangents at all points
+    """
+    before, after = along[:-1], along[1:]
+    turn = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], (before * after).sum(1))
+    heading = np.arctan2(along[0, 1], along[0, 0]) + np.concatenate([[0.0], np.cumsum(turn)])
+    parts = np.maximum(np.ceil(np.diff(heading[pick]) / 0.6), 1).astype(np.int64)  # a turn to the right is a tip
+    first = np.repeat(np.arange(len(parts)), parts)
+    share = (np.arange(len(first)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[first]
+    at = pick[first] + np.rint(share * (pick[first + 1] - pick[first])).astype(np.int64)
+    angle = heading[pick[first]] + share * (heading[pick[first + 1]] - heading[pick[first]])
+    return np.concatenate([at, pick[-1:]]), np.concatenate([angle, heading[pick[-1:]]])
 
 
 def _near(points: Floats, line: Floats, margin: float) -> Floats:
@@ -217,10 +234,6 @@ def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
 
 def _one(points: Floats, closed: bool) -> Lines:
     return Lines(points, np.array([0, len(points)]), np.array([closed]))
-
-
-def _left(along: Floats) -> Floats:
-    return np.stack([along[:, 1], -along[:, 0]], axis=1)
 
 
 def _even(points: Floats, step: float) -> Floats:
