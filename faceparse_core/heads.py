@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SQUARE = 192  #: side of the network's input in pixels
 PADDING = 128  #: grey beside a photo that is not square
 SURE_ENOUGH = 0.4  #: heat from which on a peak is a head
+GUESS = 0.15  #: heat from which on it is worth a second look, nearer ...
+SURE_NEARER = 0.55  #: ... and the heat that a second look at something small wants: much looks like a small face
 SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
 NEARER = 3.0  #: side of the square for the second look, in face heights
 MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
@@ -67,9 +69,10 @@ def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 
     session = _session(model, threads)
     longer = max(rgb.shape[:2])
     heads = []
-    for head in _look(session, rgb)[:MOST]:
-        if head.size < SMALL * longer and longer > 2 * SQUARE:  # there is more to be seen than the first look saw
-            heads += _look_again(session, rgb, head)
+    for head in _look(session, rgb, GUESS)[:MOST]:
+        small = head.size < SMALL * longer and longer > 2 * SQUARE  # there is more to be seen than the first look saw
+        if small or head.score < SURE_ENOUGH:
+            heads += _look_again(session, rgb, head, SURE_NEARER if small else SURE_ENOUGH)
         else:
             heads.append(head)
     return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
@@ -91,8 +94,8 @@ def _session(model: str | None, threads: int) -> InferenceSession:
     return load_session(model, threads)
 
 
-def _look(session: InferenceSession, rgb: NDArray[np.uint8]) -> list[Head]:
-    """One look at a whole picture: its peaks, each once, the hottest first.
+def _look(session: InferenceSession, rgb: NDArray[np.uint8], least: float) -> list[Head]:
+    """One look at a whole picture: its peaks of heat `least` or more, each once, the hottest first.
 
     The mean over the picture and its mirror image: what looks like a face by chance rarely does so both ways.
     """
@@ -108,7 +111,7 @@ def _look(session: InferenceSession, rgb: NDArray[np.uint8]) -> list[Head]:
 
     cell = SQUARE / heat.shape[1]
     heads = []
-    for row, column in _peaks(heat):
+    for row, column in _peaks(heat, least):
         x = (column + 0.5 + float(shift[0, row, column])) * cell
         y = (row + 0.5 + float(shift[1, row, column])) * cell
         height = float(size[0, row, column]) * SQUARE
@@ -116,7 +119,7 @@ def _look(session: InferenceSession, rgb: NDArray[np.uint8]) -> list[Head]:
     return _once_each(heads)
 
 
-def _look_again(session: InferenceSession, rgb: NDArray[np.uint8], head: Head) -> list[Head]:
+def _look_again(session: InferenceSession, rgb: NDArray[np.uint8], head: Head, least: float) -> list[Head]:
     """`head` as it is seen from nearer, where more of it can be made out; none where it is not seen again."""
     side = max(1, round(NEARER * head.size))
     left, top = round(head.x - side / 2), round(head.y - side / 2)
@@ -124,8 +127,8 @@ def _look_again(session: InferenceSession, rgb: NDArray[np.uint8], head: Head) -
     y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + side, height), min(left + side, width)
     near = np.full((side, side, 3), PADDING, np.uint8)
     near[y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0:y1, x0:x1]
-    for seen in _look(session, near):
-        again = Head(seen.x + left, seen.y + top, seen.size, (seen.score + head.score) / 2)
+    for seen in _look(session, near, least):
+        again = Head(seen.x + left, seen.y + top, seen.size, seen.score)
         close = np.hypot(again.x - head.x, again.y - head.y) < APART * head.size
         if close and 0.5 < again.size / head.size < 2:
             return [again]
@@ -146,12 +149,12 @@ def _fit(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float, tuple[int, i
     return square, scale, (left, top)
 
 
-def _peaks(heat: NDArray[np.float32]) -> list[tuple[int, int]]:
+def _peaks(heat: NDArray[np.float32], least: float) -> list[tuple[int, int]]:
     """(row, column) of the cells of (h, w) that are hot, and no cooler than any of their eight neighbours."""
     h, w = heat.shape
     padded = np.pad(heat, 1)
     neighbours = np.stack([padded[dy : dy + h, dx : dx + w] for dy in range(3) for dx in range(3)])
-    rows, columns = np.nonzero((heat >= SURE_ENOUGH) & (heat >= neighbours.max(0)))
+    rows, columns = np.nonzero((heat >= least) & (heat >= neighbours.max(0)))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
