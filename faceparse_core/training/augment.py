@@ -62,26 +62,40 @@ def _place(
     back = np.array([[cos / squash, sin / squash], [-sin * squash, cos * squash]])  # crop px -> photo px, linear part
     room = 0.2 * max(0.0, 1 - scale) + s.shift
     centre = np.array([side / 2, side / 2]) - back @ (rng.uniform(-room, room, 2) * s.size)
-    crop = _warp(rgb, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE, 0)
-    inside = _warp(np.full_like(labels, 255), back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, 0)
-    grid = _warp(
-        labels, back, centre, s.size // s.stride, float(s.stride), side, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, UNKNOWN
-    )
-    if inside.min() == 255:
-        return crop, grid
+    cells = s.size // s.stride
+    across, down = _sources(back, centre, cells, s.stride)
+    beyond = np.maximum(np.abs(across - side / 2), np.abs(down - side / 2)) - side / 2  # > 0: outside of the frame, px
     style = rng.random()
-    if style < 0.25:  # the edge pixels drawn on: nobody knows what they would have been, so they stay UNKNOWN
+    if beyond.max() < -s.stride / factor:
+        style = 0.0  # the frame fills the crop
+    # Clothes and long hair go on beneath a real photo's crop. A sharp end there would teach that they don't: the
+    # picture is mirrored at the frame's edges, and where another background stands, nobody asks what is below it.
+    border = cv2.BORDER_REFLECT if style < 0.45 else cv2.BORDER_REPLICATE
+    crop = _warp(rgb, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, border, 0)
+    grid = _warp(labels, back, centre, cells, float(s.stride), side, cv2.INTER_NEAREST, border, 0)
+    if style < 0.45:
+        grid[beyond > 0.15 * side] = UNKNOWN  # further off it shows a face upside down
         return crop, grid
-    if style < 0.60:  # the frame on another background
-        mask = inside
+    if style < 0.65:  # the frame on another background
+        mask = np.full_like(labels, 255)
     else:  # the person alone on another background: no straight frame edges to learn
-        person = ((labels != 0) & (labels != UNKNOWN)).astype(np.uint8) * 255
-        person = cv2.blur(person, (5, 5)).astype(np.uint8)
-        mask = _warp(person, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, 0)
+        mask = ((labels != 0) & (labels != UNKNOWN)).astype(np.uint8) * 255
+        mask = cv2.blur(mask, (5, 5)).astype(np.uint8)
+    mask = _warp(mask, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, 0)
     behind = background(others[rng.integers(len(others))], s.size, rng)
-    grid[grid == UNKNOWN] = 0
+    grid[beyond > 0] = 0
+    grid[(down > side) & (across > 0) & (across < side)] = UNKNOWN
     share = cv2.merge([mask, mask, mask])
     return cv2.add(cv2.multiply(crop, share, scale=1 / 255), cv2.multiply(behind, ~share, scale=1 / 255)), grid
+
+
+def _sources(
+    back: NDArray[np.float64], centre: NDArray[np.float64], cells: int, step: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x and y in the photo, px, of the centres of cells x cells cells, `step` px of the crop apart."""
+    place = (np.arange(cells) + 0.5 - cells / 2) * step
+    x, y = np.meshgrid(place, place)
+    return back[0, 0] * x + back[0, 1] * y + centre[0], back[1, 0] * x + back[1, 1] * y + centre[1]
 
 
 def _warp(
