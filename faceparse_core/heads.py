@@ -29,7 +29,8 @@ SQUARE = 192  #: side of the network's input in pixels
 PADDING = 128  #: grey beside a photo that is not square
 SURE_ENOUGH = 0.4  #: heat from which on a peak is a head
 GUESS = 0.15  #: heat from which on it is worth a second look, nearer ...
-SURE_NEARER = 0.55  #: ... and the heat that a second look at something small wants: much looks like a small face
+SURE_NEARER = 0.55  #: ... the heat that a second look at something small wants: much looks like a small face ...
+SURE_LARGE = 0.35  #: ... and at something large, of which the first look had a guess
 SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
 NEARER = 3.0  #: side of the square for the second look, in face heights
 MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
@@ -72,7 +73,7 @@ def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 
     for head in _look(session, rgb, GUESS)[:MOST]:
         small = head.size < SMALL * longer and longer > 2 * SQUARE  # there is more to be seen than the first look saw
         if small or head.score < SURE_ENOUGH:
-            heads += _look_again(session, rgb, head, SURE_NEARER if small else SURE_ENOUGH)
+            heads += _look_again(session, rgb, head, SURE_NEARER if small else SURE_LARGE)
         else:
             heads.append(head)
     return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
@@ -121,14 +122,24 @@ def _look(session: InferenceSession, rgb: NDArray[np.uint8], least: float) -> li
 
 def _look_again(session: InferenceSession, rgb: NDArray[np.uint8], head: Head, least: float) -> list[Head]:
     """`head` as it is seen from nearer, where more of it can be made out; none where it is not seen again."""
-    side = max(1, round(NEARER * head.size))
-    left, top = round(head.x - side / 2), round(head.y - side / 2)
-    height, width = rgb.shape[:2]
-    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + side, height), min(left + side, width)
-    near = np.full((side, side, 3), PADDING, np.uint8)
-    near[y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0:y1, x0:x1]
+    import cv2
+
+    side = NEARER * head.size
+    scale = min(1.0, 2 * SQUARE / side)  # more than the network sees need not be copied
+    left, top = head.x - side / 2, head.y - side / 2
+    x0, y0 = max(round(left), 0), max(round(top), 0)
+    inner = rgb[y0 : max(y0, round(top + side)), x0 : max(x0, round(left + side))]
+    if not inner.size:
+        return []
+    if scale < 1:
+        size = max(1, round(inner.shape[1] * scale)), max(1, round(inner.shape[0] * scale))
+        inner = cv2.resize(inner, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    near = np.full((max(1, round(side * scale)),) * 2 + (3,), PADDING, np.uint8)
+    x, y = round((x0 - left) * scale), round((y0 - top) * scale)
+    room = near[y : y + inner.shape[0], x : x + inner.shape[1]]
+    room[:] = inner[: room.shape[0], : room.shape[1]]
     for seen in _look(session, near, least):
-        again = Head(seen.x + left, seen.y + top, seen.size, seen.score)
+        again = Head(seen.x / scale + left, seen.y / scale + top, seen.size / scale, seen.score)
         close = np.hypot(again.x - head.x, again.y - head.y) < APART * head.size
         if close and 0.5 < again.size / head.size < 2:
             return [again]

@@ -97,7 +97,7 @@ def test_a_small_head_must_be_seen_again(monkeypatch: pytest.MonkeyPatch) -> Non
             assert math.isclose(head.size, 0.35 * 3 * 96, rel_tol=1e-3)
             assert abs(head.x - 500) < 1
             assert abs(head.y - 500 - 0.5 * 288 / 24) < 1
-            assert math.isclose(head.score, 0.7, rel_tol=1e-5)
+            assert math.isclose(head.score, 0.9, rel_tol=1e-5)
 
 
 def test_the_largest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
