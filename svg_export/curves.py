@@ -8,7 +8,7 @@ fixed: the line is continued there by its own point reflection.
 
 Corners are where a line turns by more than a threshold within a short reach; lines are cut there.
 
-Limits. A corner nearer to the end of a line than its reach is seen only in part, and may be rounded off.
+Limits. A corner within three points of the end of a line is not seen, and rounded off.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+
+_CORNER_FROM_END = 3  #: points; closer to an end, a step of the staircase looks like a corner
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class Lines:
         """The line of each point."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    def padded(self, reach: int, chosen: Ints) -> tuple[Floats, Ints]:
+    def padded(self, reach: int, chosen: Ints, mirror: bool = True) -> tuple[Floats, Ints]:
         """The chosen lines, each continued by `reach` points at both ends, and where their own points lie in that.
 
-        Closed lines go round again; open ones are continued by their reflection through the end point.
+        Closed lines go round again; open ones are continued by their reflection through the end point, or by the end
+        point itself where not `mirror`.
         """
         count = self.lengths[chosen]
         wide = count + 2 * reach
@@ -58,12 +62,12 @@ class Lines:
         place = np.arange(int(wide.sum())) - np.repeat(np.cumsum(wide) - wide, wide) - reach
         last = (count - 1)[line]
         base = self.starts[chosen][line]
-        mirrored = np.where(place < 0, -place, np.where(place > last, 2 * last - place, place))
+        mirrored = np.where(place < 0, -place, np.where(place > last, 2 * last - place, place)) if mirror else place
         mirrored = np.clip(mirrored, 0, last)
         round_again = place % np.maximum(last, 1)
         values = self.points[base + np.where(self.closed[chosen][line], round_again, mirrored)]
         outside = ((place < 0) | (place > last)) & ~self.closed[chosen][line]
-        if outside.any():
+        if mirror and outside.any():
             end = base[outside] + np.where(place[outside] < 0, 0, last[outside])
             values[outside] = 2 * self.points[end] - values[outside]
         return values, np.flatnonzero((place >= 0) & (place <= last))
@@ -108,7 +112,7 @@ def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
         if not len(chosen):
             continue
         wide = int(wide)
-        values, own = lines.padded(2 * wide, chosen)
+        values, own = lines.padded(2 * wide, chosen, mirror=False)
         turn = np.zeros(len(values))
         before, after = values[wide:-wide] - values[: -2 * wide], values[2 * wide :] - values[wide:-wide]
         turn[wide:-wide] = _angle(before, after)
@@ -121,7 +125,7 @@ def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
     index: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     line = np.searchsorted(lines.starts, index, "right") - 1
     first, last = lines.starts[line], lines.starts[line + 1] - 1
-    inner = np.where(lines.closed[line], index < last, (index > first) & (index < last))
+    inner = np.where(lines.closed[line], index < last, np.minimum(index - first, last - index) >= _CORNER_FROM_END)
     index, line = np.asarray(index[inner], np.int64), line[inner]
     near = np.zeros(len(index), np.bool_)  # of equals side by side the first
     near[1:] = (np.diff(index) < reach[line][1:]) & (np.diff(line) == 0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.trace import OUTSIDE_RANK, PlanarMap, planar_map, rings
+from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, planar_map, rings
 
 _LONG = 30
 
@@ -56,6 +56,8 @@ def _fill(
             for arc, ahead in walk:
                 touching[arcs.lower[arc] if ahead else arcs.owner[arc]] += lengths[arc]
             touching[OUTSIDE_RANK] = 0
+            if touching[1:].any():  # a part rather than the page
+                touching[BACKGROUND_RANK] = 0
             if touching.any():
                 found.append((area, ring, int(touching.argmax())))
     for _, ring, neighbour in sorted(found, key=lambda piece: -piece[0]):

@@ -85,7 +85,7 @@ def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_ang
     raw = Lines(lines.points[gather], piece_starts, piece_closed)
     # what is short is smoothed less, or the reflections at its ends would rule it
     piece_sigma = np.minimum(stroke_sigma[piece_stroke], raw.lengths / 5)
-    most = np.maximum(0.7 * piece_sigma, 1.0)[raw.line]
+    most = np.maximum(0.7 * piece_sigma, 0.8)[raw.line]
     pieces = Lines(_close_to(raw.points, smooth(raw, piece_sigma), most), piece_starts, piece_closed)
     samples = _arc_samples(arcs, chains, lines, gather, raw)
     ends = np.array([[arcs.tail[chain[0]], arcs.head[chain[-1]]] for chain in chains], np.int64).reshape(-1, 2)
