@@ -40,7 +40,7 @@ RARE_LATER = {6: 2.0, 9: 1.5, 15: 8.0, 18: 4.0}
 @dataclass(frozen=True)
 class TrainSettings:
     width: float = 0.5
-    steps: int = 12000
+    steps: int = 12800
     batch: int = 16  # of which ...
     rendered: int = 3  # ... this many are rendered
     rate: float = 1.2e-3  # AdamW's learning rate on the plateau
