@@ -6,21 +6,21 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
-faceparse-svg examples/grace_hopper.jpg --parts all --preview -o "$work"
-convert "$work/grace_hopper.preview.png" -resize 1000x -strip docs/preview.png
+faceparse-svg examples/astronaut.jpg --preview -o "$work"
+convert "$work/astronaut.preview.png" -resize 1000x -strip docs/preview.png
 
 export DISPLAY=:87
 Xvfb "$DISPLAY" -screen 0 1180x800x24 >/dev/null 2>&1 &
 sleep 1
 openbox >/dev/null 2>&1 &
-inkscape "$work/grace_hopper.svg" >/dev/null 2>&1 &
-window=$(timeout 60 xdotool search --sync --onlyvisible --name 'grace_hopper.svg' | tail -n 1)
+inkscape "$work/astronaut.svg" >/dev/null 2>&1 &
+window=$(timeout 60 xdotool search --sync --onlyvisible --name 'astronaut.svg' | tail -n 1)
 sleep 8
 xdotool windowsize "$window" 1180 800 windowmove "$window" 0 0 windowfocus "$window"
 sleep 2
 xdotool key ctrl+shift+l
 sleep 3
-xdotool key 5 # fit the page into the window
+xdotool key 4 # fit the drawing into the window
 sleep 3
 import -window root "$work/inkscape.png"
-convert "$work/inkscape.png" -strip -colors 200 docs/inkscape.png
+convert "$work/inkscape.png" -strip +dither -colors 255 docs/inkscape.png
