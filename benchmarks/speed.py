@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+sys.path.insert(0, str(EXAMPLES.parent))  # the checkout, where it is not installed
 
 IMPORTS = "import numpy, cv2, shapely, onnxruntime, PIL.Image"
 TODAY = """
@@ -43,7 +44,7 @@ try:
 except Exception:
     pass
 from faceparse_core.bisenet import BiSeNet
-network = BiSeNet().eval()
+network = BiSeNet(classes=19).eval()
 photo = Image.open(sys.argv[1]).convert("RGB").resize((512, 512))
 rgb = (torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255 - 0.45) / 0.225
 with torch.no_grad():

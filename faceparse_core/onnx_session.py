@@ -26,6 +26,7 @@ def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0) -> In
     options.log_severity_level = 3  # errors only: its warnings are about the machine, not about our photo
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core to others
     options.enable_cpu_mem_arena = False  # the arena keeps what the largest layer needed for the session's whole life
     try:
         return onnxruntime.InferenceSession(

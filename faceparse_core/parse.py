@@ -162,7 +162,7 @@ def _widen(
     cell = (box[2] - box[0]) / cells
     margin = round(more * cell)
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-    wide = score_box(rgb, wide_box, parser, s.mirror)
+    wide = score_box(rgb, wide_box, parser, mirror=False)  # far from the face the second opinion is not worth its time
     total = cells + 2 * more
     stretched = [cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide]
     ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)

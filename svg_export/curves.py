@@ -142,7 +142,8 @@ def unit(vectors: Floats) -> Floats:
 def spread(starts: Ints, counts: Ints) -> Ints:
     """Indices of the runs starts..starts + counts, one after the other."""
     before = np.cumsum(counts) - counts
-    return np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    index: Ints = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    return index
 
 
 def _gaussian(sigma: float, reach: int | None = None) -> Floats:

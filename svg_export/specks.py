@@ -22,8 +22,8 @@ def absorb(
 ) -> PlanarMap:
     """The planar map without pieces below `min_area` (px squared); `ranks` (H, W) is changed in place.
 
-    Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well, up to
-    _LONG squares of that width.
+    Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well,
+    up to _LONG squares of that width.
     """
     for _ in range(3):  # specks may lie within specks
         if not _fill(ranks, arcs, min_area, min_width, broad):
@@ -32,9 +32,7 @@ def absorb(
     return arcs
 
 
-def _fill(
-    ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]
-) -> bool:
+def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]) -> bool:
     """Repaint the small pieces; whether there were any."""
     found = []
     lengths = np.diff(arcs.starts) - 1

@@ -189,4 +189,3 @@ class Stitched:
                 part = straight(np.stack([first, last]))
             found[arc] = part
         return found
-

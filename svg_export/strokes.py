@@ -75,9 +75,9 @@ def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_ang
     lines = _joined(arcs, chains)
     weight = np.array([length[chain].sum() for chain in chains], np.float64)
     stroke_sigma = np.array([(sigma[chain] * length[chain]).sum() for chain in chains]) / weight
-    stroke_reach = np.rint(
-        np.array([(corner_reach[chain] * length[chain]).sum() for chain in chains]) / weight
-    ).astype(np.int64)
+    stroke_reach = np.rint(np.array([(corner_reach[chain] * length[chain]).sum() for chain in chains]) / weight).astype(
+        np.int64
+    )
     rough = Lines(smooth(lines, np.minimum(stroke_sigma, 1.0)), lines.starts, lines.closed)
     cut = corners(rough, np.maximum(stroke_reach, 2), corner_angle)
     gather, piece_starts, piece_closed, first_piece = _cut(lines, rough, cut, np.maximum(stroke_reach, 2))
