@@ -57,7 +57,7 @@ class Layer:
 class TraceSettings:
     """How borders become curves. Lengths are fractions of the head's size (the height of the face)."""
 
-    tolerance: float = 0.0030  #: 0.8 px of a 260 px head: how far a curve may stray from the smoothed border
+    tolerance: float = 0.0025  #: 0.65 px of a 260 px head: how far a curve may stray from the smoothed border
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
     corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
     corner_reach: float = 0.018  #: 4.7 px

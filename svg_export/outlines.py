@@ -122,7 +122,7 @@ class _Sheet:
         self.length = np.diff(arcs.starts) - 1
         thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
-        sigma = np.clip(0.15 * thin, 1.0, max(lengths.smoothing, 1.0))
+        sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
         self.tolerance = np.clip(0.07 * thin, 0.5, max(lengths.tolerance, 0.5))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)

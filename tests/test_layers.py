@@ -1,0 +1,232 @@
+"""What must hold between the layers: shared curves, straight frames, hidden outlines that stay hidden."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import shapely
+from conftest import draw_face
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceparse_core.parts import PAINT_ORDER, PRESETS
+from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers
+from svg_export.underlap import Room, hidden_line, inside_ring
+
+ALL = PRESETS["all"]
+HEAD, EYE, NOSE, NECK, CLOTH, HAIR, HAT, BEARD, EARRING = 1, 4, 10, 14, 16, 17, 18, 19, 9
+
+
+def curves(ring: Ring) -> np.ndarray:
+    """(n, 4, 2)"""
+    thirds = ring.points.reshape(-1, 3, 2)
+    return np.concatenate([thirds, np.roll(thirds[:, :1], -1, axis=0)], axis=1)
+
+
+def polygon(shape: Shape, steps: int = 24) -> shapely.Polygon:
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
+    rings = []
+    for ring in shape.rings:
+        a, b, c, d = (curves(ring)[:, k] for k in range(4))
+        points = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t**3 * d
+        rings.append(points.transpose(1, 0, 2).reshape(-1, 2))
+    return shapely.Polygon(rings[0], rings[1:])
+
+
+def region(layer: Layer) -> shapely.Geometry:
+    return shapely.union_all([polygon(shape).buffer(0) for shape in layer.shapes])
+
+
+def by_part(labels: np.ndarray, **settings: object) -> dict[int, Layer]:
+    return {layer.part: layer for layer in build_layers(labels, {}, ALL, TraceSettings(**settings))}  # type: ignore[arg-type]
+
+
+def blocks(seed: int, cell: int = 12, parts: int = 20) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.kron(rng.integers(0, parts, (5, 5)), np.ones((cell, cell))).astype(np.uint8)
+
+
+@given(st.integers(0, 300))
+def test_in_cutouts_every_curve_inside_is_drawn_by_both_of_its_parts(seed):
+    labels = np.pad(blocks(seed), 4, constant_values=CLOTH)  # no part but cloth meets the frame
+    drawn: Counter[tuple[float, ...]] = Counter()
+    for layer in by_part(labels, joins="cutout").values():
+        for shape in layer.shapes:
+            for ring in shape.rings:
+                for curve, line in zip(curves(ring), ring.lines, strict=True):
+                    if not line:
+                        ways = (curve, curve[::-1])
+                        drawn[min(tuple(way.ravel().tolist()) for way in ways)] += 1
+    background = (labels == 0).any()
+    assert set(drawn.values()) <= ({1, 2} if background else {2})
+    assert drawn
+
+
+@given(st.integers(0, 300))
+def test_cutouts_of_a_full_frame_add_up_to_the_frame(seed):
+    labels = blocks(seed, cell=16)
+    labels[labels == 0] = CLOTH
+    regions = [region(layer) for layer in by_part(labels, joins="cutout").values()]
+    assert sum(each.area for each in regions) == pytest.approx(labels.size, rel=0.003)
+    assert shapely.union_all(regions).area == pytest.approx(labels.size, rel=0.003)
+
+
+@pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])
+def test_rings_do_not_cross_themselves(face, joins):
+    for layer in by_part(face, joins=joins).values():
+        for shape in layer.shapes:
+            assert polygon(shape).is_valid, (layer.part, shapely.is_valid_reason(polygon(shape)))
+
+
+@pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])
+def test_the_frame_is_straight_and_nothing_leaves_it(joins):
+    labels = draw_face((300, 200))[40:-40, 50:-50]
+    height, width = labels.shape
+    on_frame = 0
+    for layer in by_part(labels, joins=joins).values():
+        for shape in layer.shapes:
+            for ring in shape.rings:
+                nodes = ring.points[::3]
+                assert (nodes >= 0).all()
+                assert (nodes <= [width, height]).all()
+                for curve in curves(ring)[ring.lines]:
+                    on_frame += 1
+                    assert any((curve[:, axis] == side).all() for axis, side in
+                               ((0, 0), (0, width), (1, 0), (1, height)))  # fmt: skip
+    assert on_frame >= 4
+
+
+def test_hidden_outlines_never_show_beside_the_upper_part():
+    labels = np.zeros((200, 200), np.uint8)
+    labels[40:160, 30:100] = HEAD
+    labels[30:170, 96:104] = HAIR  # a strand that is thin for the reach
+    drawn = by_part(labels)
+    beyond = region(drawn[HEAD]).difference(shapely.box(30, 40, 100, 160).union(region(drawn[HAIR])).buffer(0.6))
+    assert beyond.area < 0.5
+    assert region(drawn[HEAD]).intersection(region(drawn[HAIR])).area > 100
+
+
+def test_a_gap_between_two_branches_of_a_part_is_not_crossed_twice():
+    """Two arms of the cloth reach beneath a strand from both sides: by the even-odd rule an overlap were a hole."""
+    labels = np.zeros((160, 160), np.uint8)
+    labels[60:150, 10:150] = CLOTH
+    labels[10:140, 78:82] = HAIR
+    (layer,) = [layer for layer in by_part(labels).values() if layer.part == CLOTH]
+    assert all(polygon(shape).is_valid for shape in layer.shapes)
+    covered = region(layer).union(region(by_part(labels)[HAIR]))
+    assert shapely.box(12, 62, 148, 148).difference(covered.buffer(0.01)).area < 0.1
+
+
+def test_the_head_is_solid_beneath_a_beard_but_does_not_peep_out():
+    labels = np.zeros((260, 200), np.uint8)
+    y, x = np.mgrid[:260, :200]
+    head = ((x - 100) / 70.0) ** 2 + ((y - 120) / 95.0) ** 2 < 1
+    labels[head] = HEAD
+    labels[head & (y > 150)] = BEARD
+    drawn = by_part(labels)
+    head_region, beard = region(drawn[HEAD]), region(drawn[BEARD])
+    assert head_region.intersection(beard).area > 0.85 * beard.area
+    assert head_region.difference(beard.union(shapely.box(0, 0, 200, 151))).area < 1.0
+    assert len(drawn[HEAD].shapes[0].rings) == 1
+
+
+def test_what_lies_in_a_hole_of_the_hair_is_not_painted_over():
+    labels = np.zeros((200, 200), np.uint8)
+    labels[20:180, 20:180] = HEAD
+    labels[50:150, 50:150] = HAIR
+    labels[90:110, 90:110] = 0  # the page shows through head and hair
+    drawn = by_part(labels)
+    for part in (HEAD, HAIR):
+        assert region(drawn[part]).intersection(shapely.box(92, 92, 108, 108)).area < 1.0
+
+
+def test_thin_parts_keep_their_area():
+    labels = np.zeros((300, 300), np.uint8)
+    labels[20:280, 20:280] = HEAD
+    y, x = np.mgrid[:300, :300]
+    eye = ((x - 100) / 20.0) ** 2 + ((y - 100) / 6.0) ** 2 < 1
+    brow = (np.abs(y - 70 - ((x - 100) / 12.0) ** 2 / 2) < 3) & (np.abs(x - 100) < 28)
+    labels[eye], labels[brow] = EYE, 2
+    drawn = by_part(labels)
+    assert region(drawn[EYE]).area == pytest.approx(eye.sum(), rel=0.06)
+    assert region(drawn[2]).area == pytest.approx(brow.sum(), rel=0.06)
+
+
+def test_turning_the_map_upside_down_draws_the_same_regions(face):
+    here, there = (by_part(np.ascontiguousarray(labels), joins="cutout") for labels in (face, face[::-1]))
+    for part in here:
+        flipped = shapely.transform(region(there[part]), lambda points: np.array([0, len(face)]) + points * [1, -1])
+        both = region(here[part]).symmetric_difference(flipped).area
+        assert both < 0.04 * region(here[part]).area + 30
+
+
+def test_the_largest_shape_comes_first():
+    labels = np.zeros((200, 200), np.uint8)
+    labels[10:30, 10:30] = HAIR
+    labels[60:180, 60:180] = HAIR
+    (layer,) = build_layers(labels, {}, ALL)
+    areas = [polygon(shape).area for shape in layer.shapes]
+    assert areas == sorted(areas, reverse=True)
+    assert len(areas) == 2
+
+
+def test_coordinates_are_rounded_as_asked(face):
+    for layer in build_layers(face, {}, ALL, TraceSettings(decimals=1)):
+        for shape in layer.shapes:
+            for ring in shape.rings:
+                assert np.allclose(ring.points * 10, np.rint(ring.points * 10), atol=1e-6) or ring.lines.any()
+
+
+def test_a_tighter_tolerance_takes_more_curves(face):
+    def count(tolerance: float) -> int:
+        drawn = by_part(face, joins="cutout", tolerance=tolerance)
+        return sum(len(ring.lines) for layer in drawn.values() for shape in layer.shapes for ring in shape.rings)
+
+    assert count(0.0015) > count(0.003) > count(0.01)
+
+
+def test_order_is_the_paint_order_whatever_the_labels():
+    labels = np.array(PAINT_ORDER, np.uint8).repeat(20)[None].repeat(30, 0)
+    assert [layer.part for layer in build_layers(labels, {}, ALL)] == list(PAINT_ORDER)
+
+
+ROOM = Room(underlap=1.6, reach=6.0, inset=1.0, step=1.8)
+BOX = (400.0, 400.0)
+
+
+def test_a_hidden_line_lies_to_the_left_of_its_border_within_reach():
+    x = np.arange(50.0, 350.0)
+    border = np.stack([x, 200 + 20 * np.sin(x / 20)], axis=1)
+    line, tolerance = hidden_line(border, False, False, np.zeros((0, 2)), BOX, ROOM)
+    assert np.array_equal(line[[0, -1]], border[[0, -1]])
+    gap = np.hypot(*(line[:, None] - border).transpose(2, 0, 1)).min(axis=1)
+    assert gap.max() < 6.5
+    assert gap[5:-5].min() > ROOM.underlap
+    assert (tolerance < gap + 0.2).all()
+    assert not shapely.LineString(line[1:-1]).intersects(shapely.LineString(border))
+    below = shapely.Polygon([*border, [350, 400], [50, 400]])  # the part lies on the right: below
+    assert not shapely.intersects_xy(below, line[2:-2, 0], line[2:-2, 1]).any()
+
+
+def test_a_hidden_line_keeps_half_way_to_the_danger():
+    x = np.arange(50.0, 350.0)
+    border, danger = np.stack([x, np.full(300, 200.0)], axis=1), np.stack([x, np.full(300, 196.0)], axis=1)
+    line, tolerance = hidden_line(border, False, False, danger, BOX, ROOM)
+    assert (line[:, 1] - tolerance > 196).all()
+    assert line[20:-20, 1].max() < 199
+
+
+def test_a_narrow_cove_is_filled_rather_than_followed():
+    cove = [[50, 200], [150, 200], [150, 300], [153, 300], [153, 200], [250, 200]]
+    border = np.concatenate([np.linspace(a, b, 100, endpoint=False) for a, b in zip(cove, cove[1:], strict=False)])
+    line, _ = hidden_line(np.array(border), False, False, np.zeros((0, 2)), BOX, ROOM)
+    assert line[:, 1].max() < 205
+    assert shapely.LineString(line).is_simple
+
+
+def test_points_in_a_lattice_ring():
+    ring = np.array([[0, 0], [1, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2], [0, 1], [0, 0]])
+    points = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, 1.5], [1.5, 1.5], [-0.5, 0.5], [2.5, 0.5]])
+    assert inside_ring(ring, points).tolist() == [True, True, True, False, False, False]
