@@ -71,7 +71,7 @@ def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Pa
         raise ModelError(f"{name}: a face parser has one input, this network has {len(session.get_inputs())}")
     entry, out = session.get_inputs()[0], session.get_outputs()[0].name
     meta = session.get_modelmeta().custom_metadata_map
-    ours = "faceparse.size" in meta
+    ours = {"faceparse.size", "faceparse.frame"} <= meta.keys()
     # A network that says nothing of itself is taken for a BiSeNet as the field exports it.
     height = entry.shape[2] if len(entry.shape) == 4 and isinstance(entry.shape[2], int) else 512
     size = int(meta["faceparse.size"]) if ours else height

@@ -222,7 +222,11 @@ def test_permissions_and_links_stay(face_png: Path, tmp_path: Path) -> None:
 def test_interrupted_in_the_middle_of_a_folder(tmp_path: Path, number: int, status: int) -> None:
     maps(tmp_path, *(f"m{k}.labels.png" for k in range(200)))
     with subprocess.Popen(
-        [*COMMAND, os.fspath(tmp_path), "--from-labels", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, os.fspath(tmp_path), "--from-labels", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background jobs ignore SIGINT, and so do their children, the tests' too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as child:
         assert child.stdout and child.stderr  # noqa: PT018
         for line in child.stdout:
