@@ -226,7 +226,7 @@ def test_interrupted_in_the_middle_of_a_folder(tmp_path: Path, number: int, stat
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # A shell's background jobs ignore SIGINT, and so do their children, the tests' too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as child:
         assert child.stdout and child.stderr  # noqa: PT018
         for line in child.stdout:
