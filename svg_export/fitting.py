@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.beziers import evaluate, nearest
 from svg_export.curves import Bools, Floats, Ints, Lines, spread
 
 Floats32 = NDArray[np.float32]
@@ -47,16 +46,18 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     candidates, first = _candidates(lines, spacing)
     reach = _reaches(samples, candidates, first)
     start, end = _nodes(samples, candidates, first, reach)
-    control = _final(lines.points, direction, start, end)
-    for _ in range(4):
-        worst, error = _worst(lines.points, tolerance, control, start, end)
-        again = (error > 1.2) & (end - start > 1)
-        if not again.any():
-            break
-        start = np.sort(np.concatenate([start, worst[again]]))
-        end = np.sort(np.concatenate([end, worst[again]]))
-        control = _final(lines.points, direction, start, end)
-    return Fitted(control, np.searchsorted(lines.starts, start, "right") - 1, start, end)
+    along = _along(lines.points)
+    done: list[tuple[Floats, Ints, Ints]] = []
+    while len(start):
+        control = _final(lines.points, direction, along, start, end)
+        worst, error = _worst(lines.points, tolerance, along, control, start, end)
+        bad = (error > 1.2) & (end - start > 1)
+        done.append((control[~bad], start[~bad], end[~bad]))
+        start, end = np.concatenate([start[bad], worst[bad]]), np.concatenate([worst[bad], end[bad]])
+    control, start, end = (np.concatenate(column) for column in zip(*done, strict=True))
+    order = np.argsort(start)
+    start = start[order]
+    return Fitted(control[order], np.searchsorted(lines.starts, start, "right") - 1, start, end[order])
 
 
 def refit(
@@ -303,9 +304,8 @@ class _Span:
         return squared
 
 
-def _final(points: Floats, direction: Floats, start: Ints, end: Ints) -> Floats:
+def _final(points: Floats, direction: Floats, along: Floats, start: Ints, end: Ints) -> Floats:
     """The chosen spans once more in double precision, with more points and corrections: controls (n, 4, 2)."""
-    along = _along(points)
     index = (start + (end - start) * ((np.arange(24) + 0.5) / 24)[:, None] + 0.5).astype(np.int64)
     length = np.maximum(along[end] - along[start], 1e-9)
     q, d = points[index] - points[start], points[end] - points[start]
@@ -324,7 +324,9 @@ def _final(points: Floats, direction: Floats, start: Ints, end: Ints) -> Floats:
     return np.stack([points[start], first, second, points[end]], axis=1)
 
 
-def _worst(points: Floats, tolerance: Floats, control: Floats, start: Ints, end: Ints) -> tuple[Ints, Floats]:
+def _worst(
+    points: Floats, tolerance: Floats, along: Floats, control: Floats, start: Ints, end: Ints
+) -> tuple[Ints, Floats]:
     """The point within each segment farthest from its curve for its tolerance, and how far, relative to that.
 
     The search looks at a dozen points of a span; here every point counts.
@@ -332,13 +334,20 @@ def _worst(points: Floats, tolerance: Floats, control: Floats, start: Ints, end:
     count = end - start
     segment = np.repeat(np.arange(len(start)), count)
     index = spread(start, count)
-    along = _along(points)
     t = (along[index] - along[start][segment]) / np.maximum(along[end] - along[start], 1e-9)[segment]
-    curves = control[segment]
-    t = nearest(curves, points[index], t, steps=2)
-    off = np.hypot(*(evaluate(curves, t[:, None])[:, 0] - points[index]).T) / tolerance[index]
+    p = control.transpose(1, 2, 0)
+    # powers of t: ((a t + b) t + c) t + start
+    a, b, c = p[3] - p[0] + 3 * (p[1] - p[2]), 3 * (p[0] - 2 * p[1] + p[2]), 3 * (p[1] - p[0])
+    ax, ay, bx, by, cx, cy = (each[axis][segment] for each in (a, b, c) for axis in (0, 1))
+    x, y = (points[index] - control[segment, 0]).T
+    for _ in range(2):  # towards the foot of the point, then what is left across the curve
+        ex, ey = x - ((ax * t + bx) * t + cx) * t, y - ((ay * t + by) * t + cy) * t
+        vx, vy = (3 * ax * t + 2 * bx) * t + cx, (3 * ay * t + 2 * by) * t + cy
+        step = (ex * vx + ey * vy) / (vx * vx + vy * vy + 1e-9)
+        step = np.clip(t + step, 0.0, 1.0) - t
+        t = t + step
+    off = np.hypot(ex - step * vx, ey - step * vy) / tolerance[index]
     off[index == start[segment]] = 0
-    begin = np.cumsum(count) - count
-    error = np.maximum.reduceat(off, begin)
+    error = np.maximum.reduceat(off, np.cumsum(count) - count)
     first = np.flatnonzero(off == error[segment])
     return index[first[np.searchsorted(segment[first], np.arange(len(start)))]], error

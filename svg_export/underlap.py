@@ -155,14 +155,16 @@ def _within(laid: Floats, line: Floats, radius: Floats, closed: bool) -> Bools:
 
     Without them what remains is the outline of all the circles together.
     """
-    gap = laid[:, None] - line
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))]).astype(np.float32)
     apart = np.abs(travelled[:, None] - travelled)
     if closed:
         apart = np.minimum(apart, travelled[-1] - apart)
     # near by, circles that grow along the line hold each other's points; far off, it is the other bank of a cove
-    share = np.where(apart > 2.5 * radius, 0.97, 0.8)
-    return cast(Bools, ((gap * gap).sum(2) < (share * radius) ** 2 - 1e-9).any(axis=1))
+    radius = radius.astype(np.float32)
+    reach = np.where(apart > 2.5 * radius, 0.97 * radius, 0.8 * radius)
+    middle = line.mean(axis=0)
+    (px, py), (qx, qy) = (laid - middle).astype(np.float32).T, (line - middle).astype(np.float32).T
+    return cast(Bools, ((px[:, None] - qx) ** 2 + (py[:, None] - qy) ** 2 < reach * reach - 1e-4).any(axis=1))
 
 
 def _put_back(kept: Bools, laid: Floats, line: Floats, depth: Floats) -> None:
@@ -216,15 +218,19 @@ def _without_spikes(points: Floats, width: float) -> Floats:
 
 def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
     """The shortest loop of a line: it crosses itself between points start, start + 1 and end, end + 1; and where."""
-    a, d = points[:-1], np.diff(points, axis=0)
-    gap = a[None] - a[:, None]
-    cross = d[:, None, 0] * d[None, :, 1] - d[:, None, 1] * d[None, :, 0]
-    cross = np.where(np.abs(cross) < 1e-12, np.inf, cross)
-    s = (gap[..., 0] * d[None, :, 1] - gap[..., 1] * d[None, :, 0]) / cross
-    t = (gap[..., 0] * d[:, None, 1] - gap[..., 1] * d[:, None, 0]) / cross
-    met = np.triu((s >= 0) & (s <= 1) & (t >= 0) & (t <= 1), 2)
-    for start, end in sorted(np.argwhere(met).tolist(), key=lambda pair: pair[1] - pair[0]):
-        crossing: Floats = a[start] + s[start, end] * d[start]
+    sides = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1))
+    one, two = shapely.STRtree(sides).query(sides, predicate="intersects")
+    apart = two - one > 1
+    pairs = sorted(
+        zip(one[apart].tolist(), two[apart].tolist(), strict=True), key=lambda pair: (pair[1] - pair[0], pair)
+    )
+    for start, end in pairs:
+        a, d, e = points[start], points[start + 1] - points[start], points[end + 1] - points[end]
+        cross = d[0] * e[1] - d[1] * e[0]
+        if abs(cross) < 1e-12:
+            continue
+        gap = points[end] - a
+        crossing: Floats = a + (gap[0] * e[1] - gap[1] * e[0]) / cross * d
         loop = np.concatenate([crossing[None], points[start + 1 : end + 1]])
         after = np.roll(loop, -1, axis=0)
         if end - start < 8 or float((loop[:, 0] * after[:, 1] - loop[:, 1] * after[:, 0]).sum()) < 0:
