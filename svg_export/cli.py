@@ -172,12 +172,8 @@ def _draw_one(
     job: Job, parser: Parser | None, parts: frozenset[int], arguments: argparse.Namespace, report: Report
 ) -> None:
     """One photo (or, without a parser, one label map) from reading to writing. Raises what went wrong."""
-    from svg_export.export import draw, embed_photo, link_photo
-    from svg_export.layers import TraceSettings
-
     began = time.perf_counter()
     check_outputs(job, arguments.force)
-    trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
     report.step(job.source, "read")
     options: dict[str, Any] = {"title": job.title, "background": arguments.background}
     facts: dict[str, Any] = {"heads": None}
@@ -193,8 +189,12 @@ def _draw_one(
         photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
         rgb = photo.rgb
         if arguments.photo_layer == "link":
+            from svg_export.export import link_photo
+
             options["photo_href"] = link_photo(job.source, job.svg)
         elif arguments.photo_layer == "embed":
+            from svg_export.export import embed_photo
+
             options["photo_href"] = embed_photo(rgb)
         report.step(job.source, "parse")
         parsing = parse_photo(photo, parser)
@@ -204,6 +204,10 @@ def _draw_one(
         if parsing.heads > 1:
             report.note(job.source, f"{parsing.heads} heads found; the largest one is drawn")
     report.step(job.source, "trace")
+    from svg_export.export import draw
+    from svg_export.layers import TraceSettings
+
+    trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
     drawn = draw(labels, colors, parts, trace, **options)
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
