@@ -123,7 +123,9 @@ class _Sheet:
         thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
         sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
-        self.tolerance = np.clip(0.07 * thin, 0.5, max(lengths.tolerance, 0.5))
+        # the silhouette is looked at hardest
+        most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
+        self.tolerance = np.clip(0.07 * thin, 0.5, np.maximum(most, 0.5))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []

@@ -220,11 +220,12 @@ def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
     """The shortest loop of a line: it crosses itself between points start, start + 1 and end, end + 1; and where."""
     sides = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1))
     one, two = shapely.STRtree(sides).query(sides, predicate="intersects")
-    apart = two - one > 1
-    pairs = sorted(
-        zip(one[apart].tolist(), two[apart].tolist(), strict=True), key=lambda pair: (pair[1] - pair[0], pair)
-    )
-    for start, end in pairs:
+    met = two - one > 1
+    if (points[0] == points[-1]).all():  # a ring's ends meet, that is no loop
+        met &= two - one < len(sides) - 1
+    one, two = one[met], two[met]
+    for at in np.lexsort((one, two - one)).tolist():
+        start, end = int(one[at]), int(two[at])
         a, d, e = points[start], points[start + 1] - points[start], points[end + 1] - points[end]
         cross = d[0] * e[1] - d[1] * e[0]
         if abs(cross) < 1e-12:
