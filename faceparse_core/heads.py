@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.models import folder as MODELS
 from faceparse_core.onnx_session import load_session
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def crop_box(head: Head, side: float = CELEBA_SIDE) -> Crop:
 @lru_cache(maxsize=2)
 def _session(model: str | None, threads: int) -> InferenceSession:
     if model is None:
-        return load_session(resources.files("faceparse_core.models").joinpath("heads.onnx").read_bytes(), threads)
+        return load_session((MODELS / "heads.onnx").read_bytes(), threads)
     return load_session(model, threads)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceparse_core.clean import Box, CleanSettings, clean_labels, upsample_labels
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
-from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, MIRRORED, PARTS, Rgb
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
@@ -74,7 +74,7 @@ def measure_head(labels: NDArray[np.uint8]) -> Head:
     """Where the face lies in a label map, by the box of its parts: more exact than the finder, which looks once."""
     from faceparse_core.heads import Head
 
-    step = max(1, int((labels.size / 1_000_000) ** 0.5))
+    step = _step(labels)
     rows, columns = np.nonzero(np.isin(labels[::step, ::step], [*FACE, BEARD]))
     if not len(rows):
         return Head(labels.shape[1] / 2, labels.shape[0] / 2, 1.0, 0.0)
@@ -91,10 +91,15 @@ def _framed_badly(found: Head, measured: Head, s: Settings) -> bool:
 
 def shows_face(labels: NDArray[np.uint8]) -> bool:
     """Whether the map holds skin with at least two kinds of feature on it."""
-    step = max(1, int((labels.size / 1_000_000) ** 0.5))
+    step = _step(labels)
     counts = np.bincount(labels[::step, ::step].ravel(), minlength=len(PARTS))
     kinds = ((2, 3), (4, 5, 6), (10,), (11, 12, 13))  # brows; eyes or glasses; nose; mouth
     return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= 2
+
+
+def _step(labels: NDArray[np.uint8]) -> int:
+    """Every how many-th pixel is enough to count and to measure by: a megapixel in all."""
+    return max(1, int((labels.size / 1_000_000) ** 0.5))
 
 
 def score_head(
@@ -138,10 +143,7 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) ->
 
 def mirrored_classes(classes: int) -> list[int]:
     """For each class the one that stands for it in a mirrored picture: left and right change places."""
-    from faceparse_core.parts import PAIRS
-
-    swap = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
-    return [swap.get(part, part) for part in range(classes)]
+    return list(MIRRORED[:classes])
 
 
 def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> bool:

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import ModelError
+from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import PARTS
 
 EMBEDDED = "embedded"  #: the name of the network that travels inside the package
-CELEBA_FRAME = 1.34  #: side of CelebAMask-HQ's own framing in face heights; networks trained on it alone expect it
 
-# Mean and standard deviation of ImageNet's RGB, as torchvision publishes them: what the published BiSeNet expects.
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
+#: Mean and standard deviation of ImageNet's RGB, as torchvision publishes them: what the published BiSeNet expects.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN, _STD = (np.array(values, np.float32) * 255 for values in (MEAN, STD))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Pa
             raise ModelError(f"{name}: not a face parser ({str(error).splitlines()[0]})") from error
         return _checked(name, np.asarray(scores, np.float32))
 
-    return Parser(info, size, float(meta["faceparse.frame"]) if ours else CELEBA_FRAME, run)
+    return Parser(info, size, float(meta["faceparse.frame"]) if ours else CELEBA_SIDE, run)
 
 
 def _from_checkpoint(path: Path, data: bytes) -> Parser:
@@ -110,7 +110,7 @@ def _from_checkpoint(path: Path, data: bytes) -> Parser:
             scores = network(torch.from_numpy(_normalise(rgb)))
         return _checked(path.name, scores.numpy())
 
-    return Parser(ModelInfo(path.name, hashlib.sha256(data).hexdigest()), 512, CELEBA_FRAME, run)
+    return Parser(ModelInfo(path.name, hashlib.sha256(data).hexdigest()), 512, CELEBA_SIDE, run)
 
 
 def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -60,6 +60,10 @@ FACE: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 #: (left, right) ids of the parts that come in pairs.
 PAIRS: tuple[tuple[int, int], ...] = ((2, 3), (4, 5), (7, 8))
 
+_OTHER_SIDE = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
+#: For each id the one that stands for it in a mirrored picture: left and right change places.
+MIRRORED: tuple[int, ...] = tuple(_OTHER_SIDE.get(part.id, part.id) for part in PARTS)
+
 #: Bottom to top, as the layers are painted.
 PAINT_ORDER: tuple[int, ...] = tuple(
     BY_NAME[name].id

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from faceparse_core.errors import FaceParseError
+from faceparse_core.models import folder as MODELS
 
-MODELS = Path(__file__).parent.parent / "models"
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
 SIZE, FRAME = 416, 1.8
 

@@ -12,14 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import PAIRS
+from faceparse_core.parts import MIRRORED
 from faceparse_core.training.data import UNKNOWN, Pair
 
 Rng = np.random.Generator
 
-SIDES = np.arange(256, dtype=np.uint8)  #: label -> label of the mirrored picture
-for _left, _right in PAIRS:
-    SIDES[[_left, _right]] = _right, _left
+SIDES = np.arange(256, dtype=np.uint8)  #: label -> label of the mirrored picture, UNKNOWN included
+SIDES[: len(MIRRORED)] = MIRRORED
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceparse_core.bisenet import BiSeNet
-from faceparse_core.parts import BEARD, HEAD, PARTS
+from faceparse_core.parser import MEAN, STD
+from faceparse_core.parts import BEARD, FACE, HEAD, PARTS
 from faceparse_core.training.augment import AugmentSettings, augment
 from faceparse_core.training.data import UNKNOWN, Pair, celebamask_train, facesynthetics_train
-
-#: Mean and standard deviation of ImageNet's RGB, as torchvision publishes them; the published BiSeNet expects them.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 #: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat.
 #: Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
@@ -155,8 +153,6 @@ def to_celeba_frame(pair: Pair) -> Pair:
 
     There the box of skin and features is 0.744 of the frame high and its centre lies at 0.555 of the height.
     """
-    from faceparse_core.parts import FACE
-
     rows, columns = np.nonzero(np.isin(pair.labels, [*FACE, BEARD]))
     height = float(rows.max() - rows.min() + 1)
     side = round(height / 0.744)
