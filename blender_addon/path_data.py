@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Path data and basic shapes -> rings of cubic Beziers, and back. No bpy here.
+
+The grammar is that of SVG 1.1, section 8.3: what stands before an error in the data is kept, the rest is not.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from .drawing import Affine, Ring
+
+_COMMANDS = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])([^MmZzLlHhVvCcSsQqTtAa]*)")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_SEPARATORS = str.maketrans("", "", " \t\r\n\f,")
+#: An arc's flags need no separator: `a5 5 0 01.5.5` is rx, ry, angle, 0, 1, .5, .5.
+_GAP = r"[\s,]*"
+_ARC = re.compile(_GAP + _GAP.join([f"({_NUMBER.pattern})"] * 3 + ["([01])"] * 2 + [f"({_NUMBER.pattern})"] * 2) + _GAP)
+_ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2}
+_SEGMENT_LENGTH = 60  # characters that a segment takes on average, at the very most
+_NUMBER_LENGTH = 64  # characters; whatever is longer was not written by a drawing program
+_LARGEST = 1e9  # px; beyond it Blender's single precision holds nothing of a drawing
+_QUARTER = math.pi / 2  # an arc is cut into pieces no longer: as a cubic each is within 3e-4 of its radius
+
+
+class PathError(ValueError):
+    """Path data that breaks the grammar. `rings` holds what stood before."""
+
+    def __init__(self, message: str, rings: tuple[Ring, ...] = ()) -> None:
+        super().__init__(message)
+        self.rings = rings
+
+
+class TooLong(PathError):
+    """More segments than the caller wants."""
+
+
+def parse_path(data: str, limit: int = 1_000_000) -> tuple[Ring, ...]:
+    """The rings of a path's `d`, in the path's own units.
+
+    Raises PathError on what breaks the grammar, on numbers beyond 1e9, and on more than `limit` segments.
+    """
+    if len(data) > limit * _SEGMENT_LENGTH:
+        raise TooLong(f"more than {limit} segments")
+    pen = _Pen(limit)
+    try:
+        start = re.match(r"\s*", data)
+        position = start.end() if start else 0
+        if position < len(data) and data[position] not in "Mm":
+            raise PathError("path data does not begin with M")
+        for match in _COMMANDS.finditer(data, position):
+            _draw(pen, match[1], match[2])
+    except TooLong:
+        raise
+    except PathError as error:
+        raise PathError(str(error), pen.finish()) from None
+    return pen.finish()
+
+
+def parse_numbers(text: str) -> list[float]:
+    """Numbers separated by white space, commas, or only by their signs and points. Raises PathError."""
+    words = _NUMBER.findall(text)
+    if sum(map(len, words)) != len(text.translate(_SEPARATORS)):
+        raise PathError(f"{text.strip()[:40]!r} is no list of numbers")
+    if words and len(max(words, key=len)) > _NUMBER_LENGTH:
+        raise PathError(f"a number has more than {_NUMBER_LENGTH} digits")
+    return list(map(float, words))
+
+
+def polygon(points: Sequence[complex], closed: bool) -> tuple[Ring, ...]:
+    """The ring of straight segments through `points`."""
+    if len(points) < 2:
+        return ()
+    pen = _Pen()
+    pen.move(points[0])
+    for point in points[1:]:
+        pen.line(point)
+    if closed:
+        pen.close()
+    return pen.finish()
+
+
+def ellipse(center: complex, rx: float, ry: float) -> tuple[Ring, ...]:
+    """The ring of an ellipse, as four cubics. Nothing where a radius is not positive."""
+    if not (rx > 0 and ry > 0):
+        return ()
+    pen = _Pen()
+    pen.move(center + rx)
+    for turn in (1j, -1, -1j, 1):
+        pen.arc(rx, ry, 0.0, False, True, center + complex(rx * turn.real, ry * complex(turn).imag))
+    pen.close()
+    return pen.finish()
+
+
+def rectangle(corner: complex, width: float, height: float, rx: float, ry: float) -> tuple[Ring, ...]:
+    """The ring of a rectangle with rounded corners. Nothing where a side is not positive."""
+    if not (width > 0 and height > 0):
+        return ()
+    rx, ry = min(max(rx, 0.0), width / 2), min(max(ry, 0.0), height / 2)
+    pen = _Pen()
+    right, bottom = corner.real + width, corner.imag + height
+    if not (rx and ry):
+        left, top = corner.real, corner.imag
+        return polygon([corner, complex(right, top), complex(right, bottom), complex(left, bottom)], True)
+    pen.move(corner + rx)
+    for side, end in (
+        (complex(right - rx, corner.imag), complex(right, corner.imag + ry)),
+        (complex(right, bottom - ry), complex(right - rx, bottom)),
+        (complex(corner.real + rx, bottom), complex(corner.real, bottom - ry)),
+        (complex(corner.real, corner.imag + ry), corner + rx),
+    ):
+        pen.line(side)
+        pen.arc(rx, ry, 0.0, False, True, end)
+    pen.close()
+    return pen.finish()
+
+
+def write_path(rings: Iterable[Ring], decimals: int) -> str:
+    """Path data: `M`, relative `c` and `l`, `z`, on a grid of 10^-decimals; empty where nothing is left on it."""
+    return "".join(_write_ring(ring, decimals) for ring in rings)
+
+
+class _Pen:
+    """Draws rings. `at` is where it stands."""
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self.at: complex = 0j
+        self.limit, self.segments = limit, 0
+        self._control: tuple[str, complex] = ("", 0j)  # of the last curve, for the smooth one that may follow
+        self._start: complex = 0j
+        self._points: list[complex] = []  # of the ring being drawn; empty before its first segment
+        self._rings: list[Ring] = []
+
+    def move(self, to: complex) -> None:
+        self._end(closed=False)
+        self.at = self._start = to
+        self._control = ("", to)
+
+    def line(self, to: complex) -> None:
+        step = (to - self.at) / 3
+        self.cubic(self.at + step, to - step, to)
+
+        self._control = ("", to)
+
+    def cubic(self, first: complex, second: complex, to: complex) -> None:
+        self.segments += 1
+        if self.segments > self.limit:
+            raise TooLong(f"more than {self.limit} segments")
+        self._control = ("C", second)
+        at = self.at
+        if first == second == to == at:
+            return
+        if not self._points:
+            self._points.append(at)
+        self._points += (first, second, to)
+        self.at = to
+
+    def quadratic(self, control: complex, to: complex) -> None:
+        self.cubic(self.at + (control - self.at) * 2 / 3, to + (control - to) * 2 / 3, to)
+        self._control = ("Q", control)
+
+    def smooth_cubic(self, second: complex, to: complex) -> None:
+        self.cubic(self._reflected("C"), second, to)
+
+    def smooth_quadratic(self, to: complex) -> None:
+        self.quadratic(self._reflected("Q"), to)
+
+    def _reflected(self, kind: str) -> complex:
+        """The last curve's control point, mirrored at its end; the end itself where the last was of another kind."""
+        last, control = self._control
+        return 2 * self.at - control if last == kind else self.at
+
+    def arc(self, rx: float, ry: float, degrees: float, large: bool, clockwise: bool, to: complex) -> None:
+        """SVG's elliptical arc; clockwise as seen, with y down. SVG 1.1, appendix F.6, in complex numbers."""
+        rx, ry = abs(rx), abs(ry)
+        at = self.at
+        if at == to:
+            return
+        if not (rx and ry):
+            self.line(to)
+            return
+        turn = cmath.rect(1, math.radians(degrees))
+        # Into the plane where the ellipse is the unit circle, and back.
+        there = Affine.matrix(1 / rx, 0, 0, 1 / ry, 0, 0) @ Affine(turn.conjugate())
+        back = Affine(turn) @ Affine.matrix(rx, 0, 0, ry, 0, 0)
+        begin, end = there(at), there(to)
+        half = (end - begin) / 2
+        length = abs(half)
+        if not (math.isfinite(length) and length):
+            self.line(to)  # radii so large, or so small, that only the chord is left
+            return
+        radius = max(length, 1.0)  # radii too small for the chord grow until they fit
+        height = math.sqrt(max(radius * radius - length * length, 0.0))
+        center = (begin + end) / 2 + 1j * half / length * (-height if large == clockwise else height)
+        first = cmath.phase(begin - center)
+        sweep = cmath.phase(end - center) - first
+        if clockwise and sweep <= 0:
+            sweep += 2 * math.pi
+        elif not clockwise and sweep >= 0:
+            sweep -= 2 * math.pi
+        pieces = max(1, math.ceil(abs(sweep) / _QUARTER - 1e-9))
+        bow = 4 / 3 * math.tan(sweep / pieces / 4) * 1j
+        for piece in range(1, pieces + 1):
+            here = cmath.rect(radius, first + sweep * (piece - 1) / pieces)
+            next_ = cmath.rect(radius, first + sweep * piece / pieces)
+            last = to if piece == pieces else back(center + next_)
+            self.cubic(back(center + here * (1 + bow)), back(center + next_ * (1 - bow)), last)
+        self._control = ("", to)
+
+    def close(self) -> None:
+        if self._points and not _same(self.at, self._start):
+            self.line(self._start)
+        self._end(closed=True)
+        self.at = self._start
+        self._control = ("", self.at)
+
+    def finish(self) -> tuple[Ring, ...]:
+        self._end(closed=False)
+        return tuple(self._rings)
+
+    def _end(self, closed: bool) -> None:
+        points, self._points = self._points, []
+        if len(points) < 4:
+            return
+        for point in points:
+            if not (abs(point.real) < _LARGEST and abs(point.imag) < _LARGEST):  # not: NaN compares as false
+                raise PathError("a coordinate is no finite number, or beyond 1e9")
+        # A ring that comes back to its start is closed, whether or not it says so.
+        if closed or (len(points) > 4 and _same(points[-1], points[0])):
+            points.pop()
+            closed = True
+        self._rings.append(Ring(tuple(points), closed))
+
+
+def _same(p: complex, q: complex) -> bool:
+    """Relative steps as written in decimals come back to their start only so nearly."""
+    return abs(p - q) <= 1e-9 * (1 + abs(p))
+
+
+def _draw(pen: _Pen, command: str, arguments: str) -> None:
+    """One command letter with all its repetitions. What stands before an error is drawn."""
+    kind = command.upper()
+    relative = command != kind
+    if kind == "Z":
+        pen.close()
+        if arguments.translate(_SEPARATORS):
+            raise PathError("numbers stand behind Z")
+        return
+    if kind == "A":
+        _draw_arcs(pen, arguments, relative)
+        return
+    values = parse_numbers(arguments)
+    arity = _ARITY[kind]
+    for i in range(0, len(values) - arity + 1, arity):
+        at = pen.at if relative else 0j
+        if kind == "H":
+            pen.line(complex(at.real + values[i], pen.at.imag))
+        elif kind == "V":
+            pen.line(complex(pen.at.real, at.imag + values[i]))
+        else:
+            points = [at + complex(values[k], values[k + 1]) for k in range(i, i + arity, 2)]
+            if kind == "C":
+                pen.cubic(*points)
+            elif kind == "L" or (kind == "M" and i):
+                pen.line(*points)
+            elif kind == "M":
+                pen.move(*points)
+            elif kind == "S":
+                pen.smooth_cubic(*points)
+            elif kind == "Q":
+                pen.quadratic(*points)
+            else:
+                pen.smooth_quadratic(*points)
+    if not values or len(values) % arity:
+        raise PathError(f"{command} takes {arity} numbers, or a multiple of that, not {len(values)}")
+
+
+def _draw_arcs(pen: _Pen, arguments: str, relative: bool) -> None:
+    position = 0
+    while True:
+        match = _ARC.match(arguments, position)
+        if not match:
+            break
+        rx, ry, degrees, large, clockwise, x, y = match.groups()
+        if len(match[0]) > 7 * _NUMBER_LENGTH:
+            raise PathError(f"a number has more than {_NUMBER_LENGTH} digits")
+        to = complex(float(x), float(y)) + (pen.at if relative else 0j)
+        pen.arc(float(rx), float(ry), float(degrees), large == "1", clockwise == "1", to)
+        position = match.end()
+    if not position or position < len(arguments):
+        raise PathError("A takes radii, an angle, two flags and a point")
+
+
+def _write_ring(ring: Ring, decimals: int) -> str:
+    scale = 10**decimals
+    grid = [(round(point.real * scale), round(point.imag * scale)) for point in ring.points]
+    segments: list[tuple[str, list[int]]] = []
+    ends = [*grid, grid[0]] if ring.closed else grid
+    for i in range(0, len(ends) - 1, 3):
+        (x, y), *rest = ends[i : i + 4]
+        values = [part for px, py in rest for part in (px - x, py - y)]
+        if not any(values):
+            continue
+        straight = _is_straight(values)
+        if straight and not (values[4] or values[5]):
+            continue
+        segments.append(("l", values[4:]) if straight else ("c", values))
+    if ring.closed and segments and segments[-1][0] == "l":
+        segments.pop()  # z draws the last line
+    if not segments:
+        return ""
+    text = ["M", _words(grid[0], decimals)]
+    previous = "M"
+    for command, values in segments:
+        if command == "l" and not (values[0] and values[1]):
+            command, values = ("h", values[:1]) if values[0] else ("v", values[1:])
+        words = _words(values, decimals)
+        if command != previous:
+            text.append(command)
+        elif not words.startswith("-"):
+            text.append(" ")
+        text.append(words)
+        previous = command
+    return "".join(text) + ("z" if ring.closed else "")
+
+
+def _is_straight(values: Sequence[int]) -> bool:
+    """Whether both control points stand at the thirds of the chord, give or take one step of the grid."""
+    x, y = values[4], values[5]
+    thirds = (x / 3, y / 3, x * 2 / 3, y * 2 / 3)
+    return all(abs(value - third) <= 1 for value, third in zip(values, thirds))
+
+
+def _words(values: Sequence[int], decimals: int) -> str:
+    """Integers on the grid as the shortest text: `1234, -50` with two decimals is `12.34-.5`."""
+    words: list[str] = []
+    for value in values:
+        whole, part = divmod(abs(value), 10**decimals)
+        fraction = f"{part:0{decimals}d}".rstrip("0")
+        word = (str(whole) if whole or not fraction else "") + (f".{fraction}" if fraction else "")
+        sign = "-" if value < 0 else " " if words else ""
+        words.append(sign + word)
+    return "".join(words)
