@@ -9,12 +9,14 @@ from pathlib import Path
 import nox
 
 QUICK = ("lint", "types", "tests")
-HEAVY = ("inkscape", "renderers", "torch", "package")
+BPY = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1"}  # Blender as a Python package, a gigabyte each
+HEAVY = ("inkscape", "renderers", "torch", "package", "addon", *(f"bpy-{short}" for short in BPY), "blender", "window")
 
 nox.needs_version = ">=2024.4"
 nox.options.sessions = QUICK
 nox.options.error_on_missing_interpreters = True
 
+PYTHON_OF_BLENDER = "3.11"  # of those packages, and of Debian's Blender 3.4: compiled packages must be made for it
 PYTEST = ("pytest>=8", "hypothesis>=6.100", "resvg_py>=0.1.5")
 ENVIRONMENT_LIMIT_MB = 450  # what a default install may take on disk
 
@@ -90,6 +92,78 @@ def package(session: nox.Session) -> None:
     session.log(f"a default environment takes {size} MB")
     if size > ENVIRONMENT_LIMIT_MB:
         session.error(f"that is more than {ENVIRONMENT_LIMIT_MB} MB")
+
+
+@nox.session(venv_backend="virtualenv", python=PYTHON_OF_BLENDER)
+def addon(session: nox.Session) -> None:
+    """The add-on's two zips, in dist. Blender's own validator must accept the extension."""
+    said = str(session.run("python", "tools/addon_zips.py", "dist", silent=True))
+    session.log(said.strip())
+    extension = said.splitlines()[0].removeprefix("wrote ")
+    session.install("--no-deps", f"bpy=={BPY['5.0']}")
+    try:
+        (validator,) = Path(packages(session)).glob("bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
+        session.run("python", os.fspath(validator), "validate", extension)
+    finally:
+        remove_bpy(session)
+
+
+def with_bpy(session: nox.Session) -> None:
+    """The add-on's suite against a bpy wheel."""
+    session.install(f"bpy=={BPY[session.name.removeprefix('bpy-')]}", ".", *PYTEST)
+    try:
+        session.run("pytest", *(session.posargs or ["tests/blender"]), env=blender_environment(session))
+    finally:
+        remove_bpy(session)
+
+
+for short in BPY:
+    nox.session(with_bpy, venv_backend="virtualenv", python=PYTHON_OF_BLENDER, name=f"bpy-{short}")
+
+
+@nox.session(python=PYTHON_OF_BLENDER)
+def blender(session: nox.Session) -> None:
+    """The same suite inside the Blender that is installed."""
+    session.run("blender", "--version", external=True)
+    session.install(".", *PYTEST)
+    session.run(
+        "blender", "-b", "--factory-startup", "--python-exit-code", "1",
+        "--python", "tests/blender/run_in_blender.py", "--", *(session.posargs or ["tests/blender"]),
+        env=blender_environment(session), external=True,
+    )  # fmt: skip
+
+
+@nox.session
+def window(session: nox.Session) -> None:
+    """Blender's real window: the tab and the button are clicked, and the portrait is seen on the screen."""
+    for program in ("blender", "Xvfb", "openbox", "xdotool", "import"):
+        if not shutil.which(program):
+            session.error(f"{program} is not installed")
+    session.install(".", *PYTEST)
+    session.run("pytest", "-m", "window", *session.posargs, env=blender_environment(session))
+
+
+def blender_environment(session: nox.Session) -> dict[str, str]:
+    """An empty user's folder for Blender, and what the suite reads of the environment."""
+    folder = Path(session.create_tmp()).resolve() / "blender"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return {
+        "BLENDER_USER_RESOURCES": os.fspath(folder),
+        "FACEPARSE_COMMAND": os.fspath(Path(session.bin) / "faceparse-svg"),
+        "FACEPARSE_PACKAGES": packages(session),
+    }
+
+
+def packages(session: nox.Session) -> str:
+    """Where the session's packages are installed."""
+    said = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('platlib'))", silent=True)
+    return str(said).strip()
+
+
+def remove_bpy(session: nox.Session) -> None:
+    """Not three gigabytes of it at once."""
+    session.run("pip", "uninstall", "--quiet", "--yes", "bpy")
 
 
 @nox.session(venv_backend="none")

@@ -18,6 +18,8 @@ settings.load_profile("faceparse")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+collect_ignore = ["blender"]  # a suite of its own, which runs inside Blender
+
 
 @pytest.fixture(scope="session")
 def astronaut() -> Path:
