@@ -19,9 +19,7 @@ _TRANSFORM = re.compile(r"\s*,?\s*([a-zA-Z]+)\s*\(([^()]*)\)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 #: CSS Color Module Level 4, section 6.1.
-_NAMED = dict(
-    pair.split(":")
-    for pair in """
+_TABLE = """
     aliceblue:f0f8ff antiquewhite:faebd7 aqua:00ffff aquamarine:7fffd4 azure:f0ffff beige:f5f5dc bisque:ffe4c4
     black:000000 blanchedalmond:ffebcd blue:0000ff blueviolet:8a2be2 brown:a52a2a burlywood:deb887 cadetblue:5f9ea0
     chartreuse:7fff00 chocolate:d2691e coral:ff7f50 cornflowerblue:6495ed cornsilk:fff8dc crimson:dc143c cyan:00ffff
@@ -46,8 +44,8 @@ _NAMED = dict(
     sienna:a0522d silver:c0c0c0 skyblue:87ceeb slateblue:6a5acd slategray:708090 slategrey:708090 snow:fffafa
     springgreen:00ff7f steelblue:4682b4 tan:d2b48c teal:008080 thistle:d8bfd8 tomato:ff6347 turquoise:40e0d0
     violet:ee82ee wheat:f5deb3 white:ffffff whitesmoke:f5f5f5 yellow:ffff00 yellowgreen:9acd32
-""".split()
-)
+"""
+_NAMED = dict(pair.split(":") for pair in _TABLE.split())
 
 
 def parse_color(text: str) -> Color | None:
@@ -119,7 +117,7 @@ def parse_style(text: str) -> dict[str, str]:
 
 
 def parse_sheet(text: str) -> dict[str, dict[str, str]]:
-    """Rules of a style sheet whose selector is one element, `.class` or `#id`, as {selector: style}. Others are left out."""
+    """{selector: style} of the rules for an `element`, a `.class` or an `#id`; rules with other selectors are left out."""
     rules: dict[str, dict[str, str]] = {}
     for rule in _COMMENT.sub("", text).split("}"):
         selectors, brace, body = rule.rpartition("{")
@@ -134,7 +132,7 @@ def parse_sheet(text: str) -> dict[str, dict[str, str]]:
 def parse_transform(text: str) -> Affine:
     """`translate(1 2) rotate(30)` as one map. Raises PathError on what is none."""
     whole, position = Affine(), 0
-    for match in iter(lambda: _TRANSFORM.match(text, position), None):
+    while match := _TRANSFORM.match(text, position):
         whole @= _transform(match[1], parse_numbers(match[2]))
         position = match.end()
     if text[position:].strip():

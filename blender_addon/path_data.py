@@ -331,7 +331,7 @@ def _is_straight(values: Sequence[int]) -> bool:
     """Whether both control points stand at the thirds of the chord, give or take one step of the grid."""
     x, y = values[4], values[5]
     thirds = (x / 3, y / 3, x * 2 / 3, y * 2 / 3)
-    return all(abs(value - third) <= 1 for value, third in zip(values, thirds))
+    return all(abs(value - third) <= 1 for value, third in zip(values, thirds, strict=False))
 
 
 def _words(values: Sequence[int], decimals: int) -> str:

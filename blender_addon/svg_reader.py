@@ -6,7 +6,7 @@ It reads what faceparse-svg writes, what Inkscape makes of that, and much of wha
 1. The XML becomes a tree of plain nodes. What could blow up (nesting, entities, sheer number) ends in SvgError here.
 2. Layers are Inkscape's; nested ones are layers of their own. In a file without any, as Inkscape's "plain SVG",
    whatever stands at the top level is one: a group, or a single shape. Names come from the label, the title or the id.
-3. Paths and basic shapes become rings; transforms, units and the viewBox are applied; clones are drawn where they stand.
+3. Paths and basic shapes become rings; transforms, units and the viewBox are applied; clones are drawn.
 4. Styles are inherited and resolved to a flat fill and stroke. Holes become even-odd whatever the fill rule was.
 5. What has no counterpart (text, filters, clips, pictures, gradients) is left out or made flat, and a note says so.
 
@@ -442,7 +442,7 @@ class _Reader:
                 colors = [color for stop in stops if (color := _stop(stop)) is not None]
                 if len(colors) > 1:
                     self._note("a gradient became its mean colour", node)
-                return Color(*(sum(part) / len(colors) for part in zip(*colors))) if colors else None
+                return Color(*(sum(part) / len(colors) for part in zip(*colors, strict=True))) if colors else None
             name = (gradient.get("href") or gradient.get(f"{XLINK}href") or "").removeprefix("#")
         return None
 
@@ -477,7 +477,7 @@ def _rings(node: _Node, limit: int) -> tuple[Ring, ...]:
         return parse_path(node.get("d") or "", limit)
     if node.tag in ("polygon", "polyline"):
         values = parse_numbers(node.get("points") or "")
-        points = [complex(*pair) for pair in zip(values[::2], values[1::2])]
+        points = [complex(*pair) for pair in zip(values[::2], values[1::2], strict=False)]
         return polygon(points, closed=node.tag == "polygon")
 
     def length(name: str, default: float | None = 0.0) -> float:
