@@ -31,7 +31,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy, strict, on both packages."""
+    """mypy, strict, on all that has types: not on what stands on bpy."""
     session.install(".", "mypy>=1.11")
     session.run("mypy")
 
