@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FaceParse SVG: a portrait photo, or a layered SVG, becomes curves on layers.
+
+    photo -> command.py (the program faceparse-svg) -> SVG -> svg_reader.py -> Drawing -> curves.py -> Blender's data
+                                                       SVG <- svg_writer.py <- Drawing <- curves.py <-
+
+Files without bpy: command, files, drawing, css, path_data, fill_rule, svg_reader, svg_writer. So that they can be used
+without Blender, bpy is imported when the add-on is registered, not when it is imported.
+"""
+
+import sys
+
+bl_info = {
+    "name": "FaceParse SVG",
+    "author": "The faceparse-svg authors",
+    "version": (0, 1, 0),
+    "blender": (3, 4, 0),
+    "location": "3D View > Sidebar > FaceParse, File > Import and Export",
+    "description": "Portrait photos and layered SVGs become curves on layers",
+    "category": "Import-Export",
+}
+
+# Installed over an older version, Blender reloads this file but not the modules beside it: forget those.
+for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
+    del sys.modules[_name]
+    globals().pop(_name.rpartition(".")[2], None)
+
+
+def _modules() -> list:
+    """Those that register something, in this order."""
+    from . import curves, operators, panel, preferences
+
+    return [module for module in (curves, preferences, operators, panel) if hasattr(module, "register")]
+
+
+def register() -> None:
+    done = []
+    try:
+        for module in _modules():
+            module.register()
+            done.append(module)
+    except BaseException:  # half an add-on cannot be unregistered by the user
+        for module in reversed(done):
+            module.unregister()
+        raise
+
+
+def unregister() -> None:
+    for module in reversed(_modules()):
+        module.unregister()

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options, each defined once: the preferences hold everybody's defaults, the operators have them for one run.
+
+No `from __future__ import annotations` here: the annotations are the properties, and Blender reads them.
+"""
+
+import dataclasses
+import os
+from types import SimpleNamespace
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+
+from . import curves
+from .command import PARTS, CommandError, Request
+
+
+class CommandOptions:
+    """How the photo is turned into an SVG: the program's options."""
+
+    parts: EnumProperty(
+        name="Parts",
+        description="Which parts of the portrait get a layer",
+        items=(
+            ("contour", "Contour", "Ears, head, hair, beard and hat"),
+            ("portrait", "Portrait", "Contour, eyes, brows, nose, mouth, glasses and earrings"),
+            ("all", "All", "Portrait, and neck, necklace and cloth"),
+            ("custom", "Custom", "Those chosen below"),
+        ),
+        default="portrait",
+    )
+    custom_parts: EnumProperty(
+        name="Custom parts",
+        description="The parts that get a layer, where Parts is Custom. Left and right are the portrayed person's own",
+        items=tuple((part, label, f"A layer for: {label.lower()}") for part, label in reversed(PARTS)),
+        options={"ENUM_FLAG"},
+        default={"head", "hair"},
+    )
+    joins: EnumProperty(
+        name="Joins",
+        description="How layers meet",
+        items=(
+            ("underlap", "Underlap", "Lower layers reach a little beneath upper ones, so that no seam shows"),
+            ("stacked", "Stacked", "Lower layers lie full beneath upper ones: move a layer, and there is skin below"),
+            ("cutout", "Cutout", "Layers abut exactly"),
+        ),
+        default="underlap",
+    )
+    background: BoolProperty(
+        name="Background",
+        description="A locked layer that fills the frame, in the colour of the photo's background",
+        default=False,
+    )
+    keep_svg: BoolProperty(
+        name="Keep the SVG",
+        description="Keep the SVG beside the photo, to edit it and update from it; no file is ever overwritten",
+        default=True,
+    )
+    model: StringProperty(
+        name="Model",
+        description="Another parser: a path to an .onnx file. Empty: the one that comes with faceparse-svg",
+        subtype="FILE_PATH",
+        default="",
+    )
+
+
+class CurveOptions:
+    """How an SVG becomes curves: the fields of `curves.CurveSettings`, by name."""
+
+    height: FloatProperty(
+        name="Height",
+        description="The height of the picture",
+        default=1.0,
+        min=1e-4,
+        soft_max=100.0,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+    true_size: BoolProperty(
+        name="True size",
+        description="As large as the SVG says, at 96 pixels an inch, instead of Height",
+        default=False,
+    )
+    step: FloatProperty(
+        name="Z step",
+        description="The distance from one layer to the next above it",
+        default=0.01,
+        soft_min=0.0,
+        soft_max=1.0,
+        step=0.1,
+        precision=4,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+    share_materials: BoolProperty(
+        name="Share materials",
+        description="Use the materials of portraits that are there already: one for all hair, one for all skin",
+        default=False,
+    )
+    exact_colors: BoolProperty(
+        name="Exact colours",
+        description="Set the scene's view transform to Standard, so that colours look as they do in the SVG",
+        default=True,
+    )
+    lit: BoolProperty(
+        name="Lit",
+        description="Materials that take light and shadow; otherwise the colours are flat, as in the SVG",
+        default=False,
+    )
+    photo_behind: BoolProperty(
+        name="Photo behind",
+        description="The photo as an image empty behind the layers",
+        default=False,
+    )
+    extrude: FloatProperty(
+        name="Extrude",
+        description="How far each layer is extruded, to both sides",
+        default=0.0,
+        min=0.0,
+        soft_max=1.0,
+        step=0.1,
+        precision=4,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+    bevel: FloatProperty(
+        name="Bevel",
+        description="The bevel's depth of each layer",
+        default=0.0,
+        min=0.0,
+        soft_max=1.0,
+        step=0.1,
+        precision=4,
+        subtype="DISTANCE",
+        unit="LENGTH",
+    )
+    as_grease_pencil: BoolProperty(
+        name="Grease Pencil",
+        description="One Grease Pencil object with a layer for each part, instead of curves",
+        default=False,
+    )
+
+
+def names(*groups: type) -> tuple[str, ...]:
+    """The options that classes define."""
+    return tuple(name for group in groups for name in group.__annotations__)
+
+
+def defaults() -> SimpleNamespace:
+    """Every option as it is where nobody chose."""
+    return SimpleNamespace(
+        **{
+            name: definition.keywords["default"]
+            for group in (CommandOptions, CurveOptions)
+            for name, definition in group.__annotations__.items()
+        }
+    )
+
+
+def take(target: bpy.types.Operator, source: object) -> None:
+    """Give an operator the options of the preferences, but those that whoever called it has set."""
+    for name in names(CommandOptions, CurveOptions):
+        if hasattr(target, name) and not target.properties.is_property_set(name):
+            setattr(target, name, getattr(source, name))
+
+
+def curve_settings(owner: object) -> curves.CurveSettings:
+    return curves.CurveSettings(
+        **{field.name: getattr(owner, field.name) for field in dataclasses.fields(curves.CurveSettings)}
+    )
+
+
+def request(owner: object) -> Request:
+    """What the program is asked. Raises CommandError where no part is chosen."""
+    parts = owner.parts
+    if parts == "custom":
+        parts = ",".join(part for part, _ in PARTS if part in owner.custom_parts)
+        if not parts:
+            raise CommandError("No part is chosen. Choose some under Custom parts, or another set")
+    model = owner.model.strip()
+    if model.startswith(("//", "~")) or os.sep in model:
+        model = os.path.expanduser(bpy.path.abspath(model))
+    return Request(parts=parts, joins=owner.joins, background=owner.background, model=model)
+
+
+def draw_command(layout: bpy.types.UILayout, owner: object) -> None:
+    column = layout.column()
+    column.prop(owner, "parts")
+    if owner.parts == "custom":
+        column.column(align=True).prop(owner, "custom_parts")
+    column.prop(owner, "joins")
+    column.prop(owner, "background")
+    column.prop(owner, "keep_svg")
+    column.prop(owner, "model")
+
+
+def draw_curves(layout: bpy.types.UILayout, owner: object) -> None:
+    column = layout.column()
+    column.prop(owner, "true_size")
+    row = column.row()
+    row.active = not owner.true_size
+    row.prop(owner, "height")
+    column.prop(owner, "step")
+    column.separator()
+    column.prop(owner, "exact_colors")
+    column.prop(owner, "share_materials")
+    column.prop(owner, "lit")
+    column.prop(owner, "photo_behind")
+    column.separator()
+    rows = column.column()
+    rows.active = not owner.as_grease_pencil
+    rows.prop(owner, "extrude")
+    rows.prop(owner, "bevel")
+    if curves.grease_pencil_available():
+        column.prop(owner, "as_grease_pencil")
