@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A drawing -> one Grease Pencil object with a layer for every layer. Version 3 of it: Blender 4.3 and later.
+
+Its fills know no holes: a ring with holes becomes one that runs in to each hole and out again along the same line.
+What is filled has no outline and what is stroked no fill; each colour has a material of its own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import bpy
+
+from .drawing import Color, Drawing, Layer, Ring
+from .fill_rule import contains
+from .materials import to_linear
+from .sheets import ALIGNED, FREE, VECTOR, Frame, Spline, spline_of
+
+if TYPE_CHECKING:
+    from .curves import CurveSettings
+
+RESOLUTION = 8  # chords a segment
+# As Blender stores them (DNA_curves_types.h, since 4.3).
+_BEZIER = 2
+_HANDLES = {FREE: 0, VECTOR: 2, ALIGNED: 3}
+
+OBJECT = "faceparse_grease_pencil"  #: custom property that marks the object
+
+
+def build(collection: bpy.types.Collection, drawing: Drawing, frame: Frame, settings: CurveSettings) -> Iterator[str]:
+    """Add the object to the collection, a layer a step; yields the layer's label."""
+    blocks = bpy.data.grease_pencils if bpy.app.version >= (5, 0, 0) else bpy.data.grease_pencils_v3
+    data = blocks.new(drawing.title)
+    target = bpy.data.objects.new(drawing.title, data)
+    target[OBJECT] = True
+    collection.objects.link(target)
+    for order, layer in enumerate(drawing.layers):
+        _add(data, layer, frame, order * settings.step)
+        yield layer.label
+
+
+def lift(target: bpy.types.Object, difference: float) -> None:
+    """Change the step in z from layer to layer."""
+    for order, layer in enumerate(target.data.layers):
+        layer.translation.z += order * difference
+
+
+def keyhole(rings: Sequence[Ring]) -> list[Ring]:
+    """Closed rings without holes that cover what `rings` cover by even-odd; rings must not cross each other.
+
+    The way into a hole and out again is the line between the two nearest knots.
+    """
+    depths = [sum(contains(other, ring.points[0]) for other in rings if other is not ring) for ring in rings]
+    outlines: list[Ring] = []
+    for outer, depth in zip(rings, depths, strict=True):
+        if depth % 2 == 0:
+            outline = outer
+            for hole, other in zip(rings, depths, strict=True):
+                if other == depth + 1 and contains(outer, hole.points[0]):
+                    outline = _with_way_into(outline, hole)
+            outlines.append(outline)
+    return outlines
+
+
+def _with_way_into(outline: Ring, hole: Ring) -> Ring:
+    """Both closed rings as one: around the outline, in, around the hole against it, out."""
+    if (outline.area() > 0) == (hole.area() > 0):
+        hole = Ring((hole.points[0], *reversed(hole.points[1:])), True)
+    _, i, j = min((abs(p - q), i, j) for i, p in enumerate(outline.points[::3]) for j, q in enumerate(hole.points[::3]))
+    outer = [*outline.points[3 * i :], *outline.points[: 3 * i]]
+    inner = [*hole.points[3 * j :], *hole.points[: 3 * j]]
+    there, back = outer[0], inner[0]
+    step = (back - there) / 3
+    way_in = [there, there + step, back - step]
+    way_out = [back, back - step, there + step]
+    return Ring((*outer, *way_in, *inner, *way_out), True)
+
+
+class _Stroke(NamedTuple):
+    spline: Spline
+    slot: int
+    radius: float
+
+
+def _add(data: bpy.types.GreasePencil, layer: Layer, frame: Frame, z: float) -> None:
+    made = data.layers.new(layer.label)
+    made.hide, made.lock = not layer.visible, layer.locked
+    made.use_lights = False  # flat, as drawn
+    made.translation.z = z
+    slots: dict[tuple[Color, bool], int] = {}
+    strokes: list[_Stroke] = []
+    for shape in layer.shapes:
+        if shape.fill is not None:
+            slot = _slot(data, slots, layer, shape.fill, True)
+            closed = [_closed(ring) for ring in shape.rings]
+            strokes += [_Stroke(spline_of(ring, frame, True), slot, 0.0) for ring in keyhole(closed)]
+        if shape.stroke is not None:
+            slot, radius = _slot(data, slots, layer, shape.stroke, False), shape.stroke_width / 2 * frame.unit
+            strokes += [_Stroke(spline_of(ring, frame, ring.closed), slot, radius) for ring in shape.rings]
+    _write(made.frames.new(bpy.context.scene.frame_current).drawing, strokes)
+
+
+def _closed(ring: Ring) -> Ring:
+    if ring.closed:
+        return ring
+    last, first = ring.points[-1], ring.points[0]
+    return Ring((*ring.points, last + (first - last) / 3, first - (first - last) / 3), True)
+
+
+def _slot(
+    data: bpy.types.GreasePencil, slots: dict[tuple[Color, bool], int], layer: Layer, color: Color, filled: bool
+) -> int:
+    """The material slot for a fill, or a stroke, of this colour."""
+    if (color, filled) not in slots:
+        made = bpy.data.materials.new(layer.label)
+        bpy.data.materials.create_gpencil_data(made)
+        style = made.grease_pencil
+        style.show_fill, style.show_stroke = filled, not filled
+        style.color = style.fill_color = (*(to_linear(value) for value in color[:3]), color.alpha)
+        slots[color, filled] = len(data.materials)
+        data.materials.append(made)
+    return slots[color, filled]
+
+
+def _write(drawing: bpy.types.GreasePencilDrawing, strokes: Sequence[_Stroke]) -> None:
+    """Everything at once, as attributes: the strokes' own accessors take a call a point."""
+    if not strokes:
+        return
+    drawing.add_strokes([len(stroke.spline) for stroke in strokes])
+    points: dict[str, array[float]] = {name: array("f") for name in ("position", "handle_left", "handle_right")}
+    radii, kinds = array("f"), {"handle_type_left": array("b"), "handle_type_right": array("b")}
+    for spline, _, radius in strokes:
+        points["position"] += spline.co
+        points["handle_left"] += spline.left
+        points["handle_right"] += spline.right
+        radii.extend([radius] * len(spline))
+        kinds["handle_type_left"].extend(_HANDLES[name] for name in spline.left_types)
+        kinds["handle_type_right"].extend(_HANDLES[name] for name in spline.right_types)
+    for name, values in points.items():
+        _attribute(drawing, name, "FLOAT_VECTOR", "POINT").foreach_set("vector", values)
+    _attribute(drawing, "radius", "FLOAT", "POINT").foreach_set("value", radii)
+    for name, codes in kinds.items():
+        _attribute(drawing, name, "INT8", "POINT").foreach_set("value", array("i", codes))
+    count = len(strokes)
+    _attribute(drawing, "curve_type", "INT8", "CURVE").foreach_set("value", array("i", [_BEZIER] * count))
+    _attribute(drawing, "cyclic", "BOOLEAN", "CURVE").foreach_set("value", [stroke.spline.cyclic for stroke in strokes])
+    slots = array("i", [stroke.slot for stroke in strokes])
+    _attribute(drawing, "material_index", "INT", "CURVE").foreach_set("value", slots)
+    resolutions = array("i", [RESOLUTION] * count)
+    _attribute(drawing, "resolution", "INT", "CURVE").foreach_set("value", resolutions)
+    drawing.tag_positions_changed()
+
+
+def _attribute(drawing: bpy.types.GreasePencilDrawing, name: str, kind: str, domain: str) -> bpy.types.Attribute:
+    found = drawing.attributes.get(name)
+    return (found if found is not None else drawing.attributes.new(name, kind, domain)).data
