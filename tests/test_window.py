@@ -14,12 +14,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import addon_zips
 import cv2
 import numpy as np
 import pytest
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.window
 SCREEN = (900, 1400)  # height, width, px
 MARK = (255, 0, 255)  # of buttons, see window_in_blender.py
 TAB_STRIP = 12  # px from the sidebar's right edge to the middle of its tabs
+WIDER = 90  # px, the sidebar: a path should be read in it
 LONGEST_GAP = 1.0  # s; a shared machine that draws by software takes a part of it for one redraw of Blender's own
 
 # A command that begins, and then takes its time. It says who it is, so that the test can see it go.
@@ -108,6 +112,14 @@ class Window:
         self.move(x, y)
         self.tool("xdotool", "click", 1)
 
+    def drag(self, x: float, y: float, right: float) -> None:
+        """With the button held, so many px to the right."""
+        self.move(x, y)
+        self.tool("xdotool", "mousedown", 1)
+        for part in range(1, 11):
+            self.tool("xdotool", "mousemove", "--window", self.id, round(x + right * part / 10), round(y))
+        self.tool("xdotool", "mouseup", 1)
+
     def press(self, key: str) -> None:
         self.tool("xdotool", "key", key)
 
@@ -159,8 +171,10 @@ def command() -> str:
 
 
 @pytest.fixture(scope="module")
-def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", tmp_path_factory.mktemp("photo")))
+def photo() -> Iterator[Path]:
+    """In a folder with a short name, which the picture shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", folder))
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +184,10 @@ def window(tmp_path_factory: pytest.TempPathFactory, display: str, command: str,
     slow = folder / "faceparse-svg"
     slow.write_text(SLOW.format(python=sys.executable, pid=os.fspath(folder / "pid")), "utf-8")
     slow.chmod(0o755)
-    (folder / "profile").mkdir()
-    setup = {"root": ROOT, "command": command, "slow_command": slow, "photo": photo}
+    _, legacy = addon_zips.build(folder)
+    with zipfile.ZipFile(legacy) as archive:  # as Blender installs it
+        archive.extractall(folder / "profile" / "scripts" / "addons")
+    setup = {"command": command, "slow_command": slow, "photo": photo}
     (folder / "setup.json").write_text(json.dumps(setup, default=os.fspath), "utf-8")
     environment = os.environ | {
         "DISPLAY": display,
@@ -196,6 +212,9 @@ def window(tmp_path_factory: pytest.TempPathFactory, display: str, command: str,
 @pytest.fixture(scope="module")
 def button(window: Window) -> tuple[float, float]:
     """The tab FaceParse in front, clicked; where the middle of the button `Portrait from photo` is."""
+    left, top, right, bottom = window.below(window.state()["sidebar"])
+    window.drag(left, (top + bottom) / 2, -WIDER)
+    window.alive()
     left, top, right, bottom = window.below(window.state()["sidebar"])
     for y in range(top + 20, bottom, 25):
         before = window.state()["drawn"]

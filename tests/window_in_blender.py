@@ -20,6 +20,7 @@ import bpy
 
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
 SETUP = json.loads((FOLDER / "setup.json").read_text("utf-8"))
+ADDON = "faceparse_svg"  # installed before the start
 TICK = 0.02  # s
 MARK = (1.0, 0.0, 1.0)  # a colour that Blender's themes don't have
 
@@ -33,13 +34,12 @@ def prepare() -> None:
     preferences = bpy.context.preferences
     preferences.view.show_splash = False
     preferences.view.smooth_view = 0
-    sys.path.insert(0, SETUP["root"])
 
     def fail(error: Exception) -> None:
         raise error
 
-    assert addon_utils.enable("blender_addon", default_set=True, handle_error=fail)
-    preferences.addons["blender_addon"].preferences.command = SETUP["command"]
+    assert addon_utils.enable(ADDON, default_set=True, handle_error=fail)
+    use_real_command()
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
     bpy.context.scene.faceparse_photo = SETUP["photo"]
@@ -104,24 +104,20 @@ def forget_gaps() -> None:
 
 
 def use_slow_command() -> None:
-    bpy.context.preferences.addons["blender_addon"].preferences.command = SETUP["slow_command"]
+    bpy.context.preferences.addons[ADDON].preferences.command = SETUP["slow_command"]
 
 
 def use_real_command() -> None:
-    bpy.context.preferences.addons["blender_addon"].preferences.command = SETUP["command"]
+    bpy.context.preferences.addons[ADDON].preferences.command = SETUP["command"]
 
 
 def look() -> None:
-    """The view that the README shows: from above, as large as may be."""
-    area, _ = view()
+    """The portrait seen from the front, as large as may be."""
+    area, space = view()
     region = next(region for region in area.regions if region.type == "WINDOW")
-    for item in bpy.context.view_layer.objects:
-        item.select_set(item.type == "CURVE")
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        bpy.ops.view3d.view_axis(type="TOP")
-        bpy.ops.view3d.view_selected()
-    for item in bpy.context.view_layer.objects:
-        item.select_set(False)
+    place = {"window": bpy.context.window_manager.windows[0], "area": area, "region": region, "space_data": space}
+    with bpy.context.temp_override(**place):
+        assert bpy.ops.faceparse.look() == {"FINISHED"}
     redraw()
 
 
@@ -132,7 +128,7 @@ def show_preferences() -> None:
     bpy.context.window_manager.addon_search = "FaceParse"
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.screen.userpref_show()
-        bpy.ops.preferences.addon_expand(module="blender_addon")
+        bpy.ops.preferences.addon_expand(module=ADDON)
         bpy.ops.faceparse.test_command()
 
 
