@@ -20,10 +20,12 @@ bl_info = {
     "category": "Import-Export",
 }
 
-# Installed over an older version, Blender reloads this file but not the modules beside it: forget those.
-for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
-    del sys.modules[_name]
-    globals().pop(_name.rpartition(".")[2], None)
+if "__time__" in globals():
+    # Blender left this mark when it loaded the add-on, so this is another version, installed over it: Blender runs
+    # this file again, but not the modules beside it. Forget them.
+    for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
+        del sys.modules[_name]
+        globals().pop(_name.rpartition(".")[2], None)
 
 
 def _modules() -> list:

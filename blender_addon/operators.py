@@ -105,11 +105,6 @@ def source_path(collection: bpy.types.Collection) -> str:
     return os.path.abspath(bpy.path.abspath(source)) if source else ""
 
 
-def missing_layers(collection: bpy.types.Collection) -> list[bpy.types.Object]:
-    """The layers that the last update did not find in the SVG."""
-    return [layer for layer in curves.layers_of(collection) if layer.get("faceparse_missing")]
-
-
 def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
@@ -338,9 +333,8 @@ class FACEPARSE_OT_update_from_svg(Operator):
         if update.missing:
             missing = ", ".join(map(one_line, update.missing))
             self.report({"WARNING"}, f"{name}: not in it any longer: {missing}. The sidebar offers to remove them")
-        said = [f"{what}: {', '.join(map(one_line, found))}" for what, found in (
-            ("new", update.added), ("changed", update.changed),
-        ) if found]  # fmt: skip
+        lists = (("new", update.added), ("changed", update.changed), ("removed here before", update.deleted))
+        said = [f"{what}: {', '.join(map(one_line, found))}" for what, found in lists if found]
         self.report({"INFO"}, f"{name}: {'; '.join(said) or 'nothing changed'}")
         return {"FINISHED"}
 
@@ -355,7 +349,7 @@ class FACEPARSE_OT_remove_missing(Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not (poll_object_mode(cls, context) and poll_portrait(cls, context)):
             return False
-        if not missing_layers(curves.portrait_of(context)):
+        if not curves.missing(curves.portrait_of(context)):
             cls.poll_message_set("Every layer is in the SVG, as far as the last update knows")
             return False
         return True

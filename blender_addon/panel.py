@@ -81,12 +81,12 @@ class FACEPARSE_PT_portrait(Panel):
         row = layout.row()
         row.use_property_split = True
         row.prop(collection, "faceparse_step")
-        missing = operators.missing_layers(collection)
+        missing = curves.missing(collection)
         if missing:
             box = layout.box()
             box.label(text="Not in the SVG any longer:", icon="INFO")
-            for layer in missing[:5]:
-                box.label(text=layer.name, icon="BLANK1")
+            for name in missing[:5]:
+                box.label(text=name, icon="BLANK1")
             if len(missing) > 5:
                 box.label(text=f"and {len(missing) - 5} more", icon="BLANK1")
             box.operator(operators.FACEPARSE_OT_remove_missing.bl_idname, text="Remove them", icon="TRASH")

@@ -102,7 +102,7 @@ class PortraitRun:
         if self.stage == Stage.READING:
             return 0.9
         if self.stage == Stage.BUILDING:
-            return 0.92 + 0.08 * min(1.0, self._built / max(1, len(self._drawing.layers)))
+            return 0.92 + 0.08 * self._built / (len(self._drawing.layers) + 1)
         return 1.0
 
     @property

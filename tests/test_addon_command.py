@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -295,9 +297,6 @@ def test_the_commands_own_words(real: Command, tmp_path: Path) -> None:
 
 
 def test_a_photo_without_a_face(real: Command, tmp_path: Path) -> None:
-    import cv2
-    import numpy as np
-
     cv2.imwrite(os.fspath(tmp_path / "sky.jpg"), np.full((300, 400, 3), (235, 190, 140), np.uint8))
     assert "no face" in error_of(Job(real, os.fspath(tmp_path / "sky.jpg"), os.fspath(tmp_path / "a.svg")))
 

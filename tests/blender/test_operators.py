@@ -1,0 +1,866 @@
+"""What the buttons do: the run of a photo, step by step and as one operator, and the operators around an SVG."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+from conftest import ADDON, DATA
+from mathutils import Vector
+
+from blender_addon import curves, operators, options, preferences
+from blender_addon import run as run_module
+from blender_addon.command import Command, CommandError, Request
+from blender_addon.curves import CurveSettings
+from blender_addon.run import PortraitRun, Stage
+from blender_addon.svg_reader import read_svg
+
+PRELUDE = f"""#!{sys.executable}
+import json, os, shutil, sys, time
+
+def say(event, **fields):
+    print(json.dumps({{"event": event, **fields}}), flush=True)
+
+def write(source={os.fspath(DATA / "face.svg")!r}):
+    shutil.copyfile(source, svg)
+    say("written", svg=svg)
+
+photo = sys.argv[-1]
+svg = sys.argv[sys.argv.index("-o") + 1] if "-o" in sys.argv else None
+"""
+
+Fake = Callable[..., Command]
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    """Writes a command whose body is given, in Python, and has the preferences name it."""
+
+    def write(body: str = "write()") -> Command:
+        path = tmp_path / "bin" / "faceparse-svg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PRELUDE + textwrap.dedent(body), "utf-8")
+        path.chmod(0o755)
+        stored().command = os.fspath(path)
+        return Command(os.fspath(path))
+
+    return write
+
+
+@pytest.fixture
+def real() -> str:
+    """The path of the real command, which must be there."""
+    path = os.environ.get("FACEPARSE_COMMAND") or shutil.which("faceparse-svg")
+    assert path, "FACEPARSE_COMMAND names no command, and there is none on PATH"
+    stored().command = path
+    return path
+
+
+@pytest.fixture(autouse=True)
+def chosen_by_nobody() -> None:
+    """The preferences as they are at first."""
+    for name in ("command", "editor", *options.names(options.CommandOptions, options.CurveOptions)):
+        stored().property_unset(name)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """A folder for what is gone after a run."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def stored() -> Any:
+    return bpy.context.preferences.addons[ADDON].preferences
+
+
+def wait_until(ready: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def gone(pid: int) -> bool:
+    """Ended and reaped."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def finish(run: PortraitRun, context: Any = None, budget: float = math.inf) -> PortraitRun:
+    wait_until(lambda: run.step(context or bpy.context, budget) and run.over, 60)
+    return run
+
+
+def everything() -> set[tuple[str, str]]:
+    """What there is in the file: kind and name."""
+    kinds = ("collections", "objects", "curves", "materials", "images", "grease_pencils", "node_groups", "meshes")
+    return {(kind, item.name) for kind in kinds for item in getattr(bpy.data, kind, ())}
+
+
+def layer_ids() -> list[str]:
+    return [layer["faceparse_id"] for layer in curves.layers_of(curves.portrait_of(bpy.context))]
+
+
+def import_face(path: Path, **chosen: Any) -> bpy.types.Collection:
+    assert bpy.ops.faceparse.import_svg(filepath=os.fspath(path), **chosen) == {"FINISHED"}
+    return curves.portrait_of(bpy.context)
+
+
+class Pressed:
+    """Stands in for an operator that Blender would make: its properties, what it reports, its methods."""
+
+    def __init__(self, kind: type, **properties: Any) -> None:
+        self._kind = kind
+        self.reports: list[tuple[str, str]] = []
+        self.__dict__.update(options.defaults().__dict__)
+        self.filepath = ""
+        self.__dict__.update(properties)
+        self.properties = SimpleNamespace(is_property_set=lambda name: name in properties)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._kind, name)
+        return value.__get__(self) if hasattr(value, "__get__") else value
+
+    def report(self, kind: set[str], text: str) -> None:
+        (word,) = kind
+        self.reports.append((word, text))
+
+
+class Window:
+    """Blender's context, with a window manager that notes what it is asked."""
+
+    def __init__(self, **other: Any) -> None:
+        manager = bpy.context.window_manager
+        self.dialogs: list[object] = []
+        self.handlers: list[object] = []
+        self.window_manager = SimpleNamespace(
+            event_timer_add=manager.event_timer_add,
+            fileselect_add=self.dialogs.append,
+            modal_handler_add=self.handlers.append,
+        )
+        self.__dict__.update(other)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(bpy.context, name)
+
+
+TIMER, ESCAPE, MOUSE = (
+    SimpleNamespace(type=key, value=value)
+    for key, value in (("TIMER", "NOTHING"), ("ESC", "PRESS"), ("MOUSEMOVE", "NOTHING"))
+)
+
+
+def press(photo: Path, **properties: Any) -> tuple[Pressed, Window]:
+    pressed, window = Pressed(operators.FACEPARSE_OT_portrait_from_photo, **properties), Window()
+    window.scene.faceparse_photo = os.fspath(photo)
+    assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    return pressed, window
+
+
+def go_on(pressed: Pressed, window: Window, until: Stage | None = None) -> set[str]:
+    """Timer events, until the run is in a stage, or over: what modal said last."""
+    said = {"RUNNING_MODAL"}
+
+    def there() -> bool:
+        nonlocal said
+        said = pressed.modal(window, TIMER)
+        return bool(said & {"FINISHED", "CANCELLED"}) or pressed.own.run.stage == until
+
+    wait_until(there, 60)
+    return said
+
+
+def nothing_runs(temporary: Path | None = None) -> bool:
+    """No session, no text in a status bar that we can see, no temporary folder."""
+    return operators.session is None and not (temporary and list(temporary.iterdir()))
+
+
+# --- the run, step by step -----------------------------------------------------------------------------------------
+
+
+def test_a_photo_becomes_a_portrait(fake: Fake, photo: Path) -> None:
+    command = fake("say('note', message='2 heads found')\nwrite()")
+    run = finish(PortraitRun(command, os.fspath(photo), Request(), CurveSettings()))
+    assert run.stage == Stage.DONE, run.error
+    assert run.notes == ["2 heads found"]
+    assert run.fraction == 1
+    assert curves.portrait_of(bpy.context) == run.collection
+    assert curves.source_of(run.collection) == os.fspath(photo.with_suffix(".svg"))
+    assert set(layer_ids()) == {layer.id for layer in read_svg(DATA / "face.svg").layers}
+    assert sorted(path.name for path in photo.parent.iterdir()) == ["astronaut.jpg", "astronaut.svg"]
+
+
+def test_progress_only_rises_and_every_stage_is_named(fake: Fake, photo: Path) -> None:
+    command = fake("for step in ('read', 'parse', 'trace', 'write'): say('step', step=step); time.sleep(0.05)\nwrite()")
+    run = PortraitRun(command, os.fspath(photo), Request(), CurveSettings())
+    seen = [(run.fraction, run.doing)]
+    while not run.over:
+        run.step(bpy.context, 0)  # a layer each
+        if not run.over:
+            seen.append((run.fraction, run.doing))
+        time.sleep(0.001)
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] < fractions[-1] < 1
+    doing = dict.fromkeys(text for _, text in seen)
+    assert {"Finding the parts", "Tracing the borders", "Building the curves"} <= set(doing)
+    assert len([fraction for fraction, text in seen if text == "Building the curves"]) >= 10, "all layers at once"
+
+
+def test_no_file_is_overwritten(fake: Fake, photo: Path) -> None:
+    photo.with_suffix(".svg").write_text("mine")
+    run = finish(PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings()))
+    assert photo.with_suffix(".svg").read_text() == "mine"
+    assert curves.source_of(run.collection) == os.fspath(photo.with_name("astronaut-2.svg"))
+
+
+def test_an_svg_that_is_not_kept_is_gone(fake: Fake, photo: Path, temporary: Path) -> None:
+    options_ = {"keep_svg": False, "temporary": os.fspath(temporary)}
+    run = PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings(), **options_)
+    assert len(list(temporary.iterdir())) == 1
+    finish(run)
+    assert run.stage == Stage.DONE
+    assert curves.source_of(run.collection) == ""
+    assert not list(temporary.iterdir())
+    assert [path.name for path in photo.parent.iterdir()] == ["astronaut.jpg"]
+
+
+def test_beside_the_photo_nothing_can_be_written(
+    fake: Fake, photo: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "can_write", lambda folder: False)  # modes of folders do not stop root
+    run = PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings(), temporary=os.fspath(temporary))
+    finish(run)
+    assert run.stage == Stage.DONE
+    (note,) = run.notes
+    assert "cannot be written to, so the SVG is not kept" in note
+    assert [path.name for path in photo.parent.iterdir()] == ["astronaut.jpg"]
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_folder_that_is_read_only(fake: Fake, photo: Path, temporary: Path) -> None:
+    photo.parent.chmod(0o555)
+    try:
+        run = PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings(), temporary=os.fspath(temporary))
+        finish(run)
+    finally:
+        photo.parent.chmod(0o755)
+    assert run.stage == Stage.DONE
+    assert run.notes
+
+
+@pytest.mark.parametrize("what", ["missing.jpg", ".", "no program", "no disk"])
+def test_what_cannot_begin_says_so_and_leaves_nothing(
+    what: str, fake: Fake, photo: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, path = fake(), photo
+    if what == "no program":
+        command = Command(os.fspath(photo.parent / "gone"))
+    elif what == "no disk":
+        temporary.rmdir()
+    else:
+        path = photo.parent / what
+    with pytest.raises(CommandError) as caught:
+        PortraitRun(
+            command, os.fspath(path), Request(), CurveSettings(), keep_svg=False, temporary=os.fspath(temporary)
+        )
+    assert str(caught.value).count("\n") == 0
+    if what != "no disk":
+        assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("say('error', message='no face found'); sys.exit(1)", "astronaut.jpg: no face found"),
+        ("print('rubbish')", "astronaut.jpg: faceparse-svg ended without an SVG"),
+        ("sys.exit('ImportError: numpy')", "astronaut.jpg: ImportError: numpy"),
+        ("open(svg, 'w').write('<svg'); say('written')", "astronaut.svg"),
+        ("open(svg, 'w').write('{}'); say('written')", "astronaut.svg"),
+    ],
+)
+@pytest.mark.parametrize("keep", [True, False])
+def test_it_fails_in_the_commands_words(
+    body: str, says: str, keep: bool, fake: Fake, photo: Path, temporary: Path
+) -> None:
+    before = everything()
+    run = finish(
+        PortraitRun(
+            fake(body),
+            os.fspath(photo),
+            Request(),
+            CurveSettings(),
+            keep_svg=keep,
+            temporary=os.fspath(temporary),
+        )
+    )
+    assert run.stage == Stage.FAILED
+    assert says in run.error
+    assert run.error.count("\n") == 0
+    assert everything() == before
+    assert not list(temporary.iterdir())
+
+
+def test_it_is_cancelled_while_the_command_runs(fake: Fake, photo: Path, temporary: Path) -> None:
+    command = fake("say('step', step='parse')\ntime.sleep(600)")
+    chosen = {"keep_svg": False, "temporary": os.fspath(temporary)}
+    run = PortraitRun(command, os.fspath(photo), Request(), CurveSettings(), **chosen)
+    wait_until(lambda: run.step(bpy.context) and run.doing == "Finding the parts")
+    run.cancel()
+    assert run.stage == Stage.CANCELLED
+    wait_until(lambda: gone(run.job.pid))
+    assert not list(temporary.iterdir())
+    assert run.step(bpy.context) == Stage.CANCELLED, "it went on"
+
+
+@pytest.mark.parametrize("photo_behind", [False, True])
+@pytest.mark.parametrize("layers", [0, 1, 5])
+def test_it_is_cancelled_while_curves_are_built(layers: int, photo_behind: bool, fake: Fake, photo: Path) -> None:
+    bpy.data.objects.new("mine", bpy.data.curves.new("mine", "CURVE"))
+    bpy.context.scene.view_settings.view_transform = "Raw"
+    before = everything()
+    settings = CurveSettings(photo_behind=photo_behind)
+    run = PortraitRun(fake(), os.fspath(photo), Request(), settings)
+    wait_until(lambda: run.step(bpy.context, 0) == Stage.BUILDING)
+    for _ in range(layers):
+        run.step(bpy.context, 0)
+    assert len(everything()) > len(before) or not layers
+    run.cancel()
+    assert everything() == before
+    assert bpy.context.scene.view_settings.view_transform == "Raw"
+    assert [path.name for path in photo.parent.iterdir()] == ["astronaut.jpg"], "the SVG that nobody wants any longer"
+
+
+def test_a_bug_while_curves_are_built_is_told_and_nothing_is_left(
+    fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, calls = curves._add, []
+
+    def fails(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise ZeroDivisionError("division by\nzero")
+        return real(*arguments)
+
+    monkeypatch.setattr(curves, "_add", fails)
+    before = everything()
+    run = finish(PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings()))
+    assert run.stage == Stage.FAILED
+    assert run.error == "ZeroDivisionError: division by zero (a bug; the system console shows where)"
+    assert "Traceback" in capsys.readouterr().err
+    assert everything() == before
+    assert photo.with_suffix(".svg").exists(), "it can still be imported"
+
+
+def test_it_waits_for_object_mode(fake: Fake, photo: Path) -> None:
+    window = Window(mode="EDIT_CURVE")
+    run = PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings())
+    wait_until(lambda: run.step(window) and run.waits)
+    assert run.doing == "Waiting for Object Mode"
+    assert not bpy.data.objects
+    window.mode = "OBJECT"
+    assert finish(run, window).stage == Stage.DONE
+    assert not run.waits
+
+
+def test_closed_twice_is_closed(fake: Fake, photo: Path) -> None:
+    run = PortraitRun(fake("time.sleep(600)"), os.fspath(photo), Request(), CurveSettings())
+    run.close(wait=5)
+    assert gone(run.job.pid)
+    run.close()
+    run.cancel()
+    assert run.stage == Stage.CANCELLED
+
+
+# --- the button ----------------------------------------------------------------------------------------------------
+
+
+def test_the_real_command_from_a_script(real: str, photo: Path) -> None:
+    """In background mode the operator waits until the portrait is there."""
+    chosen = {"parts": "custom", "custom_parts": {"hair", "head"}, "height": 2.0}
+    assert bpy.ops.faceparse.portrait_from_photo(filepath=os.fspath(photo), **chosen) == {"FINISHED"}
+    assert layer_ids() == ["head", "hair"]
+    assert photo.with_suffix(".svg").is_file()
+    assert nothing_runs()
+
+
+@pytest.mark.parametrize("name", ["a b.jpg", "-o.jpg", 'it\'s "a" $HOME.jpg', "ünï 🙂.jpg", "two\nlines.jpg"])
+def test_any_name_of_a_photo(name: str, fake: Fake, photo: Path) -> None:
+    renamed = photo.rename(photo.with_name(name))
+    fake("os.stat(photo)\nwrite()")
+    assert bpy.ops.faceparse.portrait_from_photo(filepath=os.fspath(renamed)) == {"FINISHED"}
+    assert renamed.with_suffix(".svg").is_file()
+
+
+def test_no_face_no_portrait(real: str, tmp_path: Path) -> None:
+    image = bpy.data.images.new("sky", 400, 300)
+    image.filepath_raw, image.file_format = os.fspath(tmp_path / "sky.png"), "PNG"
+    image.save()
+    with pytest.raises(RuntimeError, match=r"sky\.png: .*no face"):
+        bpy.ops.faceparse.portrait_from_photo(filepath=os.fspath(tmp_path / "sky.png"))
+    assert not bpy.data.objects
+
+
+def test_without_the_command_the_error_says_what_to_do(photo: Path) -> None:
+    stored().command = "/no/such/place"
+    with pytest.raises(RuntimeError, match=r"no such file or folder\. Correct it in the add-on's preferences"):
+        bpy.ops.faceparse.portrait_from_photo(filepath=os.fspath(photo))
+
+
+def test_no_part_is_chosen(fake: Fake, photo: Path) -> None:
+    fake()
+    with pytest.raises(RuntimeError, match="No part is chosen"):
+        bpy.ops.faceparse.portrait_from_photo(filepath=os.fspath(photo), parts="custom", custom_parts=set())
+
+
+def test_pressed_in_the_window_it_never_blocks(real: str, photo: Path) -> None:
+    """The same steps as in Blender's window, driven by made-up events, with the real command."""
+    began = time.perf_counter()
+    pressed, window = press(photo)
+    longest = time.perf_counter() - began
+    assert window.handlers == [pressed]
+    assert operators.session is pressed.own
+    assert not bpy.ops.faceparse.portrait_from_photo.poll(), "two at a time"
+    said: set[str] = set()
+    while not said & {"FINISHED", "CANCELLED"}:
+        began = time.perf_counter()
+        said = pressed.modal(window, TIMER)
+        longest = max(longest, time.perf_counter() - began)
+        building = pressed.own.run.stage == Stage.BUILDING
+        assert said & {"FINISHED", "CANCELLED"} or said == ({"RUNNING_MODAL"} if building else {"PASS_THROUGH"})
+        time.sleep(0.02)
+    assert said == {"FINISHED"}, pressed.reports
+    assert longest < 0.1
+    assert pressed.reports[0][0] == "INFO"
+    assert "a portrait of" in pressed.reports[0][1]
+    assert nothing_runs()
+    assert bpy.ops.faceparse.portrait_from_photo.poll()
+
+
+def test_events_of_others_pass(fake: Fake, photo: Path) -> None:
+    fake("time.sleep(600)")
+    pressed, window = press(photo)
+    for event in (MOUSE, SimpleNamespace(type="ESC", value="RELEASE"), SimpleNamespace(type="Z", value="PRESS"), TIMER):
+        assert pressed.modal(window, event) == {"PASS_THROUGH"}
+    assert pressed.modal(window, ESCAPE) == {"CANCELLED"}
+    wait_until(lambda: gone(pressed.own.run.job.pid))
+
+
+@pytest.mark.parametrize("how", ["escape", "button", "cancel", "load", "disable"])
+@pytest.mark.parametrize("stage", [Stage.DRAWING, Stage.BUILDING])
+def test_every_way_out_leaves_nothing(
+    how: str, stage: Stage, fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "BUDGET", 0)
+    monkeypatch.setattr(PortraitRun.step, "__defaults__", (0,))  # a layer each
+    fake("time.sleep(600)" if stage == Stage.DRAWING else "write()")
+    stored().keep_svg = False
+    temporary = Path(bpy.app.tempdir)
+    there = set(temporary.iterdir())
+    before = everything()
+    pressed, window = press(photo)
+    go_on(pressed, window, stage)
+    session, run = pressed.own, pressed.own.run
+    assert run.stage == stage
+    assert len(set(temporary.iterdir()) - there) == 1
+    if how == "escape":
+        assert pressed.modal(window, ESCAPE) == {"CANCELLED"}
+    elif how == "button":
+        assert bpy.ops.faceparse.cancel() == {"FINISHED"}
+        assert pressed.modal(window, TIMER) == {"CANCELLED"}
+    elif how == "cancel":
+        pressed.cancel(window)
+    elif how == "load":
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    elif how == "disable":
+        import addon_utils
+
+        addon_utils.disable(ADDON)
+        addon_utils.enable(ADDON)
+    assert run.over
+    assert run.stage == Stage.CANCELLED
+    assert session._timer is None
+    assert not session._workspaces
+    assert nothing_runs()
+    wait_until(lambda: gone(run.job.pid))
+    assert set(temporary.iterdir()) == there
+    assert everything() == before
+    assert pressed.modal(window, TIMER) == {"CANCELLED"}, "Blender may still send an event"
+    assert bpy.ops.faceparse.portrait_from_photo.poll()
+
+
+def test_an_exception_in_a_step_ends_the_session(fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake("time.sleep(600)")
+    pressed, window = press(photo)
+
+    def fails(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PortraitRun, "step", fails)
+    with pytest.raises(KeyboardInterrupt):
+        pressed.modal(window, TIMER)
+    assert nothing_runs()
+    wait_until(lambda: gone(pressed.own.run.job.pid))
+
+
+def test_an_error_and_notes_are_reported(fake: Fake, photo: Path) -> None:
+    fake("say('error', message='no face found'); sys.exit(1)")
+    pressed, window = press(photo)
+    assert go_on(pressed, window) == {"CANCELLED"}
+    assert pressed.reports == [("ERROR", "astronaut.jpg: no face found")]
+    fake("say('note', message='2 heads found; the largest one is drawn')\nwrite()")
+    pressed, window = press(photo)
+    assert go_on(pressed, window) == {"FINISHED"}
+    assert ("WARNING", "astronaut.jpg: 2 heads found; the largest one is drawn") in pressed.reports
+
+
+def test_a_photo_that_is_dropped_wins_over_the_panels(fake: Fake, photo: Path) -> None:
+    fake()
+    dropped = photo.with_name("dropped.jpg")
+    dropped.touch()
+    pressed, window = press(photo, filepath=os.fspath(dropped))
+    go_on(pressed, window)
+    assert dropped.with_suffix(".svg").exists()
+    assert not photo.with_suffix(".svg").exists()
+
+
+def test_without_a_photo_it_asks_for_one(fake: Fake, photo: Path) -> None:
+    fake()
+    pressed, window = Pressed(operators.FACEPARSE_OT_portrait_from_photo), Window()
+    assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert window.dialogs == [pressed]
+    assert operators.session is None
+    pressed.filepath = os.fspath(photo)  # as the dialog does, which then calls execute: that must not wait
+    assert pressed.execute(window) == {"RUNNING_MODAL"}
+    assert window.handlers == [pressed]
+    assert go_on(pressed, window) == {"FINISHED"}
+
+
+def test_the_options_of_the_preferences_are_the_defaults(fake: Fake, photo: Path) -> None:
+    stored().height, stored().step, stored().parts = 3.0, 0.5, "contour"
+    fake("assert '--parts=contour' in sys.argv\nwrite()")
+    pressed, window = press(photo, step=0.25)
+    assert go_on(pressed, window) == {"FINISHED"}, pressed.reports
+    assert pressed.own.run.settings == dataclasses.replace(CurveSettings(), height=3.0, step=0.25)
+
+
+def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path) -> None:
+    said: list[str | None] = []
+    workspace = SimpleNamespace(name=bpy.context.workspace.name, status_text_set=said.append)
+    fake("say('step', step='parse')\ntime.sleep(600)")
+    pressed, window = press(photo)
+    window.workspace = workspace
+    wait_until(lambda: pressed.modal(window, TIMER) and pressed.own.run.doing == "Finding the parts")
+    pressed.modal(window, TIMER)
+    assert said[-1] == "astronaut.jpg: Finding the parts (36 %)   |   ESC: Cancel"
+    assert pressed.own._workspaces == {workspace.name}
+    pressed.modal(window, ESCAPE)
+    assert not pressed.own._workspaces
+
+
+# --- import, update, open, export ----------------------------------------------------------------------------------
+
+
+def test_import(face_svg: Path) -> None:
+    collection = import_face(face_svg, height=2.0)
+    assert curves.source_of(collection) == os.fspath(face_svg)
+    assert layer_ids() == [layer.id for layer in read_svg(face_svg).layers]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "a.svg"),
+        (b"<html/>", "a.svg"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>', "there are no shapes in it"),
+        (None, "a.svg"),
+    ],
+)
+def test_what_cannot_be_imported(content: bytes | None, says: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "a.svg").write_bytes(content)
+    before = everything()
+    with pytest.raises(RuntimeError, match=says):
+        bpy.ops.faceparse.import_svg(filepath=os.fspath(tmp_path / "a.svg"))
+    assert everything() == before
+
+
+def test_what_was_left_out_is_a_warning(face_svg: Path) -> None:
+    text = '<text id="t" x="9" y="9">Hi</text></svg>'
+    face_svg.write_text(face_svg.read_text("utf-8").replace("</svg>", text), "utf-8")
+    pressed = Pressed(operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
+    assert pressed.execute(bpy.context) == {"FINISHED"}
+    assert [word for word, _ in pressed.reports] == ["INFO", "WARNING"]
+    assert "text" in pressed.reports[1][1]
+
+
+def test_a_dropped_svg_is_imported_and_otherwise_one_is_asked_for(face_svg: Path) -> None:
+    stored().step = 0.5
+    window = Window()
+    pressed = Pressed(operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
+    assert pressed.invoke(window, MOUSE) == {"FINISHED"}
+    assert curves.portrait_of(bpy.context).faceparse_step == pytest.approx(0.5)
+    assert Pressed(operators.FACEPARSE_OT_import_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert len(window.dialogs) == 1
+
+
+def test_update_tells_what_it_did_and_missing_layers_can_be_removed(face_svg: Path) -> None:
+    collection = import_face(face_svg)
+    layers = read_svg(face_svg).layers
+    text = face_svg.read_text("utf-8")
+    start = text.index('<g id="hair"')
+    end = text.index("</g>", start) + len("</g>")
+    hair = text[start:end]
+    changed = text.replace(hair, hair.replace("hair", "wig").replace("Hair", "Wig"))
+    nose = changed[changed.index('<g id="nose"') :].split("</g>")[0]
+    face_svg.write_text(changed.replace(nose, nose.replace("fill:#", "fill:#123456;x:")), "utf-8")
+
+    assert not bpy.ops.faceparse.remove_missing.poll()
+    pressed = Pressed(operators.FACEPARSE_OT_update_from_svg)
+    assert pressed.invoke(bpy.context, MOUSE) == {"FINISHED"}
+    assert dict(pressed.reports) == {
+        "INFO": "face.svg: new: Wig; changed: Nose",
+        "WARNING": "face.svg: not in it any longer: Hair. The sidebar offers to remove them",
+    }
+    assert curves.missing(collection) == ["Hair"]
+    assert bpy.ops.faceparse.remove_missing() == {"FINISHED"}
+    assert set(layer_ids()) == {layer.id for layer in layers} - {"hair"} | {"wig"}
+    assert not bpy.ops.faceparse.remove_missing.poll()
+
+
+def test_update_from_a_file_that_moved(face_svg: Path) -> None:
+    collection = import_face(face_svg)
+    moved = face_svg.rename(face_svg.with_name("moved.svg"))
+    with pytest.raises(RuntimeError, match=r"face\.svg"):
+        bpy.ops.faceparse.update_from_svg()
+    window = Window()
+    assert Pressed(operators.FACEPARSE_OT_update_from_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert len(window.dialogs) == 1
+    assert bpy.ops.faceparse.update_from_svg(filepath=os.fspath(moved)) == {"FINISHED"}
+    assert curves.source_of(collection) == os.fspath(moved)
+
+
+def test_an_svg_that_became_empty_changes_nothing(face_svg: Path) -> None:
+    import_face(face_svg)
+    ids = layer_ids()
+    face_svg.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+    with pytest.raises(RuntimeError, match="nothing was changed"):
+        bpy.ops.faceparse.update_from_svg()
+    assert layer_ids() == ids
+
+
+def test_export_and_import_again(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    target = tmp_path / "out.svg"
+    target.write_text("older")
+    assert bpy.ops.faceparse.export_svg(filepath=os.fspath(target)) == {"FINISHED"}
+    assert [layer.id for layer in read_svg(target).layers] == layer_ids()
+    assert curves.source_of(collection) == os.fspath(target), "what is edited next is that file"
+    assert {path.name for path in tmp_path.iterdir()} == {"out.svg", "face.svg"}
+
+
+def test_export_to_nowhere(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    with pytest.raises(RuntimeError, match=r"No such file or directory\. Choose another place"):
+        bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path / "no" / "out.svg"))
+    assert curves.source_of(collection) == os.fspath(face_svg)
+
+
+@pytest.mark.parametrize("source", [True, False])
+def test_export_proposes_the_portraits_own_file(source: bool, face_svg: Path) -> None:
+    collection = import_face(face_svg)
+    if not source:
+        curves.set_source(collection, "")
+    window = Window()
+    pressed = Pressed(operators.FACEPARSE_OT_export_svg)
+    assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert window.dialogs == [pressed]
+    assert pressed.filepath == (os.fspath(face_svg) if source else bpy.path.clean_name(collection.name) + ".svg")
+
+
+def test_open_in_an_editor(face_svg: Path, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    said = tmp_path / "said"
+    editor.write_text(f'#!/bin/sh\nprintf %s "$1" > "{said}.tmp" && mv "{said}.tmp" "{said}"\n')
+    editor.chmod(0o755)
+    stored().editor = os.fspath(editor)
+    collection = import_face(face_svg)
+    assert bpy.ops.faceparse.open_svg() == {"FINISHED"}
+    wait_until(said.exists)
+    assert said.read_text() == os.fspath(face_svg)
+    stored().editor = os.fspath(tmp_path / "gone")
+    with pytest.raises(RuntimeError, match="could not be started"):
+        bpy.ops.faceparse.open_svg()
+    face_svg.unlink()
+    with pytest.raises(RuntimeError, match=r"no such file\. Export the SVG"):
+        bpy.ops.faceparse.open_svg()
+    curves.set_source(collection, "")
+    with pytest.raises(RuntimeError, match="This portrait has no SVG: export one first"):
+        bpy.ops.faceparse.open_svg()
+
+
+# --- the view --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (1.5, 0.0, 0.3)])
+@pytest.mark.parametrize("lens", [50.0, 85.0])
+def test_look_shows_the_whole_portrait_from_the_front(
+    turn: tuple[float, float, float], lens: float, face_svg: Path
+) -> None:
+    collection = import_face(face_svg, height=3.0)
+    parent = bpy.data.objects.new("turned", None)
+    bpy.context.scene.collection.objects.link(parent)
+    parent.rotation_euler, parent.location = turn, (5.0, -2.0, 1.0)
+    layers = curves.layers_of(collection)
+    for layer in layers:
+        layer.parent = parent
+    bpy.context.view_layer.update()
+    assert not bpy.ops.faceparse.look.poll(), "there is no 3D view here"
+    area = max((a for a in bpy.context.window.screen.areas if a.type == "VIEW_3D"), key=lambda area: area.width)
+    area.spaces.active.lens = lens
+    with bpy.context.temp_override(area=area):
+        assert bpy.ops.faceparse.look() == {"FINISHED"}
+    view = area.spaces.active.region_3d
+    assert view.view_perspective == "ORTHO"
+    normal = layers[0].matrix_world.to_3x3().col[2]
+    assert (view.view_rotation.to_matrix().col[2] - normal).length < 1e-4, "not from the front"
+    # As Blender's view shows it: a window on the plane through view_location, its longer side 72 mm / lens of distance.
+    window = next(region for region in area.regions if region.type == "WINDOW")
+    longer = view.view_distance * 72 / lens
+    right, up = longer / 2, longer / 2 * window.height / window.width
+    assert window.width > window.height
+    seen = [
+        view.view_rotation.inverted() @ (layer.matrix_world @ Vector(corner) - view.view_location)
+        for layer in layers
+        for corner in layer.bound_box
+    ]
+    filled = max(max(abs(corner.x) / right, abs(corner.y) / up) for corner in seen)
+    assert 0.85 < filled < 1
+
+
+def test_exact_colours(face_svg: Path) -> None:
+    import_face(face_svg)
+    assert not bpy.ops.faceparse.standard_view.poll(), "the import has done it"
+    bpy.context.scene.view_settings.view_transform = "Raw" if bpy.app.version < (4, 0) else "AgX"
+    bpy.context.scene.view_settings.look = "None"
+    if bpy.app.version < (4, 0):
+        bpy.context.scene.view_settings.view_transform = "Filmic"
+    assert bpy.ops.faceparse.standard_view() == {"FINISHED"}
+    assert bpy.context.scene.view_settings.view_transform == "Standard"
+
+
+# --- undo, and what is greyed out ----------------------------------------------------------------------------------
+
+
+def undone(action: Callable[[], object]) -> tuple[set, set, set]:
+    """What there is before an action, after it, and after one undo."""
+    bpy.ops.ed.undo_push(message="before")
+    before = everything()
+    action()
+    after = everything()
+    bpy.ops.ed.undo()
+    return before, after, everything()
+
+
+def test_each_is_one_undo_step(face_svg: Path, tmp_path: Path, fake: Fake, photo: Path) -> None:
+    fake()
+    before, after, again = undone(lambda: bpy.ops.faceparse.import_svg(True, filepath=os.fspath(face_svg)))
+    assert before < after
+    assert again == before
+    path = os.fspath(photo)
+    before, after, again = undone(lambda: bpy.ops.faceparse.portrait_from_photo(True, filepath=path))
+    assert before < after
+    assert again == before
+
+    bpy.ops.faceparse.import_svg(True, filepath=os.fspath(face_svg))
+    text = face_svg.read_text("utf-8")
+    face_svg.write_text(text.replace('id="hair"', 'id="wig"').replace('id="hair-1"', 'id="wig-1"'), "utf-8")
+    before, after, again = undone(lambda: bpy.ops.faceparse.update_from_svg(True))
+    assert before < after
+    assert again == before
+    bpy.ops.faceparse.update_from_svg(True)
+    before, after, again = undone(lambda: bpy.ops.faceparse.remove_missing(True))
+    assert after < before
+    assert again == before
+
+    source = curves.source_of(curves.portrait_of(bpy.context))
+    undone(lambda: bpy.ops.faceparse.export_svg(True, filepath=os.fspath(tmp_path / "b.svg")))
+    assert curves.source_of(curves.portrait_of(bpy.context)) == source
+    bpy.context.scene.view_settings.look, bpy.context.scene.view_settings.view_transform = "None", "Raw"
+    bpy.context.scene.view_settings.view_transform = "AgX" if bpy.app.version >= (4, 0) else "Filmic"
+    undone(lambda: bpy.ops.faceparse.standard_view(True))
+    assert bpy.context.scene.view_settings.view_transform in ("AgX", "Filmic")
+
+
+def test_what_is_greyed_out_says_why(face_svg: Path) -> None:
+    portrait = "Select a layer of a portrait"
+    for name in ("update_from_svg", "remove_missing", "open_svg", "export_svg"):
+        with pytest.raises(RuntimeError, match=portrait):
+            getattr(bpy.ops.faceparse, name)()
+    with pytest.raises(RuntimeError, match="works in a 3D view"):
+        bpy.ops.faceparse.look()
+    with pytest.raises(RuntimeError, match="No photo is being drawn"):
+        bpy.ops.faceparse.cancel()
+    collection = import_face(face_svg)
+    with pytest.raises(RuntimeError, match="Every layer is in the SVG"):
+        bpy.ops.faceparse.remove_missing()
+    with pytest.raises(RuntimeError, match="exact colours already"):
+        bpy.ops.faceparse.standard_view()
+    curves.set_source(collection, "")
+    with pytest.raises(RuntimeError, match="has no SVG: export one first"):
+        bpy.ops.faceparse.open_svg()
+    bpy.ops.object.mode_set(mode="EDIT")
+    for name in ("portrait_from_photo", "import_svg", "update_from_svg", "remove_missing", "export_svg"):
+        with pytest.raises(RuntimeError, match="Go to Object Mode first"):
+            getattr(bpy.ops.faceparse, name)()
+
+
+# --- the Test button -------------------------------------------------------------------------------------------------
+
+
+def test_the_test_button_tells_the_version(real: str) -> None:
+    assert bpy.ops.faceparse.test_command() == {"FINISHED"}
+    assert preferences._test.icon == "CHECKMARK"
+    assert preferences._test.text.startswith("faceparse-svg 0.")
+
+
+def test_the_test_button_asks_without_waiting(fake: Fake) -> None:
+    fake("time.sleep(0.3)\nprint('faceparse-svg 7.8.9')")
+    pressed = Pressed(preferences.FACEPARSE_OT_test_command)
+    assert pressed.invoke(bpy.context, MOUSE) == {"FINISHED"}
+    assert bpy.app.timers.is_registered(preferences._tick)
+    assert preferences._test.text == "Asking the program"
+    assert not bpy.ops.faceparse.test_command.poll()
+    wait_until(lambda: preferences._tick() is None)
+    assert preferences._test.text.startswith("faceparse-svg 7.8.9: ")
+    assert bpy.ops.faceparse.test_command.poll()
+    fake("print('something else')")  # another command is named: what the last one said is no longer true
+    assert preferences._test.text == ""
+    bpy.app.timers.unregister(preferences._tick)
+
+
+def test_the_test_button_tells_what_is_wrong(fake: Fake) -> None:
+    fake("sys.exit('no numpy')")
+    with pytest.raises(RuntimeError, match="does not answer as faceparse-svg does: no numpy"):
+        bpy.ops.faceparse.test_command()
+    assert preferences._test.icon == "ERROR"
+    stored().command = "/no/such/place"
+    assert Pressed(preferences.FACEPARSE_OT_test_command).invoke(bpy.context, MOUSE) == {"CANCELLED"}
+    assert "no such file" in preferences._test.text
