@@ -4,8 +4,9 @@
 One collection a file, with one collection a face in it where there are several; one 2D curve object a layer (more only
 where shapes of other colours lie on each other within a layer: see `sheets`), each a step above the one below.
 
-What the file said when it was last read stands on every object as `faceparse_imported`. It is the common ancestor of an
-update: where the file says something new, the file wins; where it says the same as before, what was done in Blender stays.
+What the file said when it was last read stands on every object as `faceparse_imported`, the common ancestor of an
+update: where the file says something new, the file wins; where it says the same as before, what was done in Blender
+stays.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 A 2D curve of Blender fills its splines by even-odd, material slot by material slot, all in one plane. So the shapes of
 a layer share a sheet as long as none lies on one of another colour; what does goes to the next sheet, a little higher.
 Shapes of one colour that overlap get a slot each (of the same material), or Blender would fill the overlap by even-odd.
-What is stroked goes to a sheet of its own on top. The layers that faceparse-svg writes need one sheet each, with one slot.
+What is stroked goes to a sheet of its own on top. Layers that faceparse-svg writes need one sheet with one slot.
 """
 
 from __future__ import annotations

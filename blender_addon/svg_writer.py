@@ -54,8 +54,8 @@ def _lines(drawing: Drawing) -> Iterator[str]:
     yield ' <sodipodi:namedview id="namedview" inkscape:document-units="px" />'
     if drawing.photo:
         yield ' <g id="photo" inkscape:groupmode="layer" inkscape:label="Photo" sodipodi:insensitive="true">'
-        link = _attribute(drawing.photo)
-        yield f'  <image id="photo-1" x="0" y="0" width="{_plain(width)}" height="{_plain(height)}" xlink:href={link} />'
+        size = f'width="{_plain(width)}" height="{_plain(height)}"'
+        yield f'  <image id="photo-1" x="0" y="0" {size} xlink:href={_attribute(drawing.photo)} />'
         yield " </g>"
     taken = {"namedview", "photo", "photo-1"}
     decimals = decimals_for(drawing.size)
