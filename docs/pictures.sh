@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the README's pictures again: docs/preview.png and docs/inkscape.png.
-# Needs faceparse-svg, inkscape, Xvfb, openbox, xdotool and ImageMagick's import and convert.
+# Makes the README's pictures again: docs/preview.png, docs/inkscape.png, and Blender's from the test of its window.
+# Needs faceparse-svg, pytest, inkscape, blender, Xvfb, openbox, xdotool and ImageMagick's import and convert.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -24,3 +24,5 @@ xdotool key 4 # fit the drawing into the window
 sleep 3
 import -window root "$work/inkscape.png"
 convert "$work/inkscape.png" -strip +dither -colors 255 docs/inkscape.png
+
+FACEPARSE_PICTURES="$PWD/docs" python -m pytest -m window tests/test_window.py

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -30,10 +29,10 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.window
 
+PICTURES = os.environ.get("FACEPARSE_PICTURES")  # a folder
 SCREEN = (900, 1400)  # height, width, px
 MARK = (255, 0, 255)  # of buttons, see window_in_blender.py
 TAB_STRIP = 12  # px from the sidebar's right edge to the middle of its tabs
-WIDER = 90  # px, the sidebar: a path should be read in it
 LONGEST_GAP = 1.0  # s; a shared machine that draws by software takes a part of it for one redraw of Blender's own
 
 # A command that begins, and then takes its time. It says who it is, so that the test can see it go.
@@ -112,14 +111,6 @@ class Window:
         self.move(x, y)
         self.tool("xdotool", "click", 1)
 
-    def drag(self, x: float, y: float, right: float) -> None:
-        """With the button held, so many px to the right."""
-        self.move(x, y)
-        self.tool("xdotool", "mousedown", 1)
-        for part in range(1, 11):
-            self.tool("xdotool", "mousemove", "--window", self.id, round(x + right * part / 10), round(y))
-        self.tool("xdotool", "mouseup", 1)
-
     def press(self, key: str) -> None:
         self.tool("xdotool", "key", key)
 
@@ -167,14 +158,14 @@ def display() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def command() -> str:
-    return os.environ.get("FACEPARSE_COMMAND") or os.fspath(Path(sys.executable).with_name("faceparse-svg"))
+    path = os.environ.get("FACEPARSE_COMMAND") or shutil.which("faceparse-svg")
+    assert path, "faceparse-svg is not installed"
+    return path
 
 
 @pytest.fixture(scope="module")
-def photo() -> Iterator[Path]:
-    """In a folder with a short name, which the picture shows."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", folder))
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", tmp_path_factory.mktemp("photo")))
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +185,10 @@ def window(tmp_path_factory: pytest.TempPathFactory, display: str, command: str,
         "BLENDER_USER_RESOURCES": os.fspath(folder / "profile"),
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
+    if PICTURES:  # a short name for the environment
+        (folder / "home").mkdir()
+        (folder / "home" / "faceparse").symlink_to(Path(command).resolve().parent.parent)
+        environment["HOME"] = os.fspath(folder / "home")
     height, width = SCREEN
     words = ["blender", "--factory-startup", "--python-exit-code", "1"]
     words += ["--window-geometry", "0", "0", str(width), str(height)]
@@ -212,9 +207,6 @@ def window(tmp_path_factory: pytest.TempPathFactory, display: str, command: str,
 @pytest.fixture(scope="module")
 def button(window: Window) -> tuple[float, float]:
     """The tab FaceParse in front, clicked; where the middle of the button `Portrait from photo` is."""
-    left, top, right, bottom = window.below(window.state()["sidebar"])
-    window.drag(left, (top + bottom) / 2, -WIDER)
-    window.alive()
     left, top, right, bottom = window.below(window.state()["sidebar"])
     for y in range(top + 20, bottom, 25):
         before = window.state()["drawn"]
@@ -269,11 +261,14 @@ def test_the_button_makes_the_portrait(
     for name, color in expected.items():
         pixels = (np.abs(seen - color) <= 4).all(axis=2).sum()
         assert pixels > (2000 if name in ("head", "hair") else 8), f"{name} is not on the screen in its colour"
-    keep(picture, "blender.png")
+    if PICTURES:
+        window.order("show_short_name")
+        keep(window.picture(), "blender.png")
 
 
 def test_escape_ends_the_command(window: Window, button: tuple[float, float]) -> None:
     before = window.state()["layers"]
+    window.order("choose_photo")
     window.order("use_slow_command")
     window.click(*button)
     pid_file = window.folder / "pid"
@@ -296,9 +291,8 @@ def exists(pid: int) -> bool:
     return True
 
 
-@pytest.mark.skipif("FACEPARSE_PICTURES" not in os.environ, reason="only for the README")
+@pytest.mark.skipif(not PICTURES, reason="only for the README")
 def test_picture_of_the_preferences(window: Window) -> None:
-    window.order("use_real_command")
     window.order("show_preferences")
     (other,) = set(window.windows()) - {window.id}
     window.tool("xdotool", "windowsize", other, 900, 560)
@@ -307,8 +301,8 @@ def test_picture_of_the_preferences(window: Window) -> None:
 
 
 def keep(picture: np.ndarray, name: str) -> None:
-    """Write a picture for the README, where it is asked for."""
-    if folder := os.environ.get("FACEPARSE_PICTURES"):
-        path = Path(folder) / name
-        cv2.imwrite(os.fspath(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        subprocess.run(["convert", path, "-strip", "+dither", "-colors", "255", f"PNG8:{path}"], check=True)
+    """Write a picture for the README."""
+    assert PICTURES
+    path = Path(PICTURES) / name
+    cv2.imwrite(os.fspath(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    subprocess.run(["convert", path, "-strip", "+dither", "-colors", "255", f"PNG8:{path}"], check=True)
