@@ -141,7 +141,7 @@ class FACEPARSE_OT_portrait_from_photo(CommandOptions, CurveOptions, Operator):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        options.draw_command(layout, self)
+        options.draw_command(layout, self, in_file_dialog=True)
         layout.separator()
         options.draw_curves(layout, self)
 
@@ -482,21 +482,32 @@ class FACEPARSE_OT_standard_view(Operator):
     bl_idname = "faceparse.standard_view"
     bl_label = "Show exact colours"
     bl_description = (
-        "Set the scene's view transform to Standard, so that colours look as they do in the SVG. Other view "
-        "transforms, such as Filmic and AgX, grade them"
+        "Set the scene's view transform to Standard, as others (Filmic, AgX) grade colours; and, where this 3D view "
+        "is solid, its light to Flat, as others shade them"
     )
     bl_options = {"UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if materials.is_exact(context.scene):
-            cls.poll_message_set("The scene shows exact colours already")
+        if materials.is_exact(context.scene) and not _shades(context):
+            cls.poll_message_set("Colours look as they do in the SVG already")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         materials.show_exact(context.scene)
+        if _shades(context):
+            shading = context.space_data.shading
+            shading.light, shading.color_type = "FLAT", "MATERIAL"
         return {"FINISHED"}
+
+
+def _shades(context: bpy.types.Context) -> bool:
+    """Whether this is a solid 3D view that shows other colours than the materials'."""
+    space = context.space_data
+    if space is None or space.type != "VIEW_3D" or space.shading.type != "SOLID":
+        return False
+    return (space.shading.light, space.shading.color_type) != ("FLAT", "MATERIAL")
 
 
 def noted(notes: tuple[str, ...]) -> str:

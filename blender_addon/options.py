@@ -183,7 +183,7 @@ def request(owner: object) -> Request:
     return Request(parts=parts, joins=owner.joins, background=owner.background, model=model)
 
 
-def draw_command(layout: bpy.types.UILayout, owner: object) -> None:
+def draw_command(layout: bpy.types.UILayout, owner: object, *, in_file_dialog: bool = False) -> None:
     column = layout.column()
     column.prop(owner, "parts")
     if owner.parts == "custom":
@@ -191,7 +191,8 @@ def draw_command(layout: bpy.types.UILayout, owner: object) -> None:
     column.prop(owner, "joins")
     column.prop(owner, "background")
     column.prop(owner, "keep_svg")
-    column.prop(owner, "model")
+    if not in_file_dialog:  # which cannot open another
+        column.prop(owner, "model")
 
 
 def draw_curves(layout: bpy.types.UILayout, owner: object) -> None:

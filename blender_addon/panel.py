@@ -10,7 +10,6 @@ from bpy.props import FloatProperty
 from bpy.types import Menu, Operator, Panel
 
 from . import curves, materials, operators, options, preferences
-from .command import PROGRAM
 from .files import one_line
 
 
@@ -32,13 +31,13 @@ class FACEPARSE_PT_main(Panel):
             row.operator(operators.FACEPARSE_OT_portrait_from_photo.bl_idname, icon="USER")
         if preferences.command_problem(context):
             box = layout.box()
-            box.label(text=f"{PROGRAM} was not found", icon="ERROR")
+            box.label(text="Command not found", icon="ERROR")
             draw_preferences_button(box, context, "Say where it is")
         layout.operator(operators.FACEPARSE_OT_import_svg.bl_idname, icon="IMPORT")
         if not materials.is_exact(context.scene) and curves.portraits(context.scene):
             box = layout.box()
-            box.label(text="This scene's view grades colours", icon="INFO")
-            box.operator(operators.FACEPARSE_OT_standard_view.bl_idname)
+            box.label(text="Colours are graded", icon="INFO")
+            box.operator(operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
 
 
 def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, session: operators.Session) -> None:
@@ -84,7 +83,7 @@ class FACEPARSE_PT_portrait(Panel):
         missing = curves.missing(collection)
         if missing:
             box = layout.box()
-            box.label(text="Not in the SVG any longer:", icon="INFO")
+            box.label(text="Not in the SVG:", icon="INFO")
             for name in missing[:5]:
                 box.label(text=name, icon="BLANK1")
             if len(missing) > 5:
@@ -94,7 +93,9 @@ class FACEPARSE_PT_portrait(Panel):
         column.operator(operators.FACEPARSE_OT_open_svg.bl_idname, icon="GREASEPENCIL")
         column.operator(operators.FACEPARSE_OT_update_from_svg.bl_idname, icon="FILE_REFRESH")
         column.operator(operators.FACEPARSE_OT_export_svg.bl_idname, icon="EXPORT")
-        layout.operator(operators.FACEPARSE_OT_look.bl_idname, icon="HIDE_OFF")
+        column = layout.column(align=True)
+        column.operator(operators.FACEPARSE_OT_look.bl_idname, icon="HIDE_OFF")
+        column.operator(operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
 
 
 class FACEPARSE_PT_options(Panel):

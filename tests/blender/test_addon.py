@@ -321,7 +321,7 @@ def test_panels_stand_where_they_should() -> None:
 def test_the_sidebar_without_the_command() -> None:
     stored().command = "/no/such/place"
     drawn = draw_all()
-    assert "faceparse-svg was not found" in drawn.texts
+    assert "Command not found" in drawn.texts
     assert "preferences.addon_show" in drawn.operators
     assert "faceparse.import_svg" in drawn.operators
 
@@ -332,10 +332,9 @@ def test_the_sidebar_with_a_portrait(found: None, face_svg: Path) -> None:
     drawn = draw_all()
     assert {"name", "faceparse_step"} <= set(drawn.properties)
     assert drawn.texts == ["face.svg"]
-    for name in ("update_from_svg", "open_svg", "export_svg", "look"):
+    for name in ("update_from_svg", "open_svg", "export_svg", "look", "standard_view"):
         assert f"faceparse.{name}" in drawn.operators
     assert "faceparse.remove_missing" not in drawn.operators
-    assert "faceparse.standard_view" not in drawn.operators
     curves.set_source(collection, "")
     assert draw_all().texts == ["No SVG"]
 
@@ -348,7 +347,7 @@ def test_the_sidebar_with_a_portrait(found: None, face_svg: Path) -> None:
     view = bpy.context.scene.view_settings
     view.view_transform = "AgX" if bpy.app.version >= (4, 0) else "Filmic"
     assert not materials.is_exact(bpy.context.scene)
-    assert "faceparse.standard_view" in draw_all().operators
+    assert "Colours are graded" in draw_all().texts
 
 
 def test_the_sidebar_while_a_photo_is_drawn(found: None, photo: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from conftest import ADDON, DATA
 from mathutils import Vector
 
-from blender_addon import curves, operators, options, preferences
+from blender_addon import curves, materials, operators, options, preferences
 from blender_addon import run as run_module
 from blender_addon.command import Command, CommandError, Request
 from blender_addon.curves import CurveSettings
@@ -758,12 +758,22 @@ def test_look_shows_the_whole_portrait_from_the_front(
 def test_exact_colours(face_svg: Path) -> None:
     import_face(face_svg)
     assert not bpy.ops.faceparse.standard_view.poll(), "the import has done it"
-    bpy.context.scene.view_settings.view_transform = "Raw" if bpy.app.version < (4, 0) else "AgX"
-    bpy.context.scene.view_settings.look = "None"
-    if bpy.app.version < (4, 0):
-        bpy.context.scene.view_settings.view_transform = "Filmic"
+    grade()
     assert bpy.ops.faceparse.standard_view() == {"FINISHED"}
-    assert bpy.context.scene.view_settings.view_transform == "Standard"
+    assert materials.is_exact(bpy.context.scene)
+    area = next(area for area in bpy.context.window.screen.areas if area.type == "VIEW_3D")
+    shading = area.spaces.active.shading
+    shading.type, shading.light = "SOLID", "STUDIO"
+    with bpy.context.temp_override(area=area):
+        assert bpy.ops.faceparse.standard_view() == {"FINISHED"}
+        assert (shading.light, shading.color_type) == ("FLAT", "MATERIAL")
+        assert not bpy.ops.faceparse.standard_view.poll()
+
+
+def grade() -> None:
+    """Blender's own view transform."""
+    bpy.context.scene.view_settings.view_transform = "AgX" if bpy.app.version >= (4, 0) else "Filmic"
+    assert not materials.is_exact(bpy.context.scene)
 
 
 # --- undo, and what is greyed out ----------------------------------------------------------------------------------
@@ -803,10 +813,9 @@ def test_each_is_one_undo_step(face_svg: Path, tmp_path: Path, fake: Fake, photo
     source = curves.source_of(curves.portrait_of(bpy.context))
     undone(lambda: bpy.ops.faceparse.export_svg(True, filepath=os.fspath(tmp_path / "b.svg")))
     assert curves.source_of(curves.portrait_of(bpy.context)) == source
-    bpy.context.scene.view_settings.look, bpy.context.scene.view_settings.view_transform = "None", "Raw"
-    bpy.context.scene.view_settings.view_transform = "AgX" if bpy.app.version >= (4, 0) else "Filmic"
+    grade()
     undone(lambda: bpy.ops.faceparse.standard_view(True))
-    assert bpy.context.scene.view_settings.view_transform in ("AgX", "Filmic")
+    assert not materials.is_exact(bpy.context.scene)
 
 
 def test_what_is_greyed_out_says_why(face_svg: Path) -> None:
@@ -821,7 +830,7 @@ def test_what_is_greyed_out_says_why(face_svg: Path) -> None:
     collection = import_face(face_svg)
     with pytest.raises(RuntimeError, match="Every layer is in the SVG"):
         bpy.ops.faceparse.remove_missing()
-    with pytest.raises(RuntimeError, match="exact colours already"):
+    with pytest.raises(RuntimeError, match="Colours look as they do in the SVG already"):
         bpy.ops.faceparse.standard_view()
     curves.set_source(collection, "")
     with pytest.raises(RuntimeError, match="has no SVG: export one first"):
