@@ -211,8 +211,7 @@ class FACEPARSE_OT_portrait_from_photo(CommandOptions, CurveOptions, Operator):
         if run.stage == Stage.CANCELLED:
             self.report({"INFO"}, f"{run.name}: cancelled")
             return {"CANCELLED"}
-        layers = counted(len(curves.layers_of(run.collection)), "layer")
-        self.report({"INFO"}, f"{run.name}: a portrait of {layers}")
+        self.report({"INFO"}, f"{run.name}: a portrait of {counted(run.layers, 'layer')}")
         for note in run.notes:
             self.report({"WARNING"}, f"{run.name}: {note}")
         return {"FINISHED"}
@@ -274,10 +273,10 @@ class FACEPARSE_OT_import_svg(CurveOptions, Operator, ImportHelper):
             self.report({"ERROR"}, f"{name}: there are no shapes in it{noted(drawing.notes)}")
             return {"CANCELLED"}
         try:
-            collection = curves.import_drawing(context, drawing, options.curve_settings(self), path)
+            curves.import_drawing(context, drawing, options.curve_settings(self), path)
         except Exception as error:  # it has taken back what it made
             return bug(self, name, error)
-        self.report({"INFO"}, f"{name}: {counted(len(curves.layers_of(collection)), 'layer')}")
+        self.report({"INFO"}, f"{name}: {counted(len(drawing.layers), 'layer')}")
         for note in drawing.notes:
             self.report({"WARNING"}, f"{name}: {one_line(note)}")
         return {"FINISHED"}

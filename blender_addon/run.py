@@ -91,6 +91,11 @@ class PortraitRun:
         return one_line(os.path.basename(self.photo))
 
     @property
+    def layers(self) -> int:
+        """How many the portrait has; once its SVG is read."""
+        return len(self._drawing.layers)
+
+    @property
     def over(self) -> bool:
         return self.stage in _OUT
 
@@ -102,7 +107,7 @@ class PortraitRun:
         if self.stage == Stage.READING:
             return 0.9
         if self.stage == Stage.BUILDING:
-            return 0.92 + 0.08 * self._built / (len(self._drawing.layers) + 1)
+            return 0.92 + 0.08 * self._built / (self.layers + 1)
         return 1.0
 
     @property

@@ -225,7 +225,7 @@ def test_a_photo_becomes_an_svg(real: Command, photo: Path) -> None:
     assert job.error is None
     assert check_svg(target.read_bytes()) == []
     assert list(seen.values()) == sorted(seen.values()), "progress went back"
-    assert {"Starting", "Finding the parts", "Tracing the borders"} <= set(seen)
+    assert {"Starting", "Loading the networks", "Finding the parts"} <= set(seen)
     assert job.fraction == 1
     assert not job.alive
 

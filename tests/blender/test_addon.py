@@ -362,11 +362,11 @@ def test_the_sidebar_while_a_photo_is_drawn(found: None, photo: Path) -> None:
         assert "faceparse.portrait_from_photo" not in drawn.operators
         assert "astronaut.jpg" in drawn.texts
         if hasattr(Layout, "progress"):
-            assert drawn.progress == [(pytest.approx(0.36), "Finding the parts (36 %)")]
+            assert drawn.progress == [(pytest.approx(0.45), "Finding the parts (45 %)")]
         else:
             assert "Finding the parts" in drawn.texts
             assert "faceparse_progress" in drawn.properties
-        assert bpy.context.window_manager.faceparse_progress == pytest.approx(36)
+        assert bpy.context.window_manager.faceparse_progress == pytest.approx(45)
     finally:
         operators.session.end(wait=5)
     assert bpy.context.window_manager.faceparse_progress == 0

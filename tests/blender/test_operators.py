@@ -569,7 +569,7 @@ def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path) -> None
     window.workspace = workspace
     wait_until(lambda: pressed.modal(window, TIMER) and pressed.own.run.doing == "Finding the parts")
     pressed.modal(window, TIMER)
-    assert said[-1] == "astronaut.jpg: Finding the parts (36 %)   |   ESC: Cancel"
+    assert said[-1] == "astronaut.jpg: Finding the parts (45 %)   |   ESC: Cancel"
     assert pressed.own._workspaces == {workspace.name}
     pressed.modal(window, ESCAPE)
     assert not pressed.own._workspaces
