@@ -2,7 +2,8 @@
 """A drawing -> one Grease Pencil object with a layer for every layer. Version 3 of it: Blender 4.3 and later.
 
 Its fills know no holes: a ring with holes becomes one that runs in to each hole and out again along the same line.
-What is filled has no outline and what is stroked no fill; each colour has a material of its own.
+Its strokes are polygons with as many points as the curves would have: it shows Bezier strokes, which it can hold, by
+their knots alone (seen in 4.5 and 5.0).
 """
 
 from __future__ import annotations
@@ -16,15 +17,10 @@ import bpy
 from .drawing import Color, Drawing, Layer, Ring
 from .fill_rule import contains
 from .materials import to_linear
-from .sheets import ALIGNED, FREE, VECTOR, Frame, Spline, spline_of
+from .sheets import Frame, is_straight, steps
 
 if TYPE_CHECKING:
     from .curves import CurveSettings
-
-RESOLUTION = 8  # chords a segment
-# As Blender stores them (DNA_curves_types.h, since 4.3).
-_BEZIER = 2
-_HANDLES = {FREE: 0, VECTOR: 2, ALIGNED: 3}
 
 OBJECT = "faceparse_grease_pencil"  #: custom property that marks the object
 
@@ -79,9 +75,23 @@ def _with_way_into(outline: Ring, hole: Ring) -> Ring:
 
 
 class _Stroke(NamedTuple):
-    spline: Spline
+    points: list[complex]  #: Blender units
+    cyclic: bool
     slot: int
     radius: float
+
+
+def _stroke(ring: Ring, frame: Frame, slot: int, radius: float = 0.0) -> _Stroke:
+    chords = steps([ring])
+    points: list[complex] = []
+    for p, q, r, s in ring.segments():
+        cuts = range(1 if is_straight(p, q, r, s) else chords)
+        for t in (cut / chords for cut in cuts):
+            u = 1 - t
+            points.append(u * u * u * p + 3 * u * u * t * q + 3 * u * t * t * r + t * t * t * s)
+    if not ring.closed:
+        points.append(ring.points[-1])
+    return _Stroke([frame.there(point) for point in points], ring.closed, slot, radius)
 
 
 def _add(data: bpy.types.GreasePencil, layer: Layer, frame: Frame, z: float) -> None:
@@ -95,10 +105,10 @@ def _add(data: bpy.types.GreasePencil, layer: Layer, frame: Frame, z: float) -> 
         if shape.fill is not None:
             slot = _slot(data, slots, layer, shape.fill, True)
             closed = [_closed(ring) for ring in shape.rings]
-            strokes += [_Stroke(spline_of(ring, frame, True), slot, 0.0) for ring in keyhole(closed)]
+            strokes += [_stroke(ring, frame, slot) for ring in keyhole(closed)]
         if shape.stroke is not None:
             slot, radius = _slot(data, slots, layer, shape.stroke, False), shape.stroke_width / 2 * frame.unit
-            strokes += [_Stroke(spline_of(ring, frame, ring.closed), slot, radius) for ring in shape.rings]
+            strokes += [_stroke(ring, frame, slot, radius) for ring in shape.rings]
     _write(made.frames.new(bpy.context.scene.frame_current).drawing, strokes)
 
 
@@ -128,28 +138,17 @@ def _write(drawing: bpy.types.GreasePencilDrawing, strokes: Sequence[_Stroke]) -
     """Everything at once, as attributes: the strokes' own accessors take a call a point."""
     if not strokes:
         return
-    drawing.add_strokes([len(stroke.spline) for stroke in strokes])
-    points: dict[str, array[float]] = {name: array("f") for name in ("position", "handle_left", "handle_right")}
-    radii, kinds = array("f"), {"handle_type_left": array("b"), "handle_type_right": array("b")}
-    for spline, _, radius in strokes:
-        points["position"] += spline.co
-        points["handle_left"] += spline.left
-        points["handle_right"] += spline.right
-        radii.extend([radius] * len(spline))
-        kinds["handle_type_left"].extend(_HANDLES[name] for name in spline.left_types)
-        kinds["handle_type_right"].extend(_HANDLES[name] for name in spline.right_types)
-    for name, values in points.items():
-        _attribute(drawing, name, "FLOAT_VECTOR", "POINT").foreach_set("vector", values)
+    drawing.add_strokes([len(stroke.points) for stroke in strokes])
+    positions, radii = array("f"), array("f")
+    for stroke in strokes:
+        for point in stroke.points:
+            positions.extend((point.real, point.imag, 0.0))
+        radii.extend([stroke.radius] * len(stroke.points))
+    _attribute(drawing, "position", "FLOAT_VECTOR", "POINT").foreach_set("vector", positions)
     _attribute(drawing, "radius", "FLOAT", "POINT").foreach_set("value", radii)
-    for name, codes in kinds.items():
-        _attribute(drawing, name, "INT8", "POINT").foreach_set("value", array("i", codes))
-    count = len(strokes)
-    _attribute(drawing, "curve_type", "INT8", "CURVE").foreach_set("value", array("i", [_BEZIER] * count))
-    _attribute(drawing, "cyclic", "BOOLEAN", "CURVE").foreach_set("value", [stroke.spline.cyclic for stroke in strokes])
+    _attribute(drawing, "cyclic", "BOOLEAN", "CURVE").foreach_set("value", [stroke.cyclic for stroke in strokes])
     slots = array("i", [stroke.slot for stroke in strokes])
     _attribute(drawing, "material_index", "INT", "CURVE").foreach_set("value", slots)
-    resolutions = array("i", [RESOLUTION] * count)
-    _attribute(drawing, "resolution", "INT", "CURVE").foreach_set("value", resolutions)
     drawing.tag_positions_changed()
 
 

@@ -133,7 +133,7 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
     knots, after = points[::3], points[1::3]
     before = [points[-1], *points[2:-1:3]]
     straight = [
-        _is_straight(knots[i], after[i], before[(i + 1) % len(knots)], knots[(i + 1) % len(knots)])
+        is_straight(knots[i], after[i], before[(i + 1) % len(knots)], knots[(i + 1) % len(knots)])
         for i in range(len(knots))
     ]
     if not cyclic:
@@ -172,7 +172,8 @@ def steps(rings: Iterable[Ring]) -> int:
     return min(max(needed, STEPS[0]), STEPS[1])
 
 
-def _is_straight(p: complex, q: complex, r: complex, s: complex) -> bool:
+def is_straight(p: complex, q: complex, r: complex, s: complex) -> bool:
+    """Whether a segment is a line as rings hold it: its control points at the thirds."""
     third = (s - p) / 3
     slack = 1e-6 * (1 + abs(s - p))
     return abs(q - p - third) < slack and abs(s - r - third) < slack
