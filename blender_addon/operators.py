@@ -99,6 +99,15 @@ def poll_portrait(cls: type[Operator], context: bpy.types.Context) -> bool:
     return True
 
 
+def poll_layers(cls: type[Operator], context: bpy.types.Context) -> bool:
+    if not poll_portrait(cls, context):
+        return False
+    if not curves.layers_of(curves.portrait_of(context)):
+        cls.poll_message_set("This portrait has no curves, it is Grease Pencil or was emptied: import its SVG again")
+        return False
+    return True
+
+
 def source_path(collection: bpy.types.Collection) -> str:
     """The portrait's SVG as an absolute path; empty where it has none."""
     source = curves.source_of(collection)
@@ -301,7 +310,7 @@ class FACEPARSE_OT_update_from_svg(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return poll_object_mode(cls, context) and poll_portrait(cls, context)
+        return poll_object_mode(cls, context) and poll_layers(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not self.filepath and not os.path.isfile(source_path(curves.portrait_of(context))):
@@ -346,7 +355,7 @@ class FACEPARSE_OT_remove_missing(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not (poll_object_mode(cls, context) and poll_portrait(cls, context)):
+        if not (poll_object_mode(cls, context) and poll_layers(cls, context)):
             return False
         if not curves.missing(curves.portrait_of(context)):
             cls.poll_message_set("Every layer is in the SVG, as far as the last update knows")
@@ -406,7 +415,7 @@ class FACEPARSE_OT_export_svg(Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return poll_object_mode(cls, context) and poll_portrait(cls, context)
+        return poll_object_mode(cls, context) and poll_layers(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not self.filepath:
@@ -446,7 +455,9 @@ class FACEPARSE_OT_look(Operator):
         return poll_portrait(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        layers = curves.layers_of(curves.portrait_of(context))
+        collection = curves.portrait_of(context)
+        solid = [target for target in collection.all_objects if target.type != "EMPTY"]  # also Grease Pencil
+        layers = curves.layers_of(collection) or solid
         shown = [layer for layer in layers if layer.visible_get()] or layers
         if not shown:
             self.report({"ERROR"}, "This portrait has no layers")

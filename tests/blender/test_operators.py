@@ -716,6 +716,18 @@ def test_open_in_an_editor(face_svg: Path, tmp_path: Path) -> None:
         bpy.ops.faceparse.open_svg()
 
 
+@pytest.mark.skipif(not curves.grease_pencil_available(), reason="this Blender has no Grease Pencil of version 3")
+def test_a_portrait_of_grease_pencil_can_be_looked_at_and_opened(face_svg: Path) -> None:
+    import_face(face_svg, as_grease_pencil=True)
+    for name in ("update_from_svg", "export_svg", "remove_missing"):
+        with pytest.raises(RuntimeError, match="This portrait has no curves"):
+            getattr(bpy.ops.faceparse, name)()
+    assert bpy.ops.faceparse.open_svg.poll()
+    area = next(area for area in bpy.context.window.screen.areas if area.type == "VIEW_3D")
+    with bpy.context.temp_override(area=area):
+        assert bpy.ops.faceparse.look() == {"FINISHED"}
+
+
 # --- the view --------------------------------------------------------------------------------------------------------
 
 
