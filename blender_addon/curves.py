@@ -17,7 +17,7 @@ import os
 import re
 from array import array
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from urllib.parse import unquote
 
@@ -159,9 +159,17 @@ def build(
 def discard(collection: bpy.types.Collection) -> None:
     """Remove a portrait, with all that nothing else uses."""
     targets = list(collection.all_objects)
+    surfaces = {slot.material for target in targets for slot in target.material_slots if slot.material is not None}
+    _remove(targets)
+    bpy.data.batch_remove([*collection.children_recursive, collection])
+    bpy.data.batch_remove([surface for surface in surfaces if surface.users == 0])
+
+
+def _remove(targets: Iterable[bpy.types.Object]) -> None:
+    """Objects, and the curves that only they used."""
+    targets = list(targets)
     data = {target.data for target in targets if target.data is not None}
-    data |= {slot.material for target in targets for slot in target.material_slots if slot.material is not None}
-    bpy.data.batch_remove([*targets, *collection.children_recursive, collection])
+    bpy.data.batch_remove(targets)
     bpy.data.batch_remove([block for block in data if block.users == 0])
 
 
@@ -221,7 +229,7 @@ def _add(home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site:
     _draw(curve, sheet, site)
     made = bpy.data.objects.new(name, curve)
     home.objects.link(made)
-    made.location.z = z * settings.step
+    made.matrix_world = Matrix.Translation((0, 0, z * settings.step))  # of use before Blender's next update, too
     made[ID], made[PART], made[LABEL], made[SOURCE] = layer.id, layer.part, layer.label, site.source
     _set_visible(made, layer.visible)
     made.hide_select = layer.locked
@@ -254,17 +262,26 @@ def _draw(curve: bpy.types.Curve, sheet: Sheet, site: _Site) -> None:
             spline.material_index, spline.use_cyclic_u = slot, drawn.cyclic
             points = spline.bezier_points
             points.add(len(drawn) - 1)
+            _set_types(points, "handle_left_type", drawn.left_types)
+            _set_types(points, "handle_right_type", drawn.right_types)
             points.foreach_set("co", drawn.co)
             points.foreach_set("handle_left", drawn.left)
             points.foreach_set("handle_right", drawn.right)
-            points.foreach_set("handle_left_type", array("i", [_HANDLES[name] for name in drawn.left_types]))
-            points.foreach_set("handle_right_type", array("i", [_HANDLES[name] for name in drawn.right_types]))
             if not filled and shape.stroke_width != widest:
                 points.foreach_set("radius", array("f", [shape.stroke_width / widest] * len(drawn)))
 
 
 _TYPES = bpy.types.BezierSplinePoint.bl_rna.properties["handle_left_type"].enum_items
 _HANDLES = {name: _TYPES[name].value for name in (FREE, VECTOR, ALIGNED)}
+
+
+def _set_types(points: bpy.types.SplineBezierPoints, name: str, types: Sequence[str]) -> None:
+    points.foreach_set(name, [_HANDLES[kind] for kind in types])
+    for point, kind in zip(points, types, strict=True):
+        if kind != FREE:
+            if getattr(point, name) == kind:
+                return
+            setattr(point, name, kind)  # Blender 3.4 takes no enums in foreach_set, and says nothing
 
 
 def _set_visible(target: bpy.types.Object, visible: bool) -> None:
@@ -375,9 +392,7 @@ def update_portrait(context: bpy.types.Context, collection: bpy.types.Collection
 def remove_missing(collection: bpy.types.Collection) -> int:
     """Remove the objects that the last update did not find in the file; how many."""
     gone = [target for target in layers_of(collection) if target.get(MISSING)]
-    data = {target.data for target in gone if target.data is not None}
-    bpy.data.batch_remove(gone)
-    bpy.data.batch_remove([block for block in data if block.users == 0])
+    _remove(gone)
     return len(gone)
 
 

@@ -1,0 +1,737 @@
+"""Drawings become curves, edited files go into them, and curves become drawings again."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import pytest
+from blender_addon import curves, materials, svg_reader, svg_writer
+from blender_addon.curves import CurveSettings
+from blender_addon.drawing import Affine, Color, Drawing, Layer, Ring, Shape
+from blender_addon.path_data import ellipse, parse_path, rectangle
+from blender_addon.sheets import Frame
+from mathutils import Euler, Matrix, Vector
+
+RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
+
+
+def square(x: float, y: float, side: float) -> tuple[Ring, ...]:
+    return rectangle(complex(x, y), side, side, 0, 0)
+
+
+def drawing(*layers: Layer, size: tuple[float, float] = (100.0, 100.0)) -> Drawing:
+    return Drawing("Test", size, layers)
+
+
+def layer(name: str, *shapes: Shape, **facts: object) -> Layer:
+    return Layer(name, facts.pop("label", name.capitalize()), shapes, **facts)  # type: ignore[arg-type]
+
+
+def shape(name: str, rings: Sequence[Ring], fill: Color | None = RED, **facts: object) -> Shape:
+    return Shape(name, tuple(rings), fill, **facts)  # type: ignore[arg-type]
+
+
+def bring(what: Drawing, source: str = "", **settings: object) -> bpy.types.Collection:
+    return curves.import_drawing(bpy.context, what, CurveSettings(**settings), source)  # type: ignore[arg-type]
+
+
+def object_of(collection: bpy.types.Collection, name: str) -> bpy.types.Object:
+    (found,) = [target for target in curves.layers_of(collection) if target["faceparse_id"] == name]
+    return found
+
+
+def mesh_areas(target: bpy.types.Object) -> dict[int, float]:
+    """What Blender fills, in square units, by material slot."""
+    evaluated = target.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = evaluated.to_mesh()
+    areas: dict[int, float] = {}
+    for polygon in mesh.polygons:
+        areas[polygon.material_index] = areas.get(polygon.material_index, 0.0) + polygon.area
+    evaluated.to_mesh_clear()
+    return areas
+
+
+def painted(rings: Sequence[Ring]) -> float:
+    """What even-odd paints of rings that do not cross, exactly: each ring counts as the inverse of those around it."""
+    total = 0.0
+    for ring in rings:
+        around = sum(_holds(other, ring.points[0]) for other in rings if other is not ring)
+        total += abs(ring.area()) * (-1) ** around
+    return total
+
+
+def _holds(ring: Ring, point: complex) -> bool:
+    """By the angle that the ring turns around the point, in small chords."""
+    turned = 0.0
+    for p, q, r, s in ring.segments():
+        before = p
+        for k in range(1, 21):
+            t = k / 20
+            u = 1 - t
+            after = u**3 * p + 3 * u * u * t * q + 3 * u * t * t * r + t**3 * s
+            cross = (before - point).real * (after - point).imag - (before - point).imag * (after - point).real
+            dot = (before - point).real * (after - point).real + (before - point).imag * (after - point).imag
+            turned += math.atan2(cross, dot)
+            before = after
+    return abs(turned) > math.pi
+
+
+def all_points(what: Drawing) -> list[complex]:
+    return [point for one in what.layers for each in one.shapes for ring in each.rings for point in ring.points]
+
+
+# What an import makes
+
+
+def test_one_collection_one_curve_a_layer_in_order(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what, os.fspath(face_svg))
+    assert collection.name == what.title
+    assert collection.name in bpy.context.scene.collection.children
+    targets = curves.layers_of(collection)
+    assert len(collection.all_objects) == len(targets) == len(what.layers) > 10
+    assert [target.name for target in targets] == [one.label for one in what.layers]
+    heights = [target.matrix_world.translation.z for target in targets]
+    assert heights == pytest.approx([0.01 * order for order in range(len(targets))])
+    for target, one in zip(targets, what.layers, strict=True):
+        assert target.type == "CURVE"
+        assert target.data.dimensions == "2D"
+        assert all(spline.type == "BEZIER" and spline.use_cyclic_u for spline in target.data.splines)
+        assert len(target.data.splines) == sum(len(each.rings) for each in one.shapes)
+        assert len(target.material_slots) == 1, "one material a part"
+        assert (target["faceparse_id"], target["faceparse_part"]) == (one.id, one.part)
+        assert target["faceparse_source"] == os.fspath(face_svg)
+    assert bpy.context.view_layer.objects.active == targets[-1]
+    assert all(target.select_get() for target in targets)
+
+
+def test_true_handles_where_the_file_has_them(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    height, width = what.size
+    for target, one in zip(curves.layers_of(collection), what.layers, strict=True):
+        rings = [ring for each in one.shapes for ring in each.rings]
+        for spline, ring in zip(target.data.splines, rings, strict=True):
+            expected = [((z.real - width / 2) / height, (height / 2 - z.imag) / height) for z in ring.points]
+            knots = spline.bezier_points
+            assert len(knots) * 3 == len(expected)
+            for i, knot in enumerate(knots):
+                assert tuple(knot.co.xy) == pytest.approx(expected[3 * i], abs=1e-6)
+                assert tuple(knot.handle_right.xy) == pytest.approx(expected[3 * i + 1], abs=1e-6)
+                assert tuple(knot.handle_left.xy) == pytest.approx(expected[3 * i - 1], abs=1e-6)
+
+
+def test_handle_types_do_not_bend_the_curve_when_it_is_edited(face_svg: Path) -> None:
+    """Aligned and vector handles are recomputed when a knot is touched: they must be where that puts them."""
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    kinds = set()
+    for target in curves.layers_of(collection):
+        for spline in target.data.splines:
+            knots = spline.bezier_points
+            before = [tuple(knot.handle_left) + tuple(knot.handle_right) for knot in knots]
+            for knot in knots:
+                kinds.add(knot.handle_left_type)
+                knot.co = knot.co.copy()  # a setter that makes Blender compute the handles anew
+            for old, knot in zip(before, knots, strict=True):
+                new = tuple(knot.handle_left) + tuple(knot.handle_right)
+                assert new == pytest.approx(old, abs=0.05 / what.size[0]), "more than 1/20 px"
+    assert "ALIGNED" in kinds
+
+
+def test_filled_areas_are_the_files(face_svg: Path, faces_svg: Path) -> None:
+    for path in (face_svg, faces_svg):
+        what = svg_reader.read_svg(path)
+        collection = bring(what)
+        unit = 1 / what.size[0]
+        for target, one in zip(curves.layers_of(collection), what.layers, strict=True):
+            expected = sum(painted(each.rings) for each in one.shapes)
+            assert sum(mesh_areas(target).values()) / unit**2 == pytest.approx(expected, rel=0.01), one.id
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_holes_and_islands_in_either_direction(turned: bool) -> None:
+    rings = [*square(10, 10, 80), *square(20, 20, 60), *ellipse(50 + 50j, 20, 20)]
+    if turned:
+        rings[1] = Ring((rings[1].points[0], *reversed(rings[1].points[1:])), True)
+    collection = bring(drawing(layer("hair", shape("hair-1", rings))), height=100.0)
+    (area,) = mesh_areas(object_of(collection, "hair")).values()
+    assert area == pytest.approx(6400 - 3600 + math.pi * 400, rel=2e-3)
+
+
+def test_shapes_of_one_colour_that_overlap_are_both_filled() -> None:
+    what = drawing(layer("hair", shape("hair-1", square(0, 0, 60)), shape("hair-2", square(30, 30, 60))))
+    collection = bring(what, height=100.0)
+    target = object_of(collection, "hair")
+    assert sum(mesh_areas(target).values()) == pytest.approx(7200)
+    first, second = (slot.material for slot in target.material_slots)
+    assert first["faceparse_fill"] == second["faceparse_fill"]
+
+
+def test_shapes_apart_share_a_slot() -> None:
+    what = drawing(layer("hair", shape("hair-1", square(0, 0, 30)), shape("hair-2", square(50, 50, 30))))
+    assert len(object_of(bring(what), "hair").material_slots) == 1
+
+
+def test_a_colour_on_another_in_one_layer_lies_higher_and_below_the_next_layer() -> None:
+    what = drawing(
+        layer("hair", shape("hair-1", square(0, 0, 60)), shape("shine", square(30, 30, 20), BLUE)),
+        layer("hat", shape("hat-1", square(0, 0, 60), BLUE)),
+    )
+    collection = bring(what)
+    low, high, hat = curves.layers_of(collection)
+    assert low["faceparse_id"] == high["faceparse_id"] == "hair"
+    assert low.location.z < high.location.z < hat.location.z
+    assert [layer.id for layer in curves.read_portrait(bpy.context, collection).layers] == ["hair", "hat"]
+
+
+def test_strokes_become_bevelled_curves_of_their_width() -> None:
+    line = parse_path("M10 10 C40 10 60 40 90 90")
+    ring = square(20, 20, 50)
+    what = drawing(layer("line", shape("a", line, None, stroke=BLUE, stroke_width=4.0)),
+                   layer("both", shape("b", ring, RED, stroke=BLUE, stroke_width=2.0)))  # fmt: skip
+    collection = bring(what, height=100.0)
+    first, fill, outline = curves.layers_of(collection)
+    assert first.data.bevel_depth == pytest.approx(2.0)
+    assert not first.data.splines[0].use_cyclic_u
+    assert fill.data.fill_mode == "BOTH"
+    assert outline.data.bevel_depth == pytest.approx(1.0)
+    assert curves.read_portrait(bpy.context, collection).layers[1].shapes[0].stroke_width == pytest.approx(2.0)
+    again = curves.read_portrait(bpy.context, collection)
+    assert [(each.id, each.fill is None) for one in again.layers for each in one.shapes] == [("a", True), ("b", False)]
+
+
+def test_hidden_and_locked_stay_so() -> None:
+    what = drawing(
+        layer("hair", shape("hair-1", square(0, 0, 50)), visible=False),
+        layer("hat", shape("hat-1", square(0, 0, 5)), locked=True),
+    )
+    collection = bring(what)
+    hair, hat = curves.layers_of(collection)
+    assert not hair.visible_get()
+    assert hair.hide_render
+    assert hat.visible_get()
+    assert hat.hide_select
+    assert [(one.visible, one.locked) for one in curves.read_portrait(bpy.context, collection).layers] == [
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_faces_have_collections_of_their_own(faces_svg: Path) -> None:
+    what = svg_reader.read_svg(faces_svg)
+    collection = bring(what)
+    assert len(collection.children) == 2
+    for number, inner in enumerate(sorted(collection.children, key=lambda each: each.name), 1):
+        ids = {target["faceparse_id"] for target in inner.objects}
+        assert ids == {one.id for one in what.layers if one.face == number}
+
+
+@pytest.mark.parametrize(
+    ("settings", "height"), [({}, 1.0), ({"height": 3.0}, 3.0), ({"true_size": True}, 480 * 0.0254 / 96)]
+)
+def test_size(face_svg: Path, settings: dict[str, object], height: float) -> None:
+    what = svg_reader.read_svg(face_svg)
+    frame = drawing(layer("frame", shape("f", rectangle(0j, what.size[1], what.size[0], 0, 0))), size=what.size)
+    target = object_of(bring(frame, **settings), "frame")
+    bpy.context.view_layer.update()
+    assert target.dimensions.y == pytest.approx(height, rel=1e-5)
+    assert target.dimensions.x == pytest.approx(height * what.size[1] / what.size[0], rel=1e-5)
+
+
+def test_the_step_is_live_and_keeps_what_was_moved(face_svg: Path) -> None:
+    collection = bring(svg_reader.read_svg(face_svg))
+    targets = curves.layers_of(collection)
+    targets[3].location.z += 5.0
+    collection.faceparse_step = 0.1
+    assert targets[2].location.z == pytest.approx(0.2)
+    assert targets[3].location.z == pytest.approx(5.3)
+    collection.faceparse_step = 0.0
+    assert targets[2].location.z == pytest.approx(0.0, abs=1e-6)
+
+
+def test_extrude_and_bevel() -> None:
+    target = object_of(bring(drawing(layer("hair", shape("h", square(0, 0, 50)))), extrude=0.2, bevel=0.05), "hair")
+    bpy.context.view_layer.update()
+    assert target.dimensions.z == pytest.approx(0.5, rel=1e-3)
+
+
+def test_the_outline_is_smooth_and_light(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    for target in curves.layers_of(collection):
+        assert 3 <= target.data.resolution_u <= 16
+        assert all(spline.resolution_u == target.data.resolution_u for spline in target.data.splines)
+    straight = object_of(bring(drawing(layer("a", shape("a", square(0, 0, 50))))), "a")
+    evaluated = straight.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    assert len(evaluated.to_mesh().vertices) == 4, "straight segments need no points between"
+
+
+def test_names_too_long_for_blender_and_names_in_use(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    long = replace(what.layers[0], label="Haar " * 40)
+    one, two = (bring(replace(what, layers=(long, *what.layers[1:]))) for _ in range(2))
+    assert curves.layers_of(two)[0]["faceparse_label"] == long.label
+    assert one.name != two.name
+    labels = [each.label for each in curves.read_portrait(bpy.context, two).layers]
+    assert labels == [long.label, *(each.label for each in what.layers[1:])], "a suffix of Blender's is no new name"
+
+
+def test_a_drawing_without_layers() -> None:
+    collection = bring(drawing())
+    assert not collection.all_objects
+    assert curves.read_portrait(bpy.context, collection).layers == ()
+
+
+def test_what_is_given_up_half_way_is_gone(face_svg: Path) -> None:
+    counts = len(bpy.data.objects), len(bpy.data.curves), len(bpy.data.materials), len(bpy.data.collections)
+    building = curves.build(bpy.context, svg_reader.read_svg(face_svg), CurveSettings(), "")
+    next(building)
+    next(building)
+    assert len(bpy.data.objects) > counts[0]
+    building.close()
+    assert (len(bpy.data.objects), len(bpy.data.curves), len(bpy.data.materials), len(bpy.data.collections)) == counts
+
+
+# Colours
+
+
+def test_colours_are_the_files_in_every_place(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    for target, one in zip(curves.layers_of(collection), what.layers, strict=True):
+        found = target.material_slots[0].material
+        assert one.shapes[0].fill is not None
+        assert materials.color_of(found).hex == one.shapes[0].fill.hex
+        expected = [materials.to_linear(value) for value in one.shapes[0].fill[:3]]
+        assert found.diffuse_color[:3] == pytest.approx(expected, abs=1e-6)
+        (node,) = [node for node in found.node_tree.nodes if node.bl_idname == "ShaderNodeEmission"]
+        assert node.inputs[0].default_value[:3] == pytest.approx(expected, abs=1e-6)
+    assert bpy.context.scene.view_settings.view_transform == "Standard"
+
+
+def test_the_scene_keeps_its_view_where_exact_colours_are_not_asked_for(face_svg: Path) -> None:
+    before = bpy.context.scene.view_settings.view_transform
+    assert before != "Standard"
+    bring(svg_reader.read_svg(face_svg), exact_colors=False)
+    assert bpy.context.scene.view_settings.view_transform == before
+
+
+def test_materials_are_shared_on_choice(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    first, second = (bring(what, share_materials=True) for _ in range(2))
+    own = bring(what)
+    for one, two, three in zip(*map(curves.layers_of, (first, second, own)), strict=True):
+        assert one.material_slots[0].material == two.material_slots[0].material
+        assert one.material_slots[0].material != three.material_slots[0].material
+
+
+@pytest.mark.parametrize("lit", [False, True])
+def test_opacity(lit: bool) -> None:
+    collection = bring(drawing(layer("veil", shape("v", square(0, 0, 50), RED._replace(alpha=0.5)))), lit=lit)
+    found = object_of(collection, "veil").material_slots[0].material
+    assert found.diffuse_color[3] == pytest.approx(0.5)
+    again = curves.read_portrait(bpy.context, collection).layers[0].shapes[0].fill
+    assert again is not None
+    assert again.alpha == pytest.approx(0.5)
+
+
+def test_conversion_to_linear_and_back() -> None:
+    for value in range(256):
+        assert materials.from_linear(materials.to_linear(value / 255)) * 255 == pytest.approx(value, abs=1e-6)
+
+
+# Renders
+
+
+def camera_from_above() -> None:
+    scene = bpy.context.scene
+    camera = bpy.data.cameras.new("Camera")
+    camera.type, camera.ortho_scale = "ORTHO", 1.0
+    target = bpy.data.objects.new("Camera", camera)
+    target.location.z = 5
+    scene.collection.objects.link(target)
+    scene.camera = target
+
+
+def rendered(folder: Path, engine: str, height: int, width: int) -> array[float]:
+    """The picture as Blender shows it, RGBA 0 to 1, bottom row first, white where nothing is."""
+    scene = bpy.context.scene
+    scene.render.engine = engine
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
+    scene.render.film_transparent = False
+    world = bpy.data.worlds.new("White")
+    world.color = (1, 1, 1)
+    if world.node_tree is None:
+        world.use_nodes = True
+    world.node_tree.nodes["Background"].inputs[0].default_value = (1, 1, 1, 1)
+    scene.world = world
+    if engine == "CYCLES":
+        scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.device = 16, False, "CPU"
+    else:
+        scene.display.shading.light, scene.display.shading.color_type = "FLAT", "MATERIAL"
+        scene.display.shading.background_type, scene.display.shading.background_color = "VIEWPORT", (1, 1, 1)
+        scene.display.shading.show_object_outline = False
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.filepath = os.fspath(folder / "render.png")
+    bpy.ops.render.render(write_still=True)
+    return pixels_of(folder / "render.png")
+
+
+def pixels_of(path: Path) -> array[float]:
+    image = bpy.data.images.load(os.fspath(path))
+    values = array("f", bytes(4 * image.size[0] * image.size[1] * image.channels))
+    image.pixels.foreach_get(values)
+    return values
+
+
+@pytest.mark.parametrize("engine", ["CYCLES", "BLENDER_WORKBENCH"])
+def test_the_render_is_the_svgs(face_svg: Path, tmp_path: Path, engine: str) -> None:
+    """Flat colours through the scene's colour management, outlines and order in z, against an SVG renderer.
+
+    Tolerance: 1.5 grey levels in the mean, and 1.5 % of pixels off by more than 16: edges are filtered differently.
+    """
+    resvg_py = pytest.importorskip("resvg_py")
+    what = svg_reader.read_svg(face_svg)
+    height, width = map(round, what.size)
+    bring(what)
+    camera_from_above()
+    data = resvg_py.svg_to_bytes(svg_string=face_svg.read_text("utf-8"), background="white", dpi=96)
+    (tmp_path / "svg.png").write_bytes(bytes(data))
+    ours, theirs = rendered(tmp_path, engine, height, width), pixels_of(tmp_path / "svg.png")
+    assert len(ours) == len(theirs) == height * width * 4
+    off = [abs(a - b) * 255 for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if i % 4 != 3]
+    assert sum(off) / len(off) < 1.5
+    assert sum(value > 16 for value in off) / len(off) < 0.015
+
+
+# Grease Pencil
+
+
+def test_grease_pencil_where_there_is_version_3(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what, as_grease_pencil=True)
+    if not curves.grease_pencil_available():
+        assert all(target.type == "CURVE" for target in collection.all_objects), "older Blenders get curves"
+        return
+    (target,) = collection.all_objects
+    assert [one.name for one in target.data.layers] == [one.label for one in what.layers]
+    assert curves.is_grease_pencil(collection)
+    for one, made in zip(what.layers, target.data.layers, strict=True):
+        drawn = made.frames[0].drawing
+        corners = [[complex(*point.position[:2]) for point in stroke.points] for stroke in drawn.strokes]
+        area = sum(abs(polygon_area(points)) for points in corners) * what.size[0] ** 2
+        assert area == pytest.approx(sum(painted(each.rings) for each in one.shapes), rel=0.01), one.id
+    collection.faceparse_step = 0.5
+    assert target.data.layers[2].translation.z == pytest.approx(1.0)
+
+
+def test_grease_pencil_runs_around_holes() -> None:
+    if not curves.grease_pencil_available():
+        pytest.skip("this Blender has no Grease Pencil 3")
+    rings = [*square(10, 10, 80), *square(20, 20, 10), *ellipse(60 + 60j, 20, 20), *ellipse(60 + 60j, 10, 10)]
+    (target,) = bring(drawing(layer("a", shape("a", rings))), as_grease_pencil=True, height=100.0).all_objects
+    strokes = target.data.layers[0].frames[0].drawing.strokes
+    areas = sorted(abs(polygon_area([complex(*point.position[:2]) for point in stroke.points])) for stroke in strokes)
+    assert areas == pytest.approx([math.pi * 100, 6400 - 100 - math.pi * 400], rel=0.01)
+
+
+def polygon_area(points: Sequence[complex]) -> float:
+    return sum((p.conjugate() * q).imag for p, q in zip(points, [*points[1:], points[0]], strict=True)) / 2
+
+
+# The photo behind
+
+
+def test_the_photo_lies_behind(face_svg: Path, photo: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = curves.import_drawing(bpy.context, what, CurveSettings(photo_behind=True), "", os.fspath(photo))
+    (empty,) = [target for target in collection.all_objects if target.type == "EMPTY"]
+    assert empty.data.filepath == os.fspath(photo)
+    assert empty.location.z < 0
+    assert empty.empty_display_size == pytest.approx(1.0), "the longer side"
+    assert len(curves.layers_of(collection)) == len(what.layers)
+    assert len(curves.read_portrait(bpy.context, collection).layers) == len(what.layers)
+
+
+@pytest.mark.parametrize(
+    ("value", "turned"), [(1, (0, False)), (3, (180, False)), (6, (90, False)), (7, (90, True)), (9, (0, False))]
+)
+def test_the_photo_is_turned_as_its_camera_says(
+    tmp_path: Path, photo: Path, value: int, turned: tuple[int, bool]
+) -> None:
+    from blender_addon.exif import orientation
+
+    tiff = (
+        b"MM\0*\0\0\0\x08" + b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01" + value.to_bytes(2, "big") + b"\0\0" + b"\0\0\0\0"
+    )
+    block = b"Exif\0\0" + tiff
+    jpeg = photo.read_bytes()
+    turned_photo = tmp_path / "turned.jpg"
+    turned_photo.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + jpeg[2:])
+    assert orientation(os.fspath(turned_photo)) == turned
+    assert orientation(os.fspath(tmp_path / "none.jpg")) == (0, False)
+
+
+# Updates
+
+
+def test_an_update_from_the_same_file_changes_nothing(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what, os.fspath(face_svg))
+    target = object_of(collection, "hair")
+    target.data.splines[0].bezier_points[0].co.x += 0.1
+    done = curves.update_portrait(bpy.context, collection, what)
+    assert (done.added, done.changed, done.missing) == ([], [], [])
+    first = what.layers[-1].shapes[0].rings[0].points[0]
+    moved = target.data.splines[0].bezier_points[0].co.x
+    assert moved != pytest.approx(float(first.real - what.size[1] / 2) / what.size[0], abs=1e-3), (
+        "an edit in Blender stays"
+    )
+
+
+def test_an_update_brings_what_is_new_and_keeps_what_was_done_here(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what, os.fspath(face_svg))
+    hair, nose, head = (object_of(collection, name) for name in ("hair", "nose", "head"))
+    parent = bpy.data.objects.new("Parent", None)
+    bpy.context.scene.collection.objects.link(parent)
+    hair.parent = parent
+    hair.modifiers.new("Solid", "SOLIDIFY")
+    hair.location.x, hair.data.extrude = 2.0, 0.3
+    mine = bpy.data.materials.new("Mine")
+    nose.material_slots[0].material = mine
+    nose.name = "My nose"
+    layers = []
+    for one in what.layers:
+        if one.id == "hair":
+            shifted = [ring.mapped(Affine(t=3 + 4j)) for each in one.shapes for ring in each.rings]
+            one = replace(one, shapes=(replace(one.shapes[0], rings=tuple(shifted), fill=BLUE),), label="Wig")
+        elif one.id == "nose":
+            one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),), label="Snout")
+        elif one.id == "head":
+            one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),), locked=True, visible=False)
+        elif one.id == "mouth":
+            continue
+        layers.append(one)
+    layers.insert(1, layer("tattoo", shape("t", square(100, 100, 40), BLUE)))
+    done = curves.update_portrait(bpy.context, collection, replace(what, layers=tuple(layers)))
+    assert done.added == ["Tattoo"]
+    assert set(done.changed) == {"Wig", "Snout", "Head"}
+    assert done.missing == ["Mouth"]
+    assert hair.parent == parent
+    assert [modifier.name for modifier in hair.modifiers] == ["Solid"]
+    assert (hair.location.x, hair.data.extrude) == (2.0, pytest.approx(0.3))
+    assert hair.name == "Wig"
+    assert materials.color_of(hair.material_slots[0].material).hex == BLUE.hex
+    start = layers[[one.id for one in layers].index("hair")].shapes[0].rings[0].points[0]
+    assert hair.data.splines[0].bezier_points[0].co.y == pytest.approx(0.5 - start.imag / what.size[0], abs=1e-5)
+    assert nose.material_slots[0].material == mine
+    assert nose.name == "My nose"
+    assert materials.color_of(head.material_slots[0].material).hex == BLUE.hex
+    assert head.hide_select
+    assert not head.visible_get()
+    ids = [target["faceparse_id"] for target in curves.layers_of(collection) if "faceparse_missing" not in target]
+    assert ids == [one.id for one in layers]
+    assert object_of(collection, "tattoo").location.z == pytest.approx(0.01)
+    assert hair.location.z == pytest.approx(0.01 * (len(layers) - 1)), "one came below, one went"
+    assert curves.missing(collection) == ["Mouth"]
+    assert curves.remove_missing(collection) == 1
+    assert "Mouth" not in bpy.data.objects
+
+
+def test_a_missing_layer_that_comes_back_is_the_old_one(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    without = replace(what, layers=tuple(one for one in what.layers if one.id != "mouth"))
+    target = object_of(collection, "mouth")
+    curves.update_portrait(bpy.context, collection, without)
+    assert curves.missing(collection) == [target.name]
+    done = curves.update_portrait(bpy.context, collection, what)
+    assert (done.added, done.missing, curves.missing(collection)) == ([], [], [])
+    assert object_of(collection, "mouth") == target
+
+
+def test_a_layer_deleted_in_blender_stays_away(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    bpy.data.objects.remove(object_of(collection, "nose"))
+    done = curves.update_portrait(bpy.context, collection, what)
+    assert done.deleted == ["Nose"]
+    assert done.added == []
+    assert all(target["faceparse_id"] != "nose" for target in curves.layers_of(collection))
+
+
+def test_a_plain_svg_forgets_no_locks_and_names(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    what = replace(what, layers=(replace(what.layers[0], locked=True, label="Ohr"), *what.layers[1:]))
+    collection = bring(what)
+    plain = replace(
+        what, layers=(replace(what.layers[0], locked=False, label="Ear left"), *what.layers[1:]), layered=False
+    )
+    curves.update_portrait(bpy.context, collection, plain)
+    target = curves.layers_of(collection)[0]
+    assert target.hide_select
+    assert target.name == "Ohr"
+
+
+# And back
+
+
+def test_the_round_trip_closes(face_svg: Path, faces_svg: Path) -> None:
+    for path in (face_svg, faces_svg):
+        what = svg_reader.read_svg(path)
+        again = curves.read_portrait(bpy.context, bring(what, os.fspath(path)))
+        assert again.notes == ()
+        assert (again.title, again.size, dict(again.metadata)) == (what.title, what.size, dict(what.metadata))
+        assert [(one.id, one.label, one.visible, one.locked) for one in again.layers] == [
+            (one.id, one.label, one.visible, one.locked) for one in what.layers
+        ]
+        grid = 10.0 ** -svg_writer.decimals_for(what.size)
+        for a, b in zip(all_points(svg_reader.parse_svg(svg_writer.write_svg(again))), all_points(what), strict=True):
+            assert abs(a - b) < grid / 2
+        written = svg_writer.write_svg(again)
+        assert written == svg_writer.write_svg(curves.read_portrait(bpy.context, bring(svg_reader.parse_svg(written))))
+
+
+def test_the_round_trip_keeps_the_contract(face_svg: Path, faces_svg: Path) -> None:
+    check = pytest.importorskip("svg_export.check")
+    for path in (face_svg, faces_svg):
+        assert check.check_svg(path.read_bytes()) == []
+        collection = bring(svg_reader.read_svg(path))
+        assert check.check_svg(svg_writer.write_svg(curves.read_portrait(bpy.context, collection))) == []
+
+
+def test_what_was_edited_in_blender_is_what_is_written(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    height, width = what.size
+    hair, nose, head = (object_of(collection, name) for name in ("hair", "nose", "head"))
+    hair.name = "Wig"
+    hair.location.x += 0.25
+    nose.location.z = 1.0
+    nose.rotation_euler = Euler((0, 0, math.pi / 2))
+    materials.paint(head.material_slots[0].material, BLUE)
+    head.data.splines[0].bezier_points[0].co.x += 0.125
+    made = bpy.data.curves.new("Star", "CURVE")
+    made.dimensions = "2D"
+    spline = made.splines.new("POLY")
+    spline.points.add(2)
+    spline.use_cyclic_u = True
+    for point, (x, y) in zip(spline.points, [(0, 0), (0.5, 0), (0, 0.5)], strict=True):
+        point.co = (x, y, 0, 1)
+    star = bpy.data.objects.new("My Star.001", made)
+    star.location.z = 2.0
+    collection.objects.link(star)
+    mesh = bpy.data.objects.new("Mesh", bpy.data.meshes.new("Mesh"))
+    collection.objects.link(mesh)
+    again = curves.read_portrait(bpy.context, collection)
+    assert any("Mesh" in note for note in again.notes)
+    assert [one.id for one in again.layers][-2:] == ["nose", "my-star-001"]
+    layers = {one.id: one for one in again.layers}
+    old = {one.id: one for one in what.layers}
+    assert layers["hair"].label == "Wig"
+    for a, b in zip(layers["hair"].shapes[0].rings[0].points, old["hair"].shapes[0].rings[0].points, strict=True):
+        assert a == pytest.approx(b + 0.25 * height, abs=1e-3)
+    middle = complex(width, height) / 2
+    for a, b in zip(layers["nose"].shapes[0].rings[0].points, old["nose"].shapes[0].rings[0].points, strict=True):
+        assert a == pytest.approx(middle + (b - middle) * -1j, abs=1e-3), "anticlockwise, with y down"
+    assert layers["head"].shapes[0].fill is not None
+    assert layers["head"].shapes[0].fill.hex == BLUE.hex
+    moved = layers["head"].shapes[0].rings[0].points[0] - old["head"].shapes[0].rings[0].points[0]
+    assert moved == pytest.approx(0.125 * height, abs=1e-3)
+    assert layers["my-star-001"].shapes[0].rings[0].area() == pytest.approx(-0.125 * height**2, rel=1e-5)
+    assert svg_reader.parse_svg(svg_writer.write_svg(again)).layers
+
+
+def test_where_the_whole_portrait_stands_is_no_edit(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    stand = bpy.data.objects.new("Stand", None)
+    bpy.context.scene.collection.objects.link(stand)
+    stand.matrix_world = Matrix.Translation(Vector((3, 4, 5))) @ Euler((math.pi / 2, 0, 0.3)).to_matrix().to_4x4()
+    for target in curves.layers_of(collection):
+        target.parent = stand
+    again = curves.read_portrait(bpy.context, collection)
+    assert [one.id for one in again.layers] == [one.id for one in what.layers]
+    for a, b in zip(all_points(again), all_points(what), strict=True):
+        assert a == pytest.approx(b, abs=0.01)
+
+
+def test_a_copy_made_in_blender_is_a_layer_of_its_own(face_svg: Path) -> None:
+    collection = bring(svg_reader.read_svg(face_svg))
+    copy = object_of(collection, "hair").copy()
+    copy.data = copy.data.copy()
+    copy.location.z += 1.0
+    collection.objects.link(copy)
+    ids = [one.id for one in curves.read_portrait(bpy.context, collection).layers]
+    assert ids[-2:] == ["hair", "hair-2"]
+
+
+def test_edited_splines_are_written_by_slot(face_svg: Path) -> None:
+    collection = bring(svg_reader.read_svg(face_svg))
+    hair = object_of(collection, "hair")
+    count = len(hair.data.splines)
+    more = hair.data.splines.new("BEZIER")
+    more.bezier_points.add(1)
+    more.use_cyclic_u = True
+    (one,) = [each for each in curves.read_portrait(bpy.context, collection).layers if each.id == "hair"]
+    assert sum(len(each.rings) for each in one.shapes) == count + 1
+
+
+# Which portrait
+
+
+def test_the_portrait_of_the_active_object(face_svg: Path, faces_svg: Path) -> None:
+    assert curves.portrait_of(bpy.context) is None
+    one, two = bring(svg_reader.read_svg(face_svg)), bring(svg_reader.read_svg(faces_svg))
+    assert curves.portraits(bpy.context.scene) == [one, two]
+    bpy.context.view_layer.objects.active = curves.layers_of(one)[0]
+    assert curves.portrait_of(bpy.context) == one
+    bpy.context.view_layer.objects.active = curves.layers_of(two)[0]
+    assert curves.portrait_of(bpy.context) == two, "also in a face's own collection"
+
+
+def test_everything_survives_saving_and_loading(face_svg: Path, tmp_path: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what, os.fspath(face_svg))
+    before = svg_writer.write_svg(curves.read_portrait(bpy.context, collection))
+    blend = os.fspath(tmp_path / "portrait.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    (collection,) = curves.portraits(bpy.context.scene)
+    assert svg_writer.write_svg(curves.read_portrait(bpy.context, collection)) == before
+    assert curves.source_of(collection) == os.fspath(face_svg)
+    assert collection.faceparse_step == pytest.approx(0.01)
+    done = curves.update_portrait(bpy.context, collection, what)
+    assert (done.added, done.changed, done.missing) == ([], [], [])
+
+
+def test_a_file_written_by_another_version_is_no_reason_to_fail(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    collection = bring(what)
+    collection["faceparse_settings"] = json.dumps({"step": 0.5, "unheard_of": 1})
+    object_of(collection, "hair")["faceparse_imported"] = "{}"
+    done = curves.update_portrait(bpy.context, collection, what)
+    assert "Hair" in [*done.added, *done.deleted]
+
+
+def test_links_to_photos(tmp_path: Path) -> None:
+    source = os.fspath(tmp_path / "a.svg")
+    assert curves.linked_photo("my%20photo.jpg", source) == os.fspath(tmp_path / "my photo.jpg")
+    assert curves.linked_photo("data:image/png;base64,AAAA", source) is None
+    assert curves.linked_photo(None, source) is None
+    assert curves.linked_photo("a.jpg", "") is None
+
+
+def test_frames_there_and_back() -> None:
+    frame = Frame(1 / 480, 180 + 240j)
+    for point in (0j, 3.25 + 7j, 1000 - 5j):
+        assert frame.back(frame.there(point)) == pytest.approx(point)
