@@ -6,7 +6,8 @@
 portrait  20 layers, 1,000 segments: reading the SVG, then building curves, materials and collection. Limit 50 ms
 paths     300 paths of 80 points, ours beside Blender's own SVG importer, on the same file in the same run, taking
           turns. Limit: 10 times faster
-heap      the same where every path lies across others, which filled 2D curves do not show right by themselves; the
+lines     the same with 80 straight lines each, in absolute coordinates, every path on a layer of its own
+heap      paths that lie across others, which filled 2D curves do not show right by themselves; the
           other importer leaves it so
 steps     `Portrait from photo`, stepped as Blender's timer steps it: the longest step on the main thread, with a
           command that answers at once with an SVG of 20 layers and 1,000 segments, and, where --command names it,
@@ -116,6 +117,20 @@ def many_paths(folder: Path, radius: float) -> Path:
     return path
 
 
+def many_polygons(folder: Path) -> Path:
+    """300 polygons of 80 points, each on a layer of its own, in rows 50 px apart."""
+    chance = random.Random(3)
+    layers = []
+    for index in range(PATHS):
+        center = complex(100 + 50 * (index % 15), 100 + 50 * (index // 15))
+        radii = [20 * chance.uniform(0.85, 1.15) for _ in range(POINTS)]
+        points = [center + r * cmath.exp(1j * cmath.tau * number / POINTS) for number, r in enumerate(radii)]
+        layers.append((f"polygon{index}", ["M" + "L".join(map(_pair, points)) + "z"]))
+    path = folder / "polygons.svg"
+    path.write_text(drawing(layers), "utf-8")
+    return path
+
+
 def empty() -> None:
     import bpy
 
@@ -168,7 +183,7 @@ def measure_paths(name: str, path: Path, rounds: int) -> None:
     ours(path), blenders_own(path)
     took = [(*ours(path), blenders_own(path)) for _ in range(rounds)]  # they take turns
     reading, building, its = (statistics.median(times) for times in zip(*took, strict=True))
-    times = f"{its / (reading + building):.1f} times" + (f" (limit {LIMIT_TIMES})" if name == "paths" else "")
+    times = f"{its / (reading + building):.1f} times" + (f" (limit {LIMIT_TIMES})" if name != "heap" else "")
     table(name, read=f"{reading:.1f} ms", build=f"{building:.1f} ms", blender=f"{its:.1f} ms", faster=times)
 
 
@@ -219,6 +234,7 @@ def main() -> None:
         svg = portrait(folder)
         measure_portrait(svg, given.rounds)
         measure_paths("paths", many_paths(folder, 20), min(given.rounds, 7))
+        measure_paths("lines", many_polygons(folder), min(given.rounds, 7))
         measure_paths("heap", many_paths(folder, 40), min(given.rounds, 3))
         photo = Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", folder))
         at_once = folder / "faceparse-svg"
