@@ -6,17 +6,26 @@ from __future__ import annotations
 import colorsys
 import math
 import re
+from collections.abc import Container
+from functools import lru_cache
 
-from .drawing import Affine, Color
-from .path_data import PathError, parse_numbers
+from .drawing import LARGEST, Affine, Color
+from .path_data import NUMBER, PathError, parse_numbers
 
 PX = {"": 1.0, "px": 1.0, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "q": 96 / 101.6, "pt": 96 / 72, "pc": 16.0}
 _EM = 16.0  # px; no drawing program writes em, so the browsers' usual size will do
-_LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*|%)\s*")
+_MAX_CLASSES = 100  # of one element
+_MAX_DECLARATIONS = 200  # of a style
+_MAX_RULES = 20_000  # of a file
+_MAX_FUNCTIONS = 16  # of a transform
+_LONGEST_VALUE = 200  # characters of a colour or a length; whatever is longer is none
+# None of these patterns can match the same text in two ways: so none takes longer than the text is long.
+_LENGTH = re.compile(rf"({NUMBER})\s*([a-zA-Z]+|%)?", re.ASCII)
 _HEX = re.compile(r"#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})(?![0-9a-f])", re.IGNORECASE)
-_FUNCTION = re.compile(r"(rgba?|hsla?)\(([^()]*)\)", re.IGNORECASE)
-_TRANSFORM = re.compile(r"\s*,?\s*([a-zA-Z]+)\s*\(([^()]*)\)")
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_FUNCTION = re.compile(r"(rgba?|hsla?)\(([^()]*)\)", re.IGNORECASE | re.ASCII)
+_TRANSFORM = re.compile(r"[\s,]*([a-zA-Z]+)\s*\(([^()]*)\)")
+_URL = re.compile(r"url\(\s*['\"]?#([^'\")\s]+)['\"]?\s*\)(.*)")
+_SELECTOR = re.compile(r"\*|[\w-]*(?:[.#][\w-]+)?")
 
 #: CSS Color Module Level 4, section 6.1.
 _TABLE = """
@@ -48,8 +57,11 @@ _TABLE = """
 _NAMED = dict(pair.split(":") for pair in _TABLE.split())
 
 
+@lru_cache(1024)
 def parse_color(text: str) -> Color | None:
     """`#fff`, `#ffffff80`, `rgb(..)`, `hsl(..)` or a name. None for what is no colour. `transparent` has alpha 0."""
+    if len(text) > _LONGEST_VALUE:
+        return None
     text = text.strip()
     found = _HEX.match(text)  # what may follow, icc-color(..), repeats it for printers
     if found:
@@ -75,7 +87,8 @@ def _color_function(name: str, words: list[str]) -> Color | None:
                 return None
             red, green, blue = colorsys.hls_to_rgb(hue % 1, _share(words[2], 100.0), _share(words[1], 100.0))
             return Color(red, green, blue, alpha)
-        return Color(*(_share(word, 255.0) for word in words[:3]), alpha)
+        red, green, blue = (_share(word, 255.0) for word in words[:3])
+        return Color(red, green, blue, alpha)
     except ValueError:
         return None
 
@@ -96,45 +109,102 @@ def _share(word: str, whole: float) -> float:
 
 
 def parse_length(text: str | None, whole: float = math.nan) -> float | None:
-    """A length in px (96 to the inch), a percentage of `whole`. None for what is none, or not finite."""
-    found = _LENGTH.fullmatch(text or "")
+    """A length in px (96 to the inch), a percentage of `whole`. None for what is none, and beyond 1e9."""
+    if text is None or len(text) > _LONGEST_VALUE:
+        return None
+    found = _LENGTH.fullmatch(text.strip())
     if not found:
         return None
-    unit = found[2].lower()
+    unit = (found[2] or "").lower()
     scale = whole / 100 if unit == "%" else _EM if unit == "em" else PX.get(unit, math.nan)
     value = float(found[1]) * scale
-    return value if math.isfinite(value) else None
+    return value if abs(value) < LARGEST else None
+
+
+def parse_url(text: str) -> tuple[str, str]:
+    """(id, fallback) of a paint like `url(#gradient) black`; both empty for what is none."""
+    found = _URL.match(text) if len(text) <= _LONGEST_VALUE else None
+    return (found[1], found[2].strip()) if found else ("", "")
 
 
 def parse_style(text: str) -> dict[str, str]:
     """`fill:#fff; stroke:none` as a dictionary; the later of two wins."""
     style: dict[str, str] = {}
-    for declaration in _COMMENT.sub("", text).split(";"):
+    for declaration in _without_comments(text).split(";", _MAX_DECLARATIONS)[:_MAX_DECLARATIONS]:
         name, colon, value = declaration.partition(":")
         if colon:
-            style[name.strip().lower()] = value.replace("!important", "").strip()
+            style[name.strip().lower()] = value.partition("!")[0].strip()
     return style
 
 
-def parse_sheet(text: str) -> dict[str, dict[str, str]]:
-    """{selector: style} of the rules for an `element`, a `.class` or an `#id`; rules with other selectors are left out."""
-    rules: dict[str, dict[str, str]] = {}
-    for rule in _COMMENT.sub("", text).split("}"):
-        selectors, brace, body = rule.rpartition("{")
-        if not brace or "@" in selectors:
-            continue
-        for selector in selectors.split(","):
-            if re.fullmatch(r"[.#]?[\w-]+", selector.strip()):
-                rules.setdefault(selector.strip(), {}).update(parse_style(body))
-    return rules
+class Sheet:
+    """The rules of <style> elements for `element`, `.class`, `#id`, `element.class`, and `*`."""
+
+    def __init__(self, properties: Container[str]) -> None:
+        self.skipped = False  #: whether there were rules with other selectors, or for other media
+        self._properties = properties  # others are not kept: a file may hold a million of them
+        self._rules: dict[str, dict[str, tuple[int, str]]] = {}  # selector -> property -> place in the file, value
+        self._place = 0
+
+    def read(self, text: str) -> None:
+        """Add the rules of one more <style>."""
+        depth = 0  # of open braces
+        room = max(_MAX_RULES - self._place, 0)
+        for rule in _without_comments(text).split("}", room)[:room]:
+            self._place += 1
+            depth += rule.count("{")
+            if depth == 1 and "{" in rule:
+                selectors, _, body = rule.partition("{")
+                self._add(selectors.rpartition(";")[2], body)  # before a ; stood an @import, @charset or @namespace
+            elif depth > 1:
+                self.skipped = True  # within @media
+            depth = max(depth - 1, 0)
+
+    def _add(self, selectors: str, body: str) -> None:
+        style = parse_style(body)
+        placed = {name: (self._place, value) for name, value in style.items() if name in self._properties}
+        room = max(_MAX_RULES - self._place, 0)
+        for selector in map(str.strip, selectors.split(",", room)[:room]):
+            self._place += 1
+            if selector and _SELECTOR.fullmatch(selector):
+                self._rules.setdefault(selector, {}).update(placed)
+            elif not selector.startswith("@font-face"):
+                self.skipped = True
+
+    def style(self, tag: str, classes: str, name: str) -> dict[str, str]:
+        """What the rules say of an element; the more specific wins, then the later."""
+        if not self._rules:
+            return {}
+        words = classes.split(None, _MAX_CLASSES)[:_MAX_CLASSES]
+        by_rank = (
+            ["*"],
+            [tag],
+            [f".{word}" for word in words],
+            [f"{tag}.{word}" for word in words],
+            [f"#{name}", f"{tag}#{name}"],
+        )
+        found: dict[str, tuple[int, int, str]] = {}
+        for rank, selectors in enumerate(by_rank):
+            for selector in selectors:
+                for key, (place, value) in self._rules.get(selector, {}).items():
+                    found[key] = max(found.get(key, (0, 0, "")), (rank, place, value))
+        return {key: value for key, (_, _, value) in found.items()}
+
+
+def _without_comments(text: str) -> str:
+    kept, *rest = text.split("/*")
+    return kept + "".join(part.partition("*/")[2] for part in rest)
 
 
 def parse_transform(text: str) -> Affine:
     """`translate(1 2) rotate(30)` as one map. Raises PathError on what is none."""
-    whole, position = Affine(), 0
+    whole, position, count = Affine(), 0, 0
     while match := _TRANSFORM.match(text, position):
         whole @= _transform(match[1], parse_numbers(match[2]))
         position = match.end()
+        count += 1
+        if count > _MAX_FUNCTIONS:
+            raise PathError(f"more than {_MAX_FUNCTIONS} transforms in a row")
     if text[position:].strip():
         raise PathError(f"{text[position:].strip()[:40]!r} is no transform")
     return whole

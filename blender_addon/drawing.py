@@ -6,12 +6,12 @@ A point of the plane is a complex number, x + y*1j, in photo pixels: origin top-
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+LARGEST = 1e9  #: px, or units; beyond it Blender's single precision holds nothing of a drawing
 _LAYER_ID = re.compile(r"(?:face(\d+)-)?(.+)", re.DOTALL)
 
 
@@ -59,10 +59,9 @@ class Affine(NamedTuple):
     @property
     def determinant(self) -> float:
         """By how much areas grow; negative where the map mirrors."""
-        return abs(self.a) ** 2 - abs(self.b) ** 2
-
-    def is_finite(self) -> bool:
-        return all(math.isfinite(part) for value in self for part in (complex(value).real, complex(value).imag))
+        a, b = complex(self.a), complex(self.b)
+        # Not by abs and **: those raise where a product only becomes infinite.
+        return a.real * a.real + a.imag * a.imag - b.real * b.real - b.imag * b.imag
 
 
 class Ring(NamedTuple):
@@ -79,6 +78,11 @@ class Ring(NamedTuple):
         points = self.points + self.points[:1] if self.closed else self.points
         for i in range(0, len(points) - 1, 3):
             yield points[i], points[i + 1], points[i + 2], points[i + 3]
+
+    def in_measure(self) -> bool:
+        """Whether every coordinate is a number, and none beyond 1e9."""
+        far = [point for point in self.points if not (abs(point.real) < LARGEST and abs(point.imag) < LARGEST)]
+        return not far  # a list, being twice as fast as all(..); not (..), as NaN compares false
 
     def area(self) -> float:
         """Signed area in px^2, exact; positive where the ring runs clockwise as seen (y points down)."""
@@ -98,6 +102,18 @@ class Ring(NamedTuple):
         else:
             points = tuple([a * point + b * point.conjugate() + t for point in self.points])
         return Ring(points, self.closed)
+
+
+class Budget:
+    """How much may still be done for one file: what a file makes us do has an end, however it is put together."""
+
+    def __init__(self, amount: int) -> None:
+        self.left = amount
+
+    def spend(self, amount: int) -> bool:
+        """Whether there was as much left."""
+        self.left -= amount
+        return self.left >= 0
 
 
 @dataclass(frozen=True)
@@ -157,9 +173,8 @@ def label_from_id(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def unique(name: str, taken: Iterable[str]) -> str:
+def unique(name: str, taken: Container[str]) -> str:
     """`name`, or `name-2`, `name-3` ... where it is taken."""
-    taken = set(taken)
     number, candidate = 1, name
     while candidate in taken:
         number += 1

@@ -10,20 +10,27 @@ import cmath
 import math
 import re
 from collections.abc import Iterable, Sequence
+from itertools import cycle, islice
 
-from .drawing import Affine, Ring
+from .drawing import LARGEST, Affine, Budget, Ring
 
 _COMMANDS = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])([^MmZzLlHhVvCcSsQqTtAa]*)")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_SEPARATORS = str.maketrans("", "", " \t\r\n\f,")
-#: An arc's flags need no separator: `a5 5 0 01.5.5` is rx, ry, angle, 0, 1, .5, .5.
-_GAP = r"[\s,]*"
-_ARC = re.compile(_GAP + _GAP.join([f"({_NUMBER.pattern})"] * 3 + ["([01])"] * 2 + [f"({_NUMBER.pattern})"] * 2) + _GAP)
-_ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2}
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = re.compile(NUMBER, re.ASCII)
+_SEPARATORS = " \t\r\n\f,"
+_NO_SEPARATORS = str.maketrans("", "", _SEPARATORS)
+_ITEM = re.compile(f"[{_SEPARATORS}]*({NUMBER})[{_SEPARATORS}]*", re.ASCII)
+_FLAG = re.compile(f"[{_SEPARATORS}]*([01])[{_SEPARATORS}]*")
+#: rx, ry, angle, two flags, x, y. Flags need no separator: `a5 5 0 01.5.5` is 5, 5, 0, 0, 1, .5, .5.
+_ARC = (_ITEM, _ITEM, _ITEM, _FLAG, _FLAG, _ITEM, _ITEM)
+_ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": len(_ARC)}
+MAX_SEGMENTS = 1_000_000
 _SEGMENT_LENGTH = 60  # characters that a segment takes on average, at the very most
-_NUMBER_LENGTH = 64  # characters; whatever is longer was not written by a drawing program
-_LARGEST = 1e9  # px; beyond it Blender's single precision holds nothing of a drawing
+_LONG = 100_000  # characters; of longer text no more words are taken than can be drawn
+_ARC_SEGMENTS = 4  # that an arc may take
 _QUARTER = math.pi / 2  # an arc is cut into pieces no longer: as a cubic each is within 3e-4 of its radius
+
+_HOPELESS = 1e100  # an arc's chord in radii: the radii are zero but for the rounding
 
 
 class PathError(ValueError):
@@ -38,21 +45,23 @@ class TooLong(PathError):
     """More segments than the caller wants."""
 
 
-def parse_path(data: str, limit: int = 1_000_000) -> tuple[Ring, ...]:
+def parse_path(data: str, segments: Budget | None = None) -> tuple[Ring, ...]:
     """The rings of a path's `d`, in the path's own units.
 
-    Raises PathError on what breaks the grammar, on numbers beyond 1e9, and on more than `limit` segments.
+    segments    how many may be drawn, those without length counted too: what is drawn is taken off
+
+    Raises PathError on what breaks the grammar and on numbers beyond 1e9, TooLong on more than `segments`.
     """
-    if len(data) > limit * _SEGMENT_LENGTH:
-        raise TooLong(f"more than {limit} segments")
-    pen = _Pen(limit)
+    segments = Budget(MAX_SEGMENTS) if segments is None else segments
+    if len(data) > segments.left * _SEGMENT_LENGTH:
+        raise TooLong("more segments than can be drawn")
+    pen = _Pen()
     try:
-        start = re.match(r"\s*", data)
-        position = start.end() if start else 0
-        if position < len(data) and data[position] not in "Mm":
+        data = data.lstrip(_SEPARATORS)
+        if data and data[0] not in "Mm":
             raise PathError("path data does not begin with M")
-        for match in _COMMANDS.finditer(data, position):
-            _draw(pen, match[1], match[2])
+        for match in _COMMANDS.finditer(data):
+            _draw(pen, match[1], match[2], segments)
     except TooLong:
         raise
     except PathError as error:
@@ -61,13 +70,43 @@ def parse_path(data: str, limit: int = 1_000_000) -> tuple[Ring, ...]:
 
 
 def parse_numbers(text: str) -> list[float]:
-    """Numbers separated by white space, commas, or only by their signs and points. Raises PathError."""
+    """Numbers separated by white space, commas, or only by their signs and points.
+
+    Raises PathError on anything else, and on numbers beyond 1e9.
+    """
     words = _NUMBER.findall(text)
-    if sum(map(len, words)) != len(text.translate(_SEPARATORS)):
+    if sum(map(len, words)) != len(text.translate(_NO_SEPARATORS)):
         raise PathError(f"{text.strip()[:40]!r} is no list of numbers")
-    if words and len(max(words, key=len)) > _NUMBER_LENGTH:
-        raise PathError(f"a number has more than {_NUMBER_LENGTH} digits")
-    return list(map(float, words))
+    return _values(words)
+
+
+def parse_points(text: str, segments: Budget) -> list[complex]:
+    """The `points` of a polygon or polyline, up to what breaks the grammar. Raises as parse_path does."""
+    words = _items(text, (_ITEM,), 2 * segments.left + 2)
+    if not segments.spend(len(words) // 2):
+        raise TooLong("more segments than can be drawn")
+    values = _values(words)
+    return [complex(x, y) for x, y in zip(values[::2], values[1::2], strict=False)]
+
+
+def _values(words: Sequence[str]) -> list[float]:
+    values = list(map(float, words))
+    if values and not (max(values) < LARGEST and min(values) > -LARGEST):
+        raise PathError("a number beyond 1e9")
+    return values
+
+
+def _items(text: str, kinds: Sequence[re.Pattern[str]], most: int) -> list[str]:
+    """The words at the beginning of a text, of these kinds in turn, but no more than `most`."""
+    words: list[str] = []
+    position = 0
+    for kind in islice(cycle(kinds), most):
+        match = kind.match(text, position)
+        if not match:
+            break
+        words.append(match[1])
+        position = match.end()
+    return words
 
 
 def polygon(points: Sequence[complex], closed: bool) -> tuple[Ring, ...]:
@@ -100,17 +139,16 @@ def rectangle(corner: complex, width: float, height: float, rx: float, ry: float
     if not (width > 0 and height > 0):
         return ()
     rx, ry = min(max(rx, 0.0), width / 2), min(max(ry, 0.0), height / 2)
-    pen = _Pen()
-    right, bottom = corner.real + width, corner.imag + height
+    left, top, right, bottom = corner.real, corner.imag, corner.real + width, corner.imag + height
     if not (rx and ry):
-        left, top = corner.real, corner.imag
         return polygon([corner, complex(right, top), complex(right, bottom), complex(left, bottom)], True)
-    pen.move(corner + rx)
+    pen = _Pen()
+    pen.move(complex(left + rx, top))
     for side, end in (
-        (complex(right - rx, corner.imag), complex(right, corner.imag + ry)),
+        (complex(right - rx, top), complex(right, top + ry)),
         (complex(right, bottom - ry), complex(right - rx, bottom)),
-        (complex(corner.real + rx, bottom), complex(corner.real, bottom - ry)),
-        (complex(corner.real, corner.imag + ry), corner + rx),
+        (complex(left + rx, bottom), complex(left, bottom - ry)),
+        (complex(left, top + ry), complex(left + rx, top)),
     ):
         pen.line(side)
         pen.arc(rx, ry, 0.0, False, True, end)
@@ -126,9 +164,8 @@ def write_path(rings: Iterable[Ring], decimals: int) -> str:
 class _Pen:
     """Draws rings. `at` is where it stands."""
 
-    def __init__(self, limit: int = 1_000_000) -> None:
+    def __init__(self) -> None:
         self.at: complex = 0j
-        self.limit, self.segments = limit, 0
         self._control: tuple[str, complex] = ("", 0j)  # of the last curve, for the smooth one that may follow
         self._start: complex = 0j
         self._points: list[complex] = []  # of the ring being drawn; empty before its first segment
@@ -142,13 +179,9 @@ class _Pen:
     def line(self, to: complex) -> None:
         step = (to - self.at) / 3
         self.cubic(self.at + step, to - step, to)
-
         self._control = ("", to)
 
     def cubic(self, first: complex, second: complex, to: complex) -> None:
-        self.segments += 1
-        if self.segments > self.limit:
-            raise TooLong(f"more than {self.limit} segments")
         self._control = ("C", second)
         at = self.at
         if first == second == to == at:
@@ -188,19 +221,17 @@ class _Pen:
         back = Affine(turn) @ Affine.matrix(rx, 0, 0, ry, 0, 0)
         begin, end = there(at), there(to)
         half = (end - begin) / 2
-        length = abs(half)
-        if not (math.isfinite(length) and length):
-            self.line(to)  # radii so large, or so small, that only the chord is left
+        length = math.hypot(half.real, half.imag)
+        if not 0 < length < _HOPELESS:
+            self.line(to)
             return
         radius = max(length, 1.0)  # radii too small for the chord grow until they fit
-        height = math.sqrt(max(radius * radius - length * length, 0.0))
+        height = math.sqrt(radius * radius - length * length)
         center = (begin + end) / 2 + 1j * half / length * (-height if large == clockwise else height)
         first = cmath.phase(begin - center)
-        sweep = cmath.phase(end - center) - first
-        if clockwise and sweep <= 0:
-            sweep += 2 * math.pi
-        elif not clockwise and sweep >= 0:
-            sweep -= 2 * math.pi
+        # From the chord, not from the end's own angle: that of a short arc on a large circle would drown in rounding.
+        sweep = 2 * math.atan2(length, height)
+        sweep = (2 * math.pi - sweep if large else sweep) * (1 if clockwise else -1)
         pieces = max(1, math.ceil(abs(sweep) / _QUARTER - 1e-9))
         bow = 4 / 3 * math.tan(sweep / pieces / 4) * 1j
         for piece in range(1, pieces + 1):
@@ -225,9 +256,6 @@ class _Pen:
         points, self._points = self._points, []
         if len(points) < 4:
             return
-        for point in points:
-            if not (abs(point.real) < _LARGEST and abs(point.imag) < _LARGEST):  # not: NaN compares as false
-                raise PathError("a coordinate is no finite number, or beyond 1e9")
         # A ring that comes back to its start is closed, whether or not it says so.
         if closed or (len(points) > 4 and _same(points[-1], points[0])):
             points.pop()
@@ -240,26 +268,36 @@ def _same(p: complex, q: complex) -> bool:
     return abs(p - q) <= 1e-9 * (1 + abs(p))
 
 
-def _draw(pen: _Pen, command: str, arguments: str) -> None:
+def _draw(pen: _Pen, command: str, arguments: str, segments: Budget) -> None:
     """One command letter with all its repetitions. What stands before an error is drawn."""
     kind = command.upper()
-    relative = command != kind
+    if not segments.spend(1):
+        raise TooLong("more segments than can be drawn")
     if kind == "Z":
         pen.close()
-        if arguments.translate(_SEPARATORS):
+        if arguments.strip(_SEPARATORS):
             raise PathError("numbers stand behind Z")
         return
-    if kind == "A":
-        _draw_arcs(pen, arguments, relative)
-        return
-    values = parse_numbers(arguments)
     arity = _ARITY[kind]
+    kinds, pieces = (_ARC, _ARC_SEGMENTS) if kind == "A" else ((_ITEM,), 1)
+    most = arity * (segments.left // pieces + 2)
+    words = _NUMBER.findall(arguments) if pieces == 1 and len(arguments) < _LONG else _items(arguments, kinds, most)
+    if not segments.spend(len(words) // arity * pieces - 1):
+        raise TooLong("more segments than can be drawn")
+    broken = sum(map(len, words)) != len(arguments.translate(_NO_SEPARATORS))
+    if broken and pieces == 1:
+        words = _items(arguments, kinds, most)
+    values = _values(words)
+    relative = command != kind
     for i in range(0, len(values) - arity + 1, arity):
         at = pen.at if relative else 0j
         if kind == "H":
             pen.line(complex(at.real + values[i], pen.at.imag))
         elif kind == "V":
             pen.line(complex(pen.at.real, at.imag + values[i]))
+        elif kind == "A":
+            rx, ry, degrees, large, clockwise, x, y = values[i : i + arity]
+            pen.arc(rx, ry, degrees, large == 1, clockwise == 1, at + complex(x, y))
         else:
             points = [at + complex(values[k], values[k + 1]) for k in range(i, i + arity, 2)]
             if kind == "C":
@@ -274,24 +312,8 @@ def _draw(pen: _Pen, command: str, arguments: str) -> None:
                 pen.quadratic(*points)
             else:
                 pen.smooth_quadratic(*points)
-    if not values or len(values) % arity:
-        raise PathError(f"{command} takes {arity} numbers, or a multiple of that, not {len(values)}")
-
-
-def _draw_arcs(pen: _Pen, arguments: str, relative: bool) -> None:
-    position = 0
-    while True:
-        match = _ARC.match(arguments, position)
-        if not match:
-            break
-        rx, ry, degrees, large, clockwise, x, y = match.groups()
-        if len(match[0]) > 7 * _NUMBER_LENGTH:
-            raise PathError(f"a number has more than {_NUMBER_LENGTH} digits")
-        to = complex(float(x), float(y)) + (pen.at if relative else 0j)
-        pen.arc(float(rx), float(ry), float(degrees), large == "1", clockwise == "1", to)
-        position = match.end()
-    if not position or position < len(arguments):
-        raise PathError("A takes radii, an angle, two flags and a point")
+    if broken or not values or len(values) % arity:
+        raise PathError(f"{command} does not take {arguments.strip(_SEPARATORS)[-40:]!r}")
 
 
 def _write_ring(ring: Ring, decimals: int) -> str:
