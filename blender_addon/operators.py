@@ -36,7 +36,7 @@ class Session:
     def __init__(self, run: PortraitRun, context: bpy.types.Context) -> None:
         self.run = run
         self._timer = context.window_manager.event_timer_add(INTERVAL, window=context.window)
-        self._workspaces: set[str] = set()  # by name: the user may change to another meanwhile, or undo
+        self._workspaces: set[str] = set()  # the user may change to another meanwhile
         self._said: tuple[float, str] | None = None
         self.longest = 0.0  #: s, the longest of its steps on the main thread
 
@@ -51,7 +51,7 @@ class Session:
         if said != self._said and not self.run.over:
             self._said = said
             if context.workspace is not None:
-                context.workspace.status_text_set(f"{self.run.name}: {self.text}   |   ESC: Cancel")
+                set_status(context.workspace.name, f"{self.run.name}: {self.text}   |   ESC: Cancel")
                 self._workspaces.add(context.workspace.name)
             redraw()
         self.longest = max(self.longest, time.perf_counter() - began)
@@ -65,15 +65,20 @@ class Session:
             bpy.context.window_manager.event_timer_remove(self._timer)
             self._timer = None
         for name in self._workspaces:
-            workspace = bpy.data.workspaces.get(name)
-            if workspace is not None:
-                workspace.status_text_set(None)
+            set_status(name, None)
         self._workspaces.clear()
         self.run.close(wait)
         redraw()
 
 
 session: Session | None = None
+
+
+def set_status(workspace: str, text: str | None) -> None:
+    """What the status bar says; None: what Blender says there. By name, as a workspace may be removed."""
+    found = bpy.data.workspaces.get(workspace)
+    if found is not None:
+        found.status_text_set(text)
 
 
 def redraw() -> None:

@@ -255,7 +255,8 @@ def test_a_name_that_is_no_text(fake: Fake, tmp_path: Path) -> None:
 def test_a_photo_and_an_svg_by_relative_paths(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-a.jpg").touch()
-    assert finish(Job(fake("os.stat(photo)\nwrite()"), "-a.jpg", "-a.svg").start()).error is None
+    command = fake("assert os.path.isabs(photo) and os.path.isabs(svg)\nos.stat(photo)\nwrite()")
+    assert finish(Job(command, "-a.jpg", "-a.svg").start()).error is None
     assert (tmp_path / "-a.svg").is_file()
 
 
@@ -280,7 +281,29 @@ def test_blenders_python_does_not_lead_it_astray(fake: Fake, tmp_path: Path, mon
 
 
 def test_nobody_is_asked_on_stdin(fake: Fake, tmp_path: Path) -> None:
-    assert finish(job(fake("assert sys.stdin.read() == ''\nwrite()"), tmp_path).start()).error is None
+    read, write = os.pipe()
+    ours = os.dup(0)
+    os.dup2(read, 0)  # as in a terminal: whoever reads there would wait
+    try:
+        assert finish(job(fake("assert sys.stdin.read() == ''\nwrite()"), tmp_path).start()).error is None
+    finally:
+        os.dup2(ours, 0)
+        for handle in (read, write, ours):
+            os.close(handle)
+
+
+def test_what_it_says_last_is_heard(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is gone before anybody listens."""
+    read = Job._read
+
+    def slow(self: Job, name: str) -> None:
+        time.sleep(0.5)
+        read(self, name)
+
+    monkeypatch.setattr(Job, "_read", slow)
+    assert finish(job(fake("write()"), tmp_path).start()).error is None
+    (tmp_path / "a.svg").unlink()
+    assert error_of(job(fake("sys.exit('last words')"), tmp_path)) == "last words"
 
 
 # --- how it fails ----------------------------------------------------------------------------------------------------
@@ -321,6 +344,7 @@ def test_an_svg_that_appears_meanwhile_is_not_overwritten(real: Command, photo: 
         ("pass", "ended without an SVG"),
         ("print('<html>' * 1000)", "ended without an SVG"),
         ("say('written', svg=svg)", "ended without an SVG"),  # it is not there
+        ("open(svg, 'w').close()", "ended without an SVG"),  # not ours, or not whole: it would have said so
         ("write(); sys.exit(1)", "(status 1)"),
         ("write(); os.remove(svg)", "ended without an SVG"),
         ("sys.stdout.buffer.write(b'\\xff\\xfe{\\x00'); sys.exit(1)", "\ufffd"),

@@ -561,18 +561,25 @@ def test_the_options_of_the_preferences_are_the_defaults(fake: Fake, photo: Path
     assert pressed.own.run.settings == dataclasses.replace(CurveSettings(), height=3.0, step=0.25)
 
 
-def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path) -> None:
-    said: list[str | None] = []
-    workspace = SimpleNamespace(name=bpy.context.workspace.name, status_text_set=said.append)
-    fake("say('step', step='parse')\ntime.sleep(600)")
+def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, list[str | None]] = {}
+    real = operators.set_status
+
+    def noted(workspace: str, text: str | None) -> None:
+        said.setdefault(workspace, []).append(text)
+        real(workspace, text)
+
+    monkeypatch.setattr(operators, "set_status", noted)
+    here, other = bpy.data.workspaces["Layout"], bpy.data.workspaces["Modeling"]
+    fake("say('step', step='parse')\ntime.sleep(0.5)\nsay('step', step='trace')\ntime.sleep(600)")
     pressed, window = press(photo)
-    window.workspace = workspace
+    window.workspace = here
     wait_until(lambda: pressed.modal(window, TIMER) and pressed.own.run.doing == "Finding the parts")
-    pressed.modal(window, TIMER)
-    assert said[-1] == "astronaut.jpg: Finding the parts (45 %)   |   ESC: Cancel"
-    assert pressed.own._workspaces == {workspace.name}
+    window.workspace = other  # the user goes elsewhere
+    wait_until(lambda: pressed.modal(window, TIMER) and pressed.own.run.doing == "Tracing the borders")
     pressed.modal(window, ESCAPE)
-    assert not pressed.own._workspaces
+    assert said["Layout"][-2:] == ["astronaut.jpg: Finding the parts (45 %)   |   ESC: Cancel", None]
+    assert said["Modeling"] == ["astronaut.jpg: Tracing the borders (78 %)   |   ESC: Cancel", None]
 
 
 # --- import, update, open, export ----------------------------------------------------------------------------------
@@ -792,12 +799,15 @@ def grade() -> None:
 
 
 def undone(action: Callable[[], object]) -> tuple[set, set, set]:
-    """What there is before an action, after it, and after one undo."""
+    """What there is before an action, after it, and after one undo, which would take the mark away if it were two."""
+    bpy.data.objects.new("mark", None)
     bpy.ops.ed.undo_push(message="before")
     before = everything()
     action()
     after = everything()
     bpy.ops.ed.undo()
+    marks = {item for item in before if "mark" in item[1]}
+    assert marks <= everything(), "it went back further, or the action made no step"
     return before, after, everything()
 
 
