@@ -109,7 +109,8 @@ def addon(session: nox.Session) -> None:
 
 
 def with_bpy(session: nox.Session) -> None:
-    """The add-on's suite against a bpy wheel."""
+    """The add-on's suite against a bpy wheel; Inkscape edits what goes in."""
+    session.run("inkscape", "--version", external=True)
     session.install(f"bpy=={BPY[session.name.removeprefix('bpy-')]}", ".", *PYTEST)
     try:
         session.run("pytest", *(session.posargs or ["tests/blender"]), env=blender_environment(session))
@@ -125,6 +126,7 @@ for short in BPY:
 def blender(session: nox.Session) -> None:
     """The same suite inside the Blender that is installed."""
     session.run("blender", "--version", external=True)
+    session.run("inkscape", "--version", external=True)
     session.install(".", *PYTEST)
     session.run(
         "blender", "-b", "--factory-startup", "--python-exit-code", "1",
