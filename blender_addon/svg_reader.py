@@ -225,8 +225,8 @@ class _Builder:
         if node.tag in _WITH_TEXT:
             node.words.append(words)
 
-    def entity(self, _name: str, _parameter: bool, value: str | None, *_rest: Any) -> None:
-        if value is None or "&" in value or "%" in value or not self._entities.spend(1):
+    def entity(self, _name: str, parameter: bool, value: str | None, *_rest: Any) -> None:
+        if value is None or parameter or "&" in value or not self._entities.spend(1):
             raise SvgError("it defines entities that refer to others or to files, or many; save it as plain SVG")
         # Before expat builds it: an attribute is handed to us only when it is whole.
         self._longest_entity = max(self._longest_entity, len(value))
