@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import math
@@ -58,7 +59,7 @@ def check(drawing: Drawing) -> None:
     layer_ids = [layer.id for layer in drawing.layers]
     shape_ids = [shape.id for layer in drawing.layers for shape in layer.shapes]
     assert len({*layer_ids, *shape_ids}) == len(layer_ids) + len(shape_ids)
-    assert all(layer_ids) and all(shape_ids)
+    assert "" not in (*layer_ids, *shape_ids)
     for layer in drawing.layers:
         assert layer.shapes
         assert layer.label == " ".join(layer.label.split())
@@ -82,11 +83,13 @@ def outcome(data: bytes) -> Drawing | str:
     try:
         drawing = parse_svg(data)
     except SvgError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 400
-        return str(error)
-    check(drawing)
-    return drawing
+        said = str(error)
+    else:
+        check(drawing)
+        return drawing
+    assert "\n" not in said
+    assert len(said) < 400
+    return said
 
 
 # Grown
@@ -120,10 +123,8 @@ def test_attributes(text: str) -> None:
     assert all(isinstance(value, str) for value in parse_style(text).values())
     for parse in (parse_transform, parse_numbers):
         for written in (text, f"matrix({text})", f"rotate({text})", f"scale(1e9){text}"):
-            try:
+            with contextlib.suppress(PathError):
                 parse(written)
-            except PathError:
-                pass
 
 
 paint = st.sampled_from([*"red #12345680 none url(#a) currentColor rgb(1,2,3) ? inherit".split(), "url(#b) red"])
@@ -187,7 +188,7 @@ tree = st.recursive(
 
 
 @given(attributes, st.lists(tree, max_size=5))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_grown_files(pairs: list[tuple[str, str]], children: list[str]) -> None:
     namespaces = [("xmlns:inkscape", "http://www.inkscape.org/namespaces/inkscape"),
                   ("xmlns:sodipodi", "http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd"),
@@ -219,9 +220,9 @@ def test_real_files_are_sound(real: list[bytes]) -> None:
 
 
 NASTY = (
-    b"NaN", b"1e999", b"-", b"0", b"<g>", b"</g>", b"<!--", b"]]>", b"<![CDATA[", b"&amp;", b"&x;", b"\x00", b"\xff\xfe",
-    b'"', b"'", b">", b"/>", b"url(#hair)", b"#hair", b"transform='scale(1e9)'", b"display:none", b"use", b"M",
-    b"a1 1 0 011 1",
+    b"NaN", b"1e999", b"-", b"0", b"<g>", b"</g>", b"<!--", b"]]>", b"<![CDATA[", b"&amp;", b"&x;", b"\x00",
+    b"\xff\xfe", b'"', b"'", b">", b"/>", b"url(#hair)", b"#hair", b"transform='scale(1e9)'", b"display:none", b"use",
+    b"M", b"a1 1 0 011 1",
 )  # fmt: skip
 place = st.floats(0, 1)
 
@@ -230,7 +231,7 @@ change = st.tuples(place, st.integers(0, 60), st.sampled_from(NASTY) | place)
 
 
 @given(which=st.integers(0, 3), changes=st.lists(change, min_size=1, max_size=6))
-@settings(max_examples=400)
+@settings(max_examples=250)
 def test_mutated_files(real: list[bytes], which: int, changes: list[tuple[float, int, bytes | float]]) -> None:
     """Pieces overwritten by what hurts, or by pieces from elsewhere in the file."""
     data = real[which]
