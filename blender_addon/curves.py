@@ -231,7 +231,8 @@ def _add(home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site:
     home.objects.link(made)
     made.matrix_world = Matrix.Translation((0, 0, z * settings.step))  # of use before Blender's next update, too
     made[ID], made[PART], made[LABEL], made[SOURCE] = layer.id, layer.part, layer.label, site.source
-    _set_visible(made, layer.visible)
+    if not layer.visible:
+        _set_visible(made, False)
     made.hide_select = layer.locked
     _said(layer, sheet, z, made.name).write(made)
     return made
@@ -252,36 +253,31 @@ def _material(layer: Layer, sheet: Sheet, color: Color, settings: CurveSettings)
 def _draw(curve: bpy.types.Curve, sheet: Sheet, site: _Site) -> None:
     """Replace a curve's splines by a sheet's rings; all else about the curve stays."""
     curve.splines.clear()
-    curve.resolution_u = steps(ring for shape in sheet.shapes for ring in shape.rings)
     filled, widest = sheet.kind == "fill", sheet.width
-    for shape, slot in zip(sheet.shapes, sheet.slots, strict=True):
-        for ring in shape.rings:
-            drawn = spline_of(ring, site.frame, closed=filled)
-            spline = curve.splines.new("BEZIER")
-            spline.resolution_u = curve.resolution_u
-            spline.material_index, spline.use_cyclic_u = slot, drawn.cyclic
-            points = spline.bezier_points
-            points.add(len(drawn) - 1)
-            _set_types(points, "handle_left_type", drawn.left_types)
-            _set_types(points, "handle_right_type", drawn.right_types)
-            points.foreach_set("co", drawn.co)
-            points.foreach_set("handle_left", drawn.left)
-            points.foreach_set("handle_right", drawn.right)
-            if not filled and shape.stroke_width != widest:
-                points.foreach_set("radius", array("f", [shape.stroke_width / widest] * len(drawn)))
+    rings = [(shape, slot, ring) for shape, slot in zip(sheet.shapes, sheet.slots, strict=True) for ring in shape.rings]
+    drawn = [spline_of(ring, site.frame, closed=filled) for _, _, ring in rings]
+    curve.resolution_u = resolution = steps(drawn, site.frame.unit)
+    for (shape, slot, _), spline in zip(rings, drawn, strict=True):
+        made = curve.splines.new("BEZIER")
+        made.resolution_u, made.material_index, made.use_cyclic_u = resolution, slot, spline.cyclic
+        points = made.bezier_points
+        points.add(len(spline) - 1)
+        _set_types(points, "handle_left_type", spline.left_types)
+        _set_types(points, "handle_right_type", spline.right_types)
+        points.foreach_set("co", spline.co)
+        points.foreach_set("handle_left", spline.left)
+        points.foreach_set("handle_right", spline.right)
+        if not filled and shape.stroke_width != widest:
+            points.foreach_set("radius", array("f", [shape.stroke_width / widest] * len(spline)))
 
 
-_TYPES = bpy.types.BezierSplinePoint.bl_rna.properties["handle_left_type"].enum_items
-_HANDLES = {name: _TYPES[name].value for name in (FREE, VECTOR, ALIGNED)}
-
-
-def _set_types(points: bpy.types.SplineBezierPoints, name: str, types: Sequence[str]) -> None:
-    points.foreach_set(name, [_HANDLES[kind] for kind in types])
-    for point, kind in zip(points, types, strict=True):
-        if kind != FREE:
-            if getattr(point, name) == kind:
-                return
-            setattr(point, name, kind)  # Blender 3.4 takes no enums in foreach_set, and says nothing
+def _set_types(points: bpy.types.SplineBezierPoints, name: str, types: Sequence[int]) -> None:
+    if bpy.app.version >= (4, 2, 0):
+        points.foreach_set(name, types)
+        return
+    names = {FREE: "FREE", VECTOR: "VECTOR", ALIGNED: "ALIGNED"}
+    for point, kind in zip(points, types, strict=True):  # Blender 3.4 takes no enums in foreach_set, and says nothing
+        setattr(point, name, names[kind])
 
 
 def _set_visible(target: bpy.types.Object, visible: bool) -> None:
@@ -338,8 +334,11 @@ def _select(context: bpy.types.Context, collection: bpy.types.Collection) -> Non
     for target in context.view_layer.objects.selected:
         target.select_set(False)
     for target in layers_of(collection):
-        if target.name in context.view_layer.objects and not target.hide_select and is_visible(target):
-            target.select_set(True)
+        if is_visible(target) and not target.hide_select:
+            try:
+                target.select_set(True)
+            except RuntimeError:  # in no view layer: the collection is excluded
+                continue
             context.view_layer.objects.active = target
 
 

@@ -21,6 +21,7 @@ _PROBES = 16  # points of a ring, and up to twice as many, at which the others' 
 _WORK = 2_000_000  # edges looked at before we give up; half a second
 
 Box = tuple[float, float, float, float]
+Edge = tuple[complex, complex]
 
 
 def even_odd(rings: Sequence[Ring], work: Budget) -> tuple[list[tuple[Ring, ...]], bool]:
@@ -88,40 +89,73 @@ def _winding(polygon: Sequence[complex], point: complex) -> int:
     return total
 
 
-def overlap(one: Sequence[Ring], two: Sequence[Ring]) -> bool:
-    """Whether the areas that two sets of rings fill by even-odd share more than a border, seen through their polygons.
+def overlaps(areas: Sequence[Sequence[Ring]]) -> list[set[int]]:
+    """For every set of rings the indices of the others whose even-odd areas share more than a border with its own.
 
-    True also where there are more edges than is worth looking at.
+    Seen through their polygons, and as far as _WORK goes: where there are more edges than that, boxes that meet count.
     """
-    ones, twos = [_polygon(ring) for ring in one], [_polygon(ring) for ring in two]
-    boxes = [_box(polygon) for polygon in twos]
-    pairs = [
-        (p, q) for p in ones for box in [_box(p)] for q, other in zip(twos, boxes, strict=True) if _meet(box, other)
+    found: list[set[int]] = [set() for _ in areas]
+    if len(areas) < 2:
+        return found
+    boxes = [_box([point for ring in rings for point in ring.points]) for rings in areas]
+    polygons: dict[int, list[list[complex]]] = {}
+    work = Budget(_WORK)
+    open_: list[int] = []  # those that the sweep from left to right has reached and not passed
+    for i in sorted(range(len(areas)), key=lambda index: boxes[index]):
+        open_ = [j for j in open_ if boxes[j][2] >= boxes[i][0]]
+        for j in open_:
+            if not _meet(boxes[i], boxes[j]):
+                continue
+            one, two = (polygons.setdefault(k, [_polygon(ring) for ring in areas[k]]) for k in (i, j))
+            if _share(one, two, work):
+                found[i].add(j)
+                found[j].add(i)
+        open_.append(i)
+    return found
+
+
+def _share(ones: Sequence[Sequence[complex]], twos: Sequence[Sequence[complex]], work: Budget) -> bool:
+    """Whether two areas overlap: a point of one lies in the other, or, as in a cross, only edges cross."""
+    sizes = sum(map(len, ones)), sum(map(len, twos))
+    for probed, other, size in ((ones, twos, sizes[1]), (twos, ones, sizes[0])):
+        for polygon in probed:
+            for probe in polygon[:: max(1, len(polygon) // _PROBES)]:
+                if not work.spend(size) or _inside(probe, other):
+                    return True
+    for one in ones:
+        for two in twos:
+            left, top, right, bottom = _common(_box(one), _box(two))
+            near, far = (_edges(polygon, left, top, right, bottom) for polygon in (one, two))
+            if near and far and (not work.spend(len(near) * len(far)) or _cross(near, far)):
+                return True
+    return False
+
+
+def _common(one: Box, two: Box) -> Box:
+    return max(one[0], two[0]), max(one[1], two[1]), min(one[2], two[2]), min(one[3], two[3])
+
+
+def _edges(polygon: Sequence[complex], left: float, top: float, right: float, bottom: float) -> list[Edge]:
+    """The edges whose own boxes meet a box."""
+    return [
+        (p, q)
+        for p, q in zip(polygon, [*polygon[1:], polygon[0]], strict=True)
+        if max(p.real, q.real) >= left
+        and min(p.real, q.real) <= right
+        and max(p.imag, q.imag) >= top
+        and min(p.imag, q.imag) <= bottom
     ]
-    if not pairs:
-        return False
-    if sum(len(p) * len(q) for p, q in pairs) > _WORK:
-        return True
-    return any(_cross(p, q) for p, q in pairs) or _inside(ones[0][0], twos) or _inside(twos[0][0], ones)
 
 
 def _inside(point: complex, polygons: Sequence[Sequence[complex]]) -> bool:
     return sum(_winding(polygon, point) for polygon in polygons) % 2 == 1
 
 
-def _cross(one: Sequence[complex], two: Sequence[complex]) -> bool:
-    """Whether an edge of one polygon properly crosses one of the other; touching is not crossing."""
-    left, top, right, bottom = _box(two)
-    others = list(zip(two, [*two[1:], two[0]], strict=True))
-    for p, q in zip(one, [*one[1:], one[0]], strict=True):
-        if max(p.real, q.real) < left or min(p.real, q.real) > right:
-            continue
-        if max(p.imag, q.imag) < top or min(p.imag, q.imag) > bottom:
-            continue
-        for r, s in others:
-            if _side(p, q, r) * _side(p, q, s) < 0 and _side(r, s, p) * _side(r, s, q) < 0:
-                return True
-    return False
+def _cross(ones: Sequence[Edge], twos: Sequence[Edge]) -> bool:
+    """Whether an edge properly crosses another; touching is not crossing."""
+    return any(
+        _side(p, q, r) * _side(p, q, s) < 0 and _side(r, s, p) * _side(r, s, q) < 0 for p, q in ones for r, s in twos
+    )
 
 
 def _side(p: complex, q: complex, r: complex) -> float:

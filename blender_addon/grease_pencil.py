@@ -17,7 +17,7 @@ import bpy
 from .drawing import Color, Drawing, Layer, Ring
 from .fill_rule import contains
 from .materials import to_linear
-from .sheets import Frame, is_straight, steps
+from .sheets import Frame, is_straight, spline_of, steps
 
 if TYPE_CHECKING:
     from .curves import CurveSettings
@@ -82,7 +82,7 @@ class _Stroke(NamedTuple):
 
 
 def _stroke(ring: Ring, frame: Frame, slot: int, radius: float = 0.0) -> _Stroke:
-    chords = steps([ring])
+    chords = steps([spline_of(ring, frame, closed=ring.closed)], frame.unit)
     points: list[complex] = []
     for p, q, r, s in ring.segments():
         cuts = range(1 if is_straight(p, q, r, s) else chords)

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from operator import mul, sub
 from typing import Literal, NamedTuple
 
 from .drawing import Color, Layer, Ring, Shape
-from .fill_rule import overlap
+from .fill_rule import overlaps
 
 #: Chord and curve may differ by this share of the layer's own diagonal: a layer that fills the screen looks smooth, and
 #: the area of the smallest eye is right within 1 %.
 CHORD_ERROR = 1 / 2000
 STEPS = (3, 16)  # the fewest and most chords a segment; Blender's own default is 12
+_STRAIGHT = 1e-5  # px that the second differences of a line's points may have
 _ALIGNED = 0.02  # px that a handle may be off the line through its knot and still be called aligned
 
-FREE, VECTOR, ALIGNED = "FREE", "VECTOR", "ALIGNED"
+FREE, VECTOR, ALIGNED = 0, 2, 3  # handle types as Blender numbers them
 Kind = Literal["fill", "stroke"]
 
 
@@ -58,28 +59,23 @@ class Sheet:
         return max((shape.stroke_width for shape in self.shapes), default=0.0)
 
     def digest(self) -> str:
-        """Changes whenever a curve does, by more than 1/1000 px, not with colours."""
-        text = repr([
-            (slot, round(shape.stroke_width, 3), [(ring.closed, _rounded(ring)) for ring in shape.rings])
-            for slot, shape in zip(self.slots, self.shapes, strict=True)
-        ])  # fmt: skip
-        return blake2b(text.encode(), digest_size=12).hexdigest()
+        """Changes whenever a curve, a stroke's width or a slot does; not with colours."""
+        # Of numbers alone, and so the same in every session.
+        facts = [(slot, one.stroke_width, one.rings) for slot, one in zip(self.slots, self.shapes, strict=True)]
+        return f"{hash(tuple(facts)):x}"
 
 
 def sheets_of(layer: Layer) -> list[Sheet]:
     """The sheets of a layer, bottom to top; none for a layer without shapes."""
-    tiers: list[list[Shape]] = []
-    for shape in layer.shapes:
-        if shape.fill is None:
-            continue
-        above = 0
-        for tier, lower in enumerate(tiers, 1):
-            if any(one.fill != shape.fill and overlap(one.rings, shape.rings) for one in lower):
-                above = tier
-        if above == len(tiers):
-            tiers.append([])
-        tiers[above].append(shape)
-    sheets = [_filled(tier, shapes) for tier, shapes in enumerate(tiers)]
+    filled = [shape for shape in layer.shapes if shape.fill is not None]
+    meets = overlaps([shape.rings for shape in filled])
+    tiers: list[int] = []
+    for i, shape in enumerate(filled):
+        tiers.append(max((tiers[j] + 1 for j in meets[i] if j < i and filled[j].fill != shape.fill), default=0))
+    sheets = [
+        _filled(tier, [i for i, other in enumerate(tiers) if other == tier], filled, meets)
+        for tier in range(max(tiers, default=-1) + 1)
+    ]
     stroked = [shape for shape in layer.shapes if shape.stroke is not None and shape.stroke_width > 0]
     if stroked:
         colors = tuple(dict.fromkeys(shape.stroke for shape in stroked if shape.stroke is not None))
@@ -88,22 +84,24 @@ def sheets_of(layer: Layer) -> list[Sheet]:
     return sheets
 
 
-def _filled(tier: int, shapes: Sequence[Shape]) -> Sheet:
+def _filled(tier: int, members: Sequence[int], shapes: Sequence[Shape], meets: Sequence[set[int]]) -> Sheet:
+    """One sheet of those `shapes` that are its members; each takes the first slot of its colour that has room."""
     slots: list[int] = []
     colors: list[Color] = []
-    held: list[list[Shape]] = []  # the shapes of each slot
-    for shape in shapes:
-        assert shape.fill is not None
+    held: list[set[int]] = []  # the members in each slot
+    for i in members:
+        fill = shapes[i].fill
+        assert fill is not None
         for slot, color in enumerate(colors):
-            if color == shape.fill and not any(overlap(one.rings, shape.rings) for one in held[slot]):
+            if color == fill and held[slot].isdisjoint(meets[i]):
                 break
         else:
             slot = len(colors)
-            colors.append(shape.fill)
-            held.append([])
-        held[slot].append(shape)
+            colors.append(fill)
+            held.append(set())
+        held[slot].add(i)
         slots.append(slot)
-    return Sheet("fill", tier, tuple(shapes), tuple(slots), tuple(colors))
+    return Sheet("fill", tier, tuple(shapes[i] for i in members), tuple(slots), tuple(colors))
 
 
 class Spline(NamedTuple):
@@ -112,38 +110,53 @@ class Spline(NamedTuple):
     co: array[float]
     left: array[float]
     right: array[float]
-    left_types: list[str]
-    right_types: list[str]
+    left_types: list[int]
+    right_types: list[int]
     cyclic: bool
+    bend: float  #: the largest second difference of a segment's points, px: see `steps`
 
     def __len__(self) -> int:
         return len(self.left_types)
 
 
 def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
-    """`closed`: close the ring if it is open, as a fill does."""
-    points = list(ring.points)
+    """`closed`: close the ring if it is open, as a fill does.
+
+    Whole lists at a time, in the interpreter's own loops: a drawing has ten thousands of knots.
+    """
+    points, cyclic = list(ring.points), ring.closed or closed
     if not ring.closed:
         if closed:
             last, first = points[-1], points[0]
             points += (last + (first - last) / 3, first - (first - last) / 3)
         else:  # the outer handles of both ends lie on their knots
             points += (points[-1], points[0])
-    cyclic = ring.closed or closed
     knots, after = points[::3], points[1::3]
     before = [points[-1], *points[2:-1:3]]
-    straight = [
-        is_straight(knots[i], after[i], before[(i + 1) % len(knots)], knots[(i + 1) % len(knots)])
-        for i in range(len(knots))
+    ends, arriving = [*knots[1:], knots[0]], [*before[1:], before[0]]  # of the segment that begins at each knot
+    forth, middle, last = list(map(sub, after, knots)), list(map(sub, arriving, after)), list(map(sub, ends, arriving))
+    bends = list(map(abs, map(sub, middle, forth))), list(map(abs, map(sub, last, middle)))
+    # The product of one handle and the other's conjugate: their scalar product, and as imaginary part the area between.
+    back = list(map(sub, before, knots))
+    turns = list(map(mul, back, map(complex.conjugate, forth)))
+    types = [
+        ALIGNED
+        if abs(turn.imag) < -1e-3 * turn.real or (turn.real < 0 and abs(turn.imag) < _ALIGNED * min(abs(p), abs(q)))
+        else FREE
+        for turn, p, q in zip(turns, back, forth, strict=True)
     ]
-    if not cyclic:
-        straight[-1] = False
-    left_types, right_types = [], []
-    for i, knot in enumerate(knots):
-        smooth = not straight[i] and not straight[i - 1] and _is_aligned(before[i], knot, after[i])
-        left_types.append(VECTOR if straight[i - 1] else ALIGNED if smooth else FREE)
-        right_types.append(VECTOR if straight[i] else ALIGNED if smooth else FREE)
-    return Spline(_flat(knots, frame), _flat(before, frame), _flat(after, frame), left_types, right_types, cyclic)
+    left_types = right_types = types
+    if min(bends[0]) < _STRAIGHT:
+        straight = [one < _STRAIGHT and other < _STRAIGHT for one, other in zip(*bends, strict=True)]
+        if not cyclic:
+            straight[-1] = False
+        arrived = [straight[-1], *straight[:-1]]
+        # A handle along a line is a vector; what is opposite one is not kept on its line.
+        curved = [FREE if one or other else kind for kind, one, other in zip(types, arrived, straight, strict=True)]
+        left_types = [VECTOR if line else kind for line, kind in zip(arrived, curved, strict=True)]
+        right_types = [VECTOR if line else kind for line, kind in zip(straight, curved, strict=True)]
+    flat = [_flat(each, frame) for each in (knots, before, after)]
+    return Spline(*flat, left_types, right_types, cyclic, max(map(max, bends)))
 
 
 def ring_of(co: Sequence[float], left: Sequence[float], right: Sequence[float], cyclic: bool, frame: Frame) -> Ring:
@@ -155,52 +168,32 @@ def ring_of(co: Sequence[float], left: Sequence[float], right: Sequence[float], 
     return Ring(tuple(points if cyclic else points[:-2]), cyclic)
 
 
-def steps(rings: Iterable[Ring]) -> int:
-    """Into how many chords to cut every segment, such that none is off by more than CHORD_ERROR.
+def steps(splines: Sequence[Spline], unit: float) -> int:
+    """Into how many chords to cut every segment, such that none is off by more than CHORD_ERROR of all splines' extent.
 
     A cubic is off its n chords by at most max|B''| / (8 n^2), where |B''| is at most 6 times the larger of its two
     second differences.
     """
-    rings = list(rings)
-    points = [point for ring in rings for point in ring.points]
-    if not points:
-        return STEPS[0]
-    xs, ys = [point.real for point in points], [point.imag for point in points]
-    size = math.hypot(max(xs) - min(xs), max(ys) - min(ys))
-    bend = max(max(abs(p - 2 * q + r), abs(q - 2 * r + s)) for ring in rings for p, q, r, s in ring.segments())
+    xs, ys = ([spline.co[axis::3] for spline in splines] for axis in (0, 1))
+    size = math.hypot(*(max(map(max, values)) - min(map(min, values)) for values in (xs, ys))) / unit
+    bend = max(spline.bend for spline in splines)
     needed = math.ceil(math.sqrt(6 * bend / (8 * CHORD_ERROR * size))) if size else 1
     return min(max(needed, STEPS[0]), STEPS[1])
 
 
 def is_straight(p: complex, q: complex, r: complex, s: complex) -> bool:
     """Whether a segment is a line as rings hold it: its control points at the thirds."""
-    third = (s - p) / 3
-    slack = 1e-6 * (1 + abs(s - p))
-    return abs(q - p - third) < slack and abs(s - r - third) < slack
-
-
-def _is_aligned(before: complex, knot: complex, after: complex) -> bool:
-    """Whether the knot is smooth: its handles on one line, on different sides."""
-    back, forth = before - knot, after - knot
-    longer = max(abs(back), abs(forth))
-    if min(abs(back), abs(forth)) < 1e-9 * (1 + longer):
-        return False
-    across = abs(back.real * forth.imag - back.imag * forth.real)
-    along = back.real * forth.real + back.imag * forth.imag
-    return along < 0 and across / min(abs(back), abs(forth)) < _ALIGNED
+    return abs(p - 2 * q + r) < _STRAIGHT and abs(q - 2 * r + s) < _STRAIGHT
 
 
 def _flat(points: Sequence[complex], frame: Frame) -> array[float]:
+    """x, y, 0 of every point, in Blender units: `Frame.there`, written out."""
+    unit, left, top = frame.unit, frame.origin.real, frame.origin.imag
     flat = array("f", bytes(12 * len(points)))
-    there = [frame.there(point) for point in points]
-    flat[::3] = array("f", [point.real for point in there])
-    flat[1::3] = array("f", [point.imag for point in there])
+    flat[::3] = array("f", [(point.real - left) * unit for point in points])
+    flat[1::3] = array("f", [(top - point.imag) * unit for point in points])
     return flat
 
 
 def _points(values: Sequence[float], frame: Frame) -> list[complex]:
     return [frame.back(complex(x, y)) for x, y in zip(values[::3], values[1::3], strict=True)]
-
-
-def _rounded(ring: Ring) -> list[tuple[int, int]]:
-    return [(round(point.real * 1000), round(point.imag * 1000)) for point in ring.points]
