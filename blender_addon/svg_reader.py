@@ -35,7 +35,7 @@ from .path_data import PathError, TooLong, ellipse, parse_numbers, parse_path, p
 MAX_BYTES = 256 << 20  # an embedded photo of 48 megapixels takes 90 MB
 MAX_MARKUP = 16 << 20  # bytes without the embedded pictures
 MAX_ATTRIBUTES = 400_000  # estimated by their =
-MAX_ATTRIBUTE = 1 << 16  # characters of an attribute that is neither a path's data nor a link
+MAX_ATTRIBUTE = 1 << 16  # characters of an attribute that is neither a shape's points nor a link
 MAX_ENTITIES, MAX_ENTITY_TEXT = 200, 1 << 20  # of a file's own, and what they may expand to, characters
 MAX_DEPTH = 200  # elements within elements, clones followed
 MAX_ELEMENTS = 30_000  # clones counted as often as they are drawn
@@ -51,7 +51,7 @@ GROUP_MODE = "{http://www.inkscape.org/namespaces/inkscape}groupmode"
 INSENSITIVE = "{http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd}insensitive"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 
-_LONG = {"d", "points", "href", XLINK_HREF}
+_LONG, _SHORT = {"d", "points", "href", XLINK_HREF}, {"id", "class", "style", "transform"}
 _FOREIGN = {LABEL, GROUP_MODE, INSENSITIVE, XLINK_HREF}  # what we read of other namespaces
 _WITH_TEXT = {"title", "metadata", "style"}
 #: Properties that an element passes on to what it holds.
@@ -177,8 +177,10 @@ def _parse_xml(data: bytes) -> _Node:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise SvgError(f"no XML, or broken: {error}; open it in Inkscape and save it again") from None
+    except SvgError:
+        raise
     except (ValueError, LookupError) as error:  # an encoding that Python does not know
-        raise error if isinstance(error, SvgError) else SvgError(f"no XML that can be read: {error}") from None
+        raise SvgError(f"no XML that can be read: {error}") from None
     root = builder.top.children[0]
     if root.tag != "svg":
         raise SvgError(f"an XML file, but no SVG: its root is <{root.tag[:40]}>")
@@ -210,7 +212,9 @@ class _Builder:
                 if key not in _FOREIGN:
                     continue
             if len(value) > MAX_ATTRIBUTE and key not in _LONG:
-                raise SvgError(f"an attribute {key[:40]} of {len(value)} characters; this is no drawing")
+                if key in _SHORT:
+                    raise SvgError(f"an attribute {key} of {len(value)} characters; this is no drawing")
+                continue  # an animation's values, or a note of another program's
             kept[key] = self._pictures.get(value, value) if key in ("href", XLINK_HREF) else value
         node = _Node(_local(tag), kept)
         self._stack[-1].children.append(node)
@@ -318,7 +322,15 @@ class _Reader:
         if self._sheet.skipped:
             self._note("style rules with selectors of several steps, or for certain media, were left out")
         layers = tuple(
-            Layer(run.id, run.owner.label, tuple(run.shapes), run.owner.visible, run.owner.locked) for run in self._runs
+            Layer(
+                run.id,
+                run.owner.label,
+                tuple(run.shapes),
+                run.owner.visible,
+                run.owner.locked,
+                loose=run.owner.node.tag in _SHAPES,
+            )
+            for run in self._runs
         )
         return Drawing(
             title=_title(root) or name,

@@ -721,6 +721,10 @@ def test_clones_of_what_holds_them_end() -> None:
     assert drawing.notes == ("u, v, x and 1 more: a clone left out, its original is not in the file",)
 
 
+def test_long_attributes_that_are_not_ours_do_no_harm() -> None:
+    assert only(f'<path data-x="{"x" * 99_999}" d="{SQUARE}"><animate values="{"0;" * 99_999}"/></path>').rings
+
+
 def test_svg_in_svg_and_switch() -> None:
     shape = only(f'<svg x="10" y="20" width="50" height="50" viewBox="0 0 10 5">{path("p")}</svg>')
     assert near(shape.rings[0].points[::6]) == [10 + 32.5j, 60 + 82.5j]
