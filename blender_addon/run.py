@@ -178,7 +178,7 @@ class PortraitRun:
         if self.waits:
             return
         self._drawing = self._reading.drawing()
-        self.notes += self._drawing.notes
+        self.notes += map(one_line, self._drawing.notes)
         source = "" if self._temporary else self.job.svg
         self._building: Iterator[str] = curves.build(context, self._drawing, self.settings, source, self.photo)
         self.stage = Stage.BUILDING

@@ -609,6 +609,20 @@ def test_what_cannot_be_imported(content: bytes | None, says: str, tmp_path: Pat
     assert everything() == before
 
 
+def test_a_bug_in_the_import_is_told_and_nothing_is_left(
+    face_svg: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError("no")
+
+    before = everything()
+    monkeypatch.setattr(curves, "_select", fails)  # the last that an import does
+    with pytest.raises(RuntimeError, match=r"face\.svg: ZeroDivisionError: no \(a bug"):
+        bpy.ops.faceparse.import_svg(filepath=os.fspath(face_svg))
+    assert "Traceback" in capsys.readouterr().err
+    assert everything() == before
+
+
 def test_what_was_left_out_is_a_warning(face_svg: Path) -> None:
     text = '<text id="t" x="9" y="9">Hi</text></svg>'
     face_svg.write_text(face_svg.read_text("utf-8").replace("</svg>", text), "utf-8")
