@@ -180,6 +180,8 @@ class _Site:
     frame: Frame
     settings: CurveSettings
     source: str
+    made: list[bpy.types.Material] = field(default_factory=list)  #: materials, by this import or update
+    loose: dict[Color, bpy.types.Material] = field(default_factory=dict)  #: of shapes that stand in no layer
 
     @staticmethod
     def of(collection: bpy.types.Collection) -> _Site:
@@ -225,7 +227,7 @@ def _add(home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site:
     else:
         curve.bevel_depth = sheet.width / 2 * site.frame.unit
     for color in sheet.colors:
-        curve.materials.append(_material(layer, sheet, color, settings))
+        curve.materials.append(_material(layer, sheet, color, site))
     _draw(curve, sheet, site)
     made = bpy.data.objects.new(name, curve)
     home.objects.link(made)
@@ -245,9 +247,19 @@ def _said(layer: Layer, sheet: Sheet, order: float, name: str) -> _Imported:
     )
 
 
-def _material(layer: Layer, sheet: Sheet, color: Color, settings: CurveSettings) -> bpy.types.Material:
+def _material(layer: Layer, sheet: Sheet, color: Color, site: _Site) -> bpy.types.Material:
+    """A part has its own; shapes that stand in no layer share one a colour."""
+    if layer.loose and color in site.loose:
+        return site.loose[color]
     part = layer.part if sheet.kind == "fill" else f"{layer.part} outline"
-    return materials.material(part, layer.label, color, settings.share_materials, settings.lit)
+    settings = site.settings
+    like = site.made[0] if site.made else None
+    found = materials.material(part, layer.label, color, settings.share_materials, settings.lit, like)
+    if found.users == 0:  # a new one, and not another portrait's
+        site.made.append(found)
+    if layer.loose:
+        site.loose[color] = found
+    return found
 
 
 def _draw(curve: bpy.types.Curve, sheet: Sheet, site: _Site) -> None:
@@ -415,7 +427,7 @@ def _merge(target: bpy.types.Object, layer: Layer, sheet: Sheet, z: float, site:
         if sheet.kind == "stroke":
             target.data.bevel_depth = sheet.width / 2 * site.frame.unit
         changed = True
-    changed |= _recolor(target, layer, sheet, site.settings)
+    changed |= _recolor(target, layer, sheet, site)
     if now.label != before.label:
         if target.name == before.name:
             target.name = now.label
@@ -434,18 +446,21 @@ def _merge(target: bpy.types.Object, layer: Layer, sheet: Sheet, z: float, site:
     return changed
 
 
-def _recolor(target: bpy.types.Object, layer: Layer, sheet: Sheet, settings: CurveSettings) -> bool:
+def _recolor(target: bpy.types.Object, layer: Layer, sheet: Sheet, site: _Site) -> bool:
     """Bring the file's colours into those materials that are still ours and as they came."""
     curve = target.data
     changed = False
     for slot, color in enumerate(sheet.colors):
         if slot >= len(curve.materials):
-            curve.materials.append(_material(layer, sheet, color, settings))
+            curve.materials.append(_material(layer, sheet, color, site))
             changed = True
         elif materials.is_untouched(target.material_slots[slot].material):
             found = target.material_slots[slot].material
             if found[materials.FILL] != materials.written(color):
-                materials.paint(found, color)
+                if layer.loose:  # others may share it
+                    target.material_slots[slot].material = _material(layer, sheet, color, site)
+                else:
+                    materials.paint(found, color)
                 changed = True
     return changed
 

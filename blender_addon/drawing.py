@@ -140,6 +140,7 @@ class Layer:
     shapes: tuple[Shape, ...]  #: bottom to top
     visible: bool = True
     locked: bool = False
+    loose: bool = False  #: a single shape that stood in no group
 
     @property
     def face(self) -> int:

@@ -20,17 +20,26 @@ SHARED = "faceparse_shared"
 _NODE, _MIX = "Flat color", "Opacity"
 
 
-def material(part: str, label: str, color: Color, shared: bool, lit: bool) -> bpy.types.Material:
-    """A new material; or, where `shared`, the one that other portraits use for this part, whatever its colour is."""
+def material(
+    part: str, label: str, color: Color, shared: bool, lit: bool, like: bpy.types.Material | None = None
+) -> bpy.types.Material:
+    """A new material; or, where `shared`, the one that other portraits use for this part, whatever its colour is.
+
+    like    one that was made with the same choices: a copy takes a quarter of the time
+    """
     if shared:
         for known in bpy.data.materials:
             if known.get(SHARED) and known.get(PART) == part and known.library is None:
                 return known
-    made = bpy.data.materials.new(label)
+    if like is not None:
+        made = like.copy()
+        made.name = label
+    else:
+        made = bpy.data.materials.new(label)
+        _make_nodes(made, lit)
     made[PART] = part
     if shared:
         made[SHARED] = True
-    _make_nodes(made, lit)
     paint(made, color)
     return made
 

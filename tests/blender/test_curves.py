@@ -333,6 +333,18 @@ def test_materials_are_shared_on_choice(face_svg: Path) -> None:
         assert one.material_slots[0].material != three.material_slots[0].material
 
 
+def test_shapes_in_no_layer_share_a_material_a_colour_until_one_is_recoloured() -> None:
+    loose = [layer(f"path{i}", shape(f"path{i}", square(10 * i, 0, 5)), loose=True) for i in range(3)]
+    collection = bring(drawing(*loose))
+    one, two, three = curves.layers_of(collection)
+    assert one.material_slots[0].material == two.material_slots[0].material == three.material_slots[0].material
+    loose[1] = replace(loose[1], shapes=(replace(loose[1].shapes[0], fill=BLUE),))
+    done = curves.update_portrait(bpy.context, collection, drawing(*loose))
+    assert done.changed == ["Path1"]
+    fills = [materials.color_of(target.material_slots[0].material).hex for target in (one, two, three)]
+    assert fills == [RED.hex, BLUE.hex, RED.hex]
+
+
 @pytest.mark.parametrize("lit", [False, True])
 def test_opacity(lit: bool) -> None:
     collection = bring(drawing(layer("veil", shape("v", square(0, 0, 50), RED._replace(alpha=0.5)))), lit=lit)
