@@ -12,12 +12,13 @@ from pathlib import Path
 
 import bpy
 import pytest
+from mathutils import Euler, Matrix, Vector
+
 from blender_addon import curves, materials, svg_reader, svg_writer
 from blender_addon.curves import CurveSettings
 from blender_addon.drawing import Affine, Color, Drawing, Layer, Ring, Shape
 from blender_addon.path_data import ellipse, parse_path, rectangle
 from blender_addon.sheets import Frame
-from mathutils import Euler, Matrix, Vector
 
 RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
 
