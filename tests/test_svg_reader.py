@@ -635,6 +635,7 @@ def test_what_stands_beside_layers_is_a_layer_of_its_own() -> None:
     assert outline(drawing) == [
         ("loose", "Loose", ["loose-1"]), ("hair", "Hair", ["hair-1"]), ("layer", "Layer", ["x"]),
     ]  # fmt: skip
+    assert [layer.loose for layer in drawing.layers] == [True, False, False]
 
 
 def test_plain_svg_goes_by_ids_and_titles() -> None:

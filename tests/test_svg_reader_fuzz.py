@@ -159,8 +159,8 @@ values: dict[str, st.SearchStrategy[str]] = {
     },
 }  # fmt: skip
 tags = (
-    "g a switch svg use symbol defs path rect circle ellipse line polyline polygon image text style title metadata stop"
-    " linearGradient radialGradient pattern clipPath foreignObject"
+    "g g g a switch svg use use symbol defs path path path rect circle ellipse line polyline polygon image text style"
+    " title metadata stop linearGradient radialGradient pattern clipPath foreignObject"
 ).split()
 attributes = st.lists(
     st.sampled_from(sorted(values)).flatmap(lambda name: st.tuples(st.just(name), values[name])),
@@ -168,7 +168,20 @@ attributes = st.lists(
 )  # fmt: skip
 
 
+#: What an element needs to be seen at all, where it does not say otherwise.
+NEEDED = {
+    "path": {"d": "M1 1h9v9q-9 9-9-9z"},
+    "rect": {"width": "9", "height": "8"},
+    "circle": {"r": "9"},
+    "ellipse": {"rx": "9", "ry": "8"},
+    "polygon": {"points": "1 1 9 1 9 9"},
+    "polyline": {"points": "1 1 9 1 9 9"},
+    "line": {"x2": "9", "stroke": "red"},
+}
+
+
 def element(tag: str, pairs: list[tuple[str, str]], children: list[str]) -> str:
+    pairs = list((NEEDED.get(tag, {}) | dict(pairs)).items())
     written = "".join(f' {name}="{_ESCAPED.sub(escape, value)}"' for name, value in pairs)
     return f"<{tag}{written}>{''.join(children)}</{tag}>"
 
