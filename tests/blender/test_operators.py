@@ -338,7 +338,8 @@ def test_it_is_cancelled_while_curves_are_built(layers: int, photo_behind: bool,
     before = everything()
     settings = CurveSettings(photo_behind=photo_behind)
     run = PortraitRun(fake(), os.fspath(photo), Request(), settings)
-    wait_until(lambda: run.step(bpy.context, 0) == Stage.BUILDING)
+    wait_until(lambda: run.step(bpy.context, 0) == Stage.BUILDING or run.over)
+    assert run.stage == Stage.BUILDING, run.error
     for _ in range(layers):
         run.step(bpy.context, 0)
     assert len(everything()) > len(before) or not layers
@@ -372,7 +373,8 @@ def test_a_bug_while_curves_are_built_is_told_and_nothing_is_left(
 def test_it_waits_for_object_mode(fake: Fake, photo: Path) -> None:
     window = Window(mode="EDIT_CURVE")
     run = PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings())
-    wait_until(lambda: run.step(window) and run.waits)
+    wait_until(lambda: run.step(window) and (run.waits or run.over))
+    assert run.waits, run.error
     assert run.doing == "Waiting for Object Mode"
     assert not bpy.data.objects
     window.mode = "OBJECT"
