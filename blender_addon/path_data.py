@@ -63,7 +63,7 @@ def parse_path(data: str, segments: Budget | None = None) -> tuple[Ring, ...]:
         data = data.lstrip(_SEPARATORS)
         if data and data[0] not in "Mm":
             raise PathError("path data does not begin with M")
-        pieces = _COMMAND.split(data)[1:]
+        pieces = _COMMAND.split(data, segments.left + 2)[1:]  # each spends one at least
         position = 0
         for command, run in groupby(pieces[::2]):
             end = position + 2 * sum(1 for _ in run)
