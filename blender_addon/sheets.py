@@ -13,7 +13,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import mul, sub
+from operator import sub
 from typing import Literal, NamedTuple
 
 from .drawing import Color, Layer, Ring, Shape
@@ -127,8 +127,8 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
     points, cyclic = list(ring.points), ring.closed or closed
     if not ring.closed:
         if closed:
-            last, first = points[-1], points[0]
-            points += (last + (first - last) / 3, first - (first - last) / 3)
+            step = (points[0] - points[-1]) / 3
+            points += (points[-1] + step, points[0] - step)
         else:  # the outer handles of both ends lie on their knots
             points += (points[-1], points[0])
     knots, after = points[::3], points[1::3]
@@ -138,7 +138,7 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
     bends = list(map(abs, map(sub, middle, forth))), list(map(abs, map(sub, last, middle)))
     # The product of one handle and the other's conjugate: their scalar product, and as imaginary part the area between.
     back = list(map(sub, before, knots))
-    turns = list(map(mul, back, map(complex.conjugate, forth)))
+    turns = [p * q.conjugate() for p, q in zip(back, forth, strict=True)]
     types = [
         ALIGNED
         if abs(turn.imag) < -1e-3 * turn.real or (turn.real < 0 and abs(turn.imag) < _ALIGNED * min(abs(p), abs(q)))
@@ -155,8 +155,8 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
         curved = [FREE if one or other else kind for kind, one, other in zip(types, arrived, straight, strict=True)]
         left_types = [VECTOR if line else kind for line, kind in zip(arrived, curved, strict=True)]
         right_types = [VECTOR if line else kind for line, kind in zip(straight, curved, strict=True)]
-    flat = [_flat(each, frame) for each in (knots, before, after)]
-    return Spline(*flat, left_types, right_types, cyclic, max(map(max, bends)))
+    co, left, right = (_flat(each, frame) for each in (knots, before, after))
+    return Spline(co, left, right, left_types, right_types, cyclic, max(map(max, bends)))
 
 
 def ring_of(co: Sequence[float], left: Sequence[float], right: Sequence[float], cyclic: bool, frame: Frame) -> Ring:
