@@ -57,7 +57,7 @@ def _lines(drawing: Drawing) -> Iterator[str]:
         size = f'width="{_plain(width)}" height="{_plain(height)}"'
         yield f'  <image id="photo-1" x="0" y="0" {size} xlink:href={_attribute(drawing.photo)} />'
         yield " </g>"
-    taken = {"namedview", "photo", "photo-1"}
+    taken = {"namedview", "photo", "photo-1"} if drawing.photo else {"namedview"}
     decimals = decimals_for(drawing.size)
     for layer in drawing.layers:
         paths = [(shape, data) for shape in layer.shapes if (data := write_path(shape.rings, decimals))]
