@@ -17,7 +17,7 @@ from mathutils import Quaternion, Vector
 from . import curves, export, materials, options, portraits, preferences
 from .command import PHOTO_SUFFIXES, PROGRAM, CommandError, open_in_editor
 from .drawing import SvgError
-from .files import one_line, write_whole
+from .files import is_text, one_line, write_whole
 from .options import CommandOptions, CurveOptions
 from .run import PortraitRun, Stage
 from .svg_reader import parse_svg, read_svg
@@ -119,6 +119,16 @@ def poll_layers(cls: type[Operator], context: bpy.types.Context) -> bool:
     if not portraits.has_layers(portraits.portrait_of(context)):
         cls.poll_message_set("This portrait has no curves, it is Grease Pencil or was emptied: import its SVG again")
         return False
+    return True
+
+
+def refused_name(operator: Operator, path: str) -> bool:
+    """Whether Blender's data cannot hold this path; then it has been said."""
+    if is_text(path):
+        return False
+    operator.report(
+        {"ERROR"}, f"{one_line(path)}: a name that is not UTF-8, which Blender cannot hold. Rename the file"
+    )
     return True
 
 
@@ -293,6 +303,8 @@ class FACEPARSE_OT_import_svg(CurveOptions, Operator, ImportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = os.path.abspath(bpy.path.abspath(self.filepath))
         name = one_line(os.path.basename(path))
+        if refused_name(self, path):
+            return {"CANCELLED"}
         try:
             drawing = read_svg(path)
         except SvgError as error:
@@ -345,6 +357,8 @@ class FACEPARSE_OT_update_from_svg(Operator):
         path = os.path.abspath(bpy.path.abspath(self.filepath)) if self.filepath else source_path(collection)
         if not path:
             self.report({"ERROR"}, "This portrait has no SVG. Export one, or choose one")
+            return {"CANCELLED"}
+        if refused_name(self, path):
             return {"CANCELLED"}
         name = one_line(os.path.basename(path))
         try:
@@ -466,6 +480,8 @@ class FACEPARSE_OT_export_svg(Operator, ExportHelper):
             path = path[:-1]  # what is written is not compressed
         path = bpy.path.ensure_ext(path, self.filename_ext)
         name = one_line(os.path.basename(path))
+        if refused_name(self, path):
+            return {"CANCELLED"}
         try:
             drawing = export.read_portrait(collection)
             data = write_svg(drawing)

@@ -420,6 +420,50 @@ def test_no_face_no_portrait(real: str, tmp_path: Path) -> None:
     assert not bpy.data.objects
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text here")
+def test_a_name_that_is_no_text(fake: Fake, photo: Path, face_svg: Path) -> None:
+    """Such a path cannot even be given to an operator; a drop or a script may still bring one."""
+    path = os.fsencode(photo.parent / "x") + b"\xff.jpg"
+    os.link(os.fsencode(photo), path)
+    with pytest.raises(CommandError, match="not UTF-8"):
+        PortraitRun(Command("x"), os.fsdecode(path), Request(), CurveSettings())
+
+
+def test_an_export_needs_a_name_and_is_the_next_updates_ancestor(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    with pytest.raises(RuntimeError, match="Give the file a name"):
+        bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path) + os.sep)
+    bpy.data.objects["Nose"].location.x += 0.2
+    assert bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path / "out.svgz")) == {"FINISHED"}
+    assert portraits.source_of(collection) == os.fspath(tmp_path / "out.svg")
+    before = [tuple(knot.co) for knot in bpy.data.objects["Nose"].data.splines[0].bezier_points]
+    assert bpy.ops.faceparse.update_from_svg() == {"FINISHED"}
+    assert [tuple(knot.co) for knot in bpy.data.objects["Nose"].data.splines[0].bezier_points] == before
+    assert bpy.data.objects["Nose"].location.x == pytest.approx(0.2)
+
+
+def test_an_svg_beside_a_project_that_was_moved_is_found(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    project = tmp_path / "moved"
+    project.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=os.fspath(project / "a.blend"))
+    shutil.move(face_svg, project)
+    assert operators.source_path(collection) == os.fspath(project / face_svg.name)
+
+
+def test_a_linked_portrait_is_left_to_its_own_file(face_svg: Path, tmp_path: Path) -> None:
+    name = import_face(face_svg).name
+    library = os.fspath(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.collections = [name]
+    bpy.context.scene.collection.children.link(bpy.data.collections[name])
+    assert portraits.portrait_of(bpy.context) == bpy.data.collections[name]
+    assert not bpy.ops.faceparse.update_from_svg.poll()
+    assert not bpy.ops.faceparse.export_svg.poll()
+
+
 def test_without_the_command_the_error_says_what_to_do(photo: Path) -> None:
     stored().command = "/no/such/place"
     with pytest.raises(RuntimeError, match=r"no such file or folder\. Correct it in the add-on's preferences"):
