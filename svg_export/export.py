@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ class Drawn:
 
     svg: bytes
     layers: tuple[Layer, ...]
+    palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
 
     @property
     def names(self) -> list[str]:
@@ -47,6 +48,7 @@ def draw(
     photo_href: str | None = None,
     background: bool = False,
     model: Mapping[str, str] | None = None,
+    swatches: Mapping[str, Rgb] | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
 
@@ -54,12 +56,14 @@ def draw(
     head_size   px, what the smoothing is relative to; estimated from the labels where it is None
     photo_href  see `link_photo` and `embed_photo`
     background  add a locked layer in the colour of what is behind the head
+    swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
     Raises FaceParseError where none of `parts` is in the label map.
     """
     trace = trace or TraceSettings()
-    colors = {part.id: colors.get(part.id, part.color) for part in PARTS}
+    swatches = swatches or {}
+    colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
     layers = build_layers(labels, colors, parts, trace, head_size) if labels.any() else ()
     if not layers:
         there = set(np.unique(labels).tolist())
@@ -82,7 +86,10 @@ def draw(
         photo_href=photo_href,
         background=colors[BACKGROUND] if background else None,
     )
-    return Drawn(svg, layers)
+    palette = {PARTS[layer.part].name: layer.fill for layer in layers}
+    if background:
+        palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
+    return Drawn(svg, layers, palette)
 
 
 def link_photo(source: str, svg: Path | None) -> str:
