@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import signal
 import sys
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 #: How neighbours meet. The default is TraceSettings' own.
 JOINS = ("underlap", "stacked", "cutout")
 
+#: What is drawn. The default is LookSettings' own.
+STYLES = ("flat", "outline", "flat+outline")
 PHOTO_COLORS = "photo"  #: the word for no palette
 
 _EPILOG = """\
@@ -86,6 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
         "full beneath them (stacked), or exactly abut (cutout)",
     )
     drawing.add_argument(
+        "--style", choices=STYLES, help="filled shapes (flat, the default), lines, or both",
+    )
+    drawing.add_argument(
+        "--weight", type=_weight, metavar="SHARE",
+        help="thickness of the lines as a share of the head's height (default: 0.01)",
+    )
+    drawing.add_argument(
         "--palette", default=PHOTO_COLORS, metavar="photo|FILE",
         help="the photo's own colours, or a .gpl or .json of swatches named by part (default: %(default)s)",
     )
@@ -107,6 +117,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON object a line for every step, for programs")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
+
+
+def _weight(text: str) -> float:
+    """A line's thickness in head heights. Raises ArgumentTypeError."""
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0.0001 <= weight <= 0.2:
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is no share of the head's height from 0.0001 to 0.2")
+    return weight
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,6 +165,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """(jobs, complaints). Raises ValueError where options do not go together."""
+    if arguments.weight is not None and "outline" not in (arguments.style or ""):
+        raise ValueError("--weight is that of lines; it goes with --style outline or flat+outline")
     if arguments.from_labels:
         for option in ("model", "save_labels"):
             if getattr(arguments, option):
@@ -245,9 +268,12 @@ def _draw_one(
     report.step(job.source, "trace")
     from svg_export.export import draw
     from svg_export.layers import TraceSettings
+    from svg_export.looks import LookSettings
 
     trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
-    drawn = draw(labels, colors, parts, trace, **options)
+    given = {"style": arguments.style, "weight": arguments.weight}
+    look = LookSettings(**{name: value for name, value in given.items() if value is not None})
+    drawn = draw(labels, colors, parts, trace, look, **options)
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(
@@ -278,7 +304,7 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
     if job.preview is not None:
         from svg_export.preview import paint_labels, preview_png
 
-        contents[job.preview] = preview_png(paint_labels(labels) if rgb is None else rgb, drawn.layers)
+        contents[job.preview] = preview_png(paint_labels(labels) if rgb is None else rgb, drawn.layers, drawn.outline)
     if job.palette is not None:
         from svg_export.palette import write_palette
 

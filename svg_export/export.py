@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from faceparse_core.errors import FaceParseError, PhotoError
 from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
-from svg_export.layers import Layer, TraceSettings, build_layers
+from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
+from svg_export.looks import INK, LookSettings
 from svg_export.svg import write_svg
 
 _EXIF_ORIENTATION = 274
@@ -32,9 +33,12 @@ class Drawn:
     layers: tuple[Layer, ...]
     palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
 
+    outline: LineWork | None = None
+
     @property
     def names(self) -> list[str]:
-        return [PARTS[layer.part].name for layer in self.layers]
+        names = [PARTS[layer.part].name for layer in self.layers]
+        return [*names, "outline"] if self.outline else names
 
 
 def draw(
@@ -42,6 +46,7 @@ def draw(
     colors: Mapping[int, Rgb],
     parts: frozenset[int],
     trace: TraceSettings | None = None,
+    look: LookSettings | None = None,
     *,
     title: str,
     head_size: float | None = None,
@@ -61,14 +66,18 @@ def draw(
 
     Raises FaceParseError where none of `parts` is in the label map.
     """
-    trace = trace or TraceSettings()
+    trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
     colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
-    layers = build_layers(labels, colors, parts, trace, head_size) if labels.any() else ()
-    if not layers:
+    traced = trace_map(labels, colors, parts, trace, head_size)
+    if not traced.layers:
         there = set(np.unique(labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
+    layers = traced.layers if look.filled else ()
+    outline = None
+    if look.lined:
+        outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
     size = (labels.shape[0], labels.shape[1])
     metadata = {
         "generator": "faceparse-svg",
@@ -76,7 +85,7 @@ def draw(
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         "parts": [PARTS[part].name for part in PAINT_ORDER if part in parts],
-        "settings": dataclasses.asdict(trace),
+        "settings": dataclasses.asdict(trace) | dataclasses.asdict(look),
     }
     svg = write_svg(
         layers,
@@ -85,11 +94,14 @@ def draw(
         metadata=metadata,
         photo_href=photo_href,
         background=colors[BACKGROUND] if background else None,
+        outline=outline,
     )
     palette = {PARTS[layer.part].name: layer.fill for layer in layers}
     if background:
         palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
-    return Drawn(svg, layers, palette)
+    if outline:
+        palette["outline"] = outline.color
+    return Drawn(svg, layers, palette, outline)
 
 
 def link_photo(source: str, svg: Path | None) -> str:

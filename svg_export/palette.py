@@ -21,8 +21,8 @@ _GPL_HEADER = "GIMP Palette"
 _GPL_SWATCH = re.compile(r"(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})(?:[ \t]+(.*))?")
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
-#: What a swatch can be called, bottom to top.
-NAMES: tuple[str, ...] = tuple(PARTS[part].name for part in (BACKGROUND, *PAINT_ORDER))
+#: What a swatch can be called, bottom to top. `outline` is the colour of lines.
+NAMES: tuple[str, ...] = (*(PARTS[part].name for part in (BACKGROUND, *PAINT_ORDER)), "outline")
 
 
 def _pairs() -> dict[str, tuple[str, ...]]:
@@ -127,7 +127,7 @@ def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
         name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
         if name not in NAMES and name not in PAIRS:
             known = ", ".join((*PAIRS, *NAMES))
-            what = f"{_quoted(text)} is no part" if name else "a swatch has no name"
+            what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}")
         if given.setdefault(name, color) != color:
             raise PaletteError(f"{_quoted(text)} has two colours; keep one")
