@@ -91,20 +91,34 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
         if rank <= below:
             yield f"layer {name!r} is not in paint order"
         below = rank
-        if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
-            yield f"layer {name!r} is no Inkscape layer with a label"
-        locked = group.get(f"{SODIPODI}insensitive") == "true"
-        if locked != (rank[0] == 0):
-            yield f"layer {name!r} is {'locked' if locked else 'not locked'}"
-        plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
-        yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
-        if not len(group):
-            yield f"layer {name!r} is empty"
-        for number, shape in enumerate(group, 1):
-            if shape.get("id") != f"{name}-{number}":
-                yield f"id {shape.get('id')!r} should be '{name}-{number}'"
-            lined = rank[1] == len(PAINT_ORDER)
-            yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size, lined)
+        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(PAINT_ORDER))
+        if rank[0] == 0 or rank[1] == len(PAINT_ORDER):
+            continue
+        tones = [tone.get("id") for tone in group.findall(f"{SVG}g")]
+        if tones != [tone for tone in (f"{name}-shadow", f"{name}-light") if tone in tones]:
+            yield f"layer {name!r} holds {tones}: of a shadow and a light upon it at most one each, in this order"
+        for tone in group.findall(f"{SVG}g"):
+            yield from _check_layer(tone, size, locked=False, lined=False)
+
+
+def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: bool) -> Iterator[str]:
+    """One layer but for its place; what lies in it are paths (or, of the photo, an image), then layers."""
+    name = group.get("id", "")
+    if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
+        yield f"layer {name!r} is no Inkscape layer with a label"
+    if (group.get(f"{SODIPODI}insensitive") == "true") != locked:
+        yield f"layer {name!r} is {'not locked' if locked else 'locked'}"
+    plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
+    yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
+    shapes = list(group)
+    while shapes and shapes[-1].tag == f"{SVG}g":
+        shapes.pop()
+    if not shapes:
+        yield f"layer {name!r} is empty"
+    for number, shape in enumerate(shapes, 1):
+        if shape.get("id") != f"{name}-{number}":
+            yield f"id {shape.get('id')!r} should be '{name}-{number}'"
+        yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size, lined)
 
 
 def _rank(layer: str) -> tuple[int, int] | None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 JOINS = ("underlap", "stacked", "cutout")
 
 #: What is drawn. The default is LookSettings' own.
-STYLES = ("flat", "outline", "flat+outline")
+STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
 PHOTO_COLORS = "photo"  #: the word for no palette
 
 _EPILOG = """\
@@ -89,7 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
         "full beneath them (stacked), or exactly abut (cutout)",
     )
     drawing.add_argument(
-        "--style", choices=STYLES, help="filled shapes (flat, the default), lines, or both",
+        "--style", choices=STYLES, help="filled shapes (flat, the default), lines (outline), both, "
+        "or shapes with the light and the shadow of the photo upon them (cel)",
     )
     drawing.add_argument(
         "--weight", type=_weight, metavar="SHARE",
@@ -166,11 +167,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """(jobs, complaints). Raises ValueError where options do not go together."""
     if arguments.weight is not None and "outline" not in (arguments.style or ""):
-        raise ValueError("--weight is that of lines; it goes with --style outline or flat+outline")
+        raise ValueError("--weight is that of lines; it goes with --style outline, flat+outline or cel+outline")
     if arguments.from_labels:
         for option in ("model", "save_labels"):
             if getattr(arguments, option):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
+        if "cel" in (arguments.style or ""):
+            raise ValueError(f"--style {arguments.style} does not go with --from-labels: its light is a photo's")
         if arguments.photo_layer != "none":
             raise ValueError("--photo-layer does not go with --from-labels: there is no photo")
         if STDIN in arguments.photos:
@@ -273,7 +276,7 @@ def _draw_one(
     trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
     given = {"style": arguments.style, "weight": arguments.weight}
     look = LookSettings(**{name: value for name, value in given.items() if value is not None})
-    drawn = draw(labels, colors, parts, trace, look, **options)
+    drawn = draw(labels, colors, parts, trace, look, rgb=rgb, **options)
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(

@@ -54,6 +54,7 @@ def draw(
     background: bool = False,
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
+    rgb: NDArray[np.uint8] | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
 
@@ -62,6 +63,7 @@ def draw(
     photo_href  see `link_photo` and `embed_photo`
     background  add a locked layer in the colour of what is behind the head
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
+    rgb         the photo (H, W, 3), for the style cel
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
     Raises FaceParseError where none of `parts` is in the label map.
@@ -75,6 +77,12 @@ def draw(
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
     layers = traced.layers if look.filled else ()
+    if look.shaded:
+        from svg_export.tones import add_tones
+
+        if rgb is None or rgb.shape[:2] != labels.shape:
+            raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
+        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones)
     outline = None
     if look.lined:
         outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
@@ -85,7 +93,7 @@ def draw(
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         "parts": [PARTS[part].name for part in PAINT_ORDER if part in parts],
-        "settings": dataclasses.asdict(trace) | dataclasses.asdict(look),
+        "settings": dataclasses.asdict(trace) | look.used(),
     }
     svg = write_svg(
         layers,
@@ -97,6 +105,7 @@ def draw(
         outline=outline,
     )
     palette = {PARTS[layer.part].name: layer.fill for layer in layers}
+    palette |= {f"{PARTS[layer.part].name}-{tone.name}": tone.fill for layer in layers for tone in layer.tones}
     if background:
         palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
     if outline:

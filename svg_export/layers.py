@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
+from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
 from svg_export.specks import absorb
 from svg_export.trace import planar_map
@@ -45,12 +46,22 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Tone:
+    """The light or the shadow on a part, painted upon it."""
+
+    name: ToneName
+    shapes: tuple[Shape, ...]  #: largest first
+    fill: Rgb
+
+
+@dataclass(frozen=True)
 class Layer:
     """All that is drawn of one part."""
 
     part: int  #: id in faceparse_core.parts
     shapes: tuple[Shape, ...]  #: largest first
     fill: Rgb
+    tones: tuple[Tone, ...] = ()  #: bottom to top
 
 
 @dataclass(frozen=True)
@@ -183,6 +194,12 @@ def _check(labels: NDArray[np.uint8]) -> None:
     if labels.size and int(labels.max()) >= len(PARTS):
         unknown = [value for value in np.unique(labels).tolist() if value >= len(PARTS)]
         raise LabelMapError(f"the label map has unknown part ids {unknown}; known are 0 to {len(PARTS) - 1}")
+
+
+def shown_parts(parts: frozenset[int]) -> NDArray[np.uint8]:
+    """Part id -> the part in whose layer it is drawn, uint8 (256,): its own, the head's, or none (background)."""
+    by_rank = np.array([BACKGROUND, *PAINT_ORDER], np.uint8)
+    return by_rank[_ranks(parts)]
 
 
 def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """Palettes: colours by the names of parts, read from .gpl (GIMP, Inkscape) or .json, and written as .gpl.
 
 A name is a part's (`hair`, `ear-left`) or its label (`Ear left`), in any case; `ear`, `brow`, `eye` and `lip` stand for
-both of a pair, and a swatch of one of the two wins over them. A .json is one object,
-`{"hair": "#4a3226", "lip": [186, 92, 88]}`.
+both of a pair, and a swatch of one of the two wins over them. `hair-shadow` and `hair-light` are tones.
+A .json is one object, `{"hair": "#4a3226", "lip": [186, 92, 88]}`.
 """
 
 from __future__ import annotations
@@ -15,26 +15,36 @@ from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
+from svg_export.looks import TONED, TONES
 
 _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
 _GPL_HEADER = "GIMP Palette"
 _GPL_SWATCH = re.compile(r"(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})(?:[ \t]+(.*))?")
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
-#: What a swatch can be called, bottom to top. `outline` is the colour of lines.
-NAMES: tuple[str, ...] = (*(PARTS[part].name for part in (BACKGROUND, *PAINT_ORDER)), "outline")
+_PARTS = [PARTS[part] for part in (BACKGROUND, *PAINT_ORDER)]
+_TONED = [part.name for part in _PARTS if part.id in TONED]
+
+
+def _names() -> tuple[str, ...]:
+    tones = {part: [f"{part}-{tone}" for tone in TONES] for part in _TONED}
+    names = [name for part in _PARTS for name in (part.name, *tones.get(part.name, ()))]
+    return (*names, "outline")
 
 
 def _pairs() -> dict[str, tuple[str, ...]]:
-    """`ear` -> ear-left, ear-right; `lip` -> lip-upper, lip-lower; .."""
+    """`ear` -> ear-left, ear-right; `ear-light` -> ear-left-light, ear-right-light; and so on."""
     found: dict[str, tuple[str, ...]] = {}
-    for name in NAMES:
-        word, _, rest = name.partition("-")
-        if rest:
-            found[word] = (*found.get(word, ()), name)
+    for part in _PARTS:
+        word, _, rest = part.name.partition("-")
+        for tone in ("", *(f"-{tone}" for tone in TONES)) if rest else ():
+            if part.name + tone in NAMES:
+                found[word + tone] = (*found.get(word + tone, ()), part.name + tone)
     return found
 
 
+#: What a swatch can be called, bottom to top. `outline` is the colour of lines.
+NAMES: tuple[str, ...] = _names()
 PAIRS = _pairs()
 
 
@@ -126,9 +136,11 @@ def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
     for text, color in swatches:
         name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
         if name not in NAMES and name not in PAIRS:
-            known = ", ".join((*PAIRS, *NAMES))
+            tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
+            known = ", ".join(name for name in (*PAIRS, *NAMES) if name not in tones)
+            toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
             what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
-            raise PaletteError(f"{what}; call it one of: {known}")
+            raise PaletteError(f"{what}; call it one of: {known}; {toned}")
         if given.setdefault(name, color) != color:
             raise PaletteError(f"{_quoted(text)} has two colours; keep one")
     for pair, members in PAIRS.items():

@@ -17,7 +17,7 @@ from faceparse_core.errors import PhotoError
 from faceparse_core.parts import PARTS, Rgb
 
 if TYPE_CHECKING:
-    from svg_export.layers import Layer, LineWork, Ring
+    from svg_export.layers import Layer, LineWork, Ring, Tone
 
 SIDE = 1600  #: px, the longer side of each half, at most
 _FINER = 3  # the result is painted this much larger and averaged down
@@ -60,16 +60,22 @@ def paint(
     """The layers and lines of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB."""
     canvas = np.full((pixels[0] * _FINER, pixels[1] * _FINER, 3), page, np.uint8)
     scale = np.array([canvas.shape[1] / size[1], canvas.shape[0] / size[0]])
-    for layer in layers:
-        for shape in layer.shapes:
+    filled = [(each.shapes, each.fill) for layer in layers for each in _painted(layer)]
+    for shapes, fill in filled:
+        for shape in shapes:
             rings = [_fixed(flatten(ring), scale) for ring in shape.rings]
             if rings:
-                cv2.fillPoly(canvas, rings, layer.fill, shift=_SHIFT)  # several rings at once: evenodd
+                cv2.fillPoly(canvas, rings, fill, shift=_SHIFT)  # several rings at once: evenodd
     if outline:
         bent = [_fixed(_along(line.points[:-1].reshape(-1, 3, 2), line.points[3::3]), scale) for line in outline.lines]
         width = max(1, round(outline.width * float(scale.mean())))
         cv2.polylines(canvas, bent, False, outline.color, width, shift=_SHIFT)  # closed lines end where they begin
     return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _painted(layer: Layer) -> list[Layer | Tone]:
+    """A layer and what lies upon it, bottom to top."""
+    return [layer, *layer.tones]
 
 
 def flatten(ring: Ring) -> NDArray[np.float64]:

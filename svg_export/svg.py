@@ -8,6 +8,8 @@
       <g id="background" ..><path id="background-1" ../></g>                        only where asked for, locked
       <g id="head" inkscape:groupmode="layer" inkscape:label="Head">                a layer per part, bottom to top
         <path id="head-1" style="fill:#e0ac8a;fill-rule:evenodd" d="M..z"/>         a path per shape, holes by evenodd
+        <g id="head-shadow" inkscape:groupmode="layer" inkscape:label="Head shadow"><path id="head-shadow-1" ../></g>
+        <g id="head-light" ..                                       only where asked for, on the part and inside of it
       </g> ..
       <g id="outline" inkscape:groupmode="layer" inkscape:label="Outline">          only where asked for, on top
         <path id="outline-1" d="M..c.."                             a path per border, each visible border once
@@ -99,6 +101,13 @@ def write_svg(
         group = drawing.add(drawing.g(id=part.name, **_layer_attributes(part.label)))
         for number, data in enumerate(paths, 1):
             group.add(drawing.path(d=data, id=f"{part.name}-{number}", style=_style(layer.fill)))
+        for tone in layer.tones:
+            paths = [data for data in (path_data(shape, decimals) for shape in tone.shapes) if data]
+            name = f"{part.name}-{tone.name}"
+            if paths:
+                inner = group.add(drawing.g(id=name, **_layer_attributes(f"{part.label} {tone.name}")))
+            for number, data in enumerate(paths, 1):
+                inner.add(drawing.path(d=data, id=f"{name}-{number}", style=_style(tone.fill)))
         shown.append(part.label)
     lines = [data for data in (line_data(line, decimals) for line in outline.lines) if data] if outline else []
     if outline and lines:
