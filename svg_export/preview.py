@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from faceparse_core.errors import PhotoError
@@ -67,9 +68,11 @@ def paint(
             if rings:
                 cv2.fillPoly(canvas, rings, fill, shift=_SHIFT)  # several rings at once: evenodd
     if outline:
-        bent = [_fixed(_along(line.points[:-1].reshape(-1, 3, 2), line.points[3::3]), scale) for line in outline.lines]
-        width = max(1, round(outline.width * float(scale.mean())))
-        cv2.polylines(canvas, bent, False, outline.color, width, shift=_SHIFT)  # closed lines end where they begin
+        paths = [_along(line.points[:-1].reshape(-1, 3, 2), line.points[3::3]) for line in outline.lines]
+        reach = max(outline.width / 2 - 0.5 / scale.mean(), 0.01)  # fillPoly paints half a pixel beyond every edge
+        for band in shapely.buffer([shapely.LineString(path) for path in paths], reach).tolist():
+            rings = [_fixed(shapely.get_coordinates(ring), scale) for ring in (band.exterior, *band.interiors)]
+            cv2.fillPoly(canvas, rings, outline.color, shift=_SHIFT)
     return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 

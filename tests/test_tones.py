@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rings import points
 
+from blender_addon.svg_reader import parse_svg
 from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import CLOTH, HAIR, HEAD, NOSE, PARTS, PRESETS
@@ -161,6 +162,16 @@ def test_tones_are_layers_within_their_part(face: np.ndarray) -> None:
     hair = next(group for group in root.findall(f"{SVG}g") if group.get("id") == "hair")
     assert [child.get("id") for child in hair] == ["hair-1", "hair-shadow", "hair-light"]
     assert [group.get(f"{INKSCAPE}label") for group in hair.findall(f"{SVG}g")] == ["Hair shadow", "Hair light"]
+
+
+def test_blender_reads_tones_and_lines_as_layers(face: np.ndarray) -> None:
+    look = LookSettings(style="cel+outline")
+    layers = parse_svg(draw(face, COLORS, ALL, None, look, title="t", rgb=lit(face)).svg).layers
+    names = [layer.name for layer in layers]
+    at = names.index("hair")
+    assert names[at : at + 3] == ["hair", "hair-shadow", "hair-light"]
+    assert names[-1] == "outline"
+    assert all(shape.fill is None and shape.stroke_width > 0 for shape in layers[-1].shapes)
 
 
 def test_colours_of_a_palette(face: np.ndarray) -> None:
