@@ -45,10 +45,27 @@ class Outline:
     straight: Bools  #: (n,)
 
 
+@dataclass(frozen=True)
+class Edge:
+    """A border between parts, from where it comes out from beneath a later part to where it goes under again."""
+
+    control: Floats  #: (n, 4, 2) cubics, each starting where the one before ends
+    closed: bool
+    owner: int  #: rank of the part whose edge it is, the one painted later
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """All that is drawn of a planar map."""
+
+    shapes: dict[int, list[list[Outline]]]  #: rank -> its shapes, largest first, each an outer ring and its holes
+    edges: list[Edge]  #: each visible border once, but for the frame; in paint order
+
+
 def draw_outlines(
     arcs: PlanarMap, lengths: Lengths, joins: Joins, frame: tuple[int, int], head: int, carried: frozenset[int]
-) -> dict[int, list[list[Outline]]]:
-    """Rank -> its shapes, largest first, each an outer ring and its holes.
+) -> Outlines:
+    """The outlines of all layers, and the borders that show.
 
     frame    (width, height)
     head     the rank of the head, and `carried` the ranks that it is solid beneath
@@ -65,7 +82,11 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset({rank}), rank)
     spacing = max(2.0, lengths.spacing)
     curves = Stitched(arcs, sheet.strokes, sheet.tolerance, sheet.hidden, spacing, lengths.decimals)
-    return {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
+    shapes = {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
+    strokes = sheet.strokes
+    order = np.argsort(strokes.owner, kind="stable").tolist()
+    edges = [Edge(curves.stroke(k), bool(strokes.closed[k]), int(strokes.owner[k])) for k in order]
+    return Outlines(shapes, edges)
 
 
 def _outline(runs: list[_Run], curves: Stitched) -> Outline:
