@@ -181,12 +181,13 @@ class Request:
 
     parts: str = "portrait"  #: a preset, or ids with commas between
     joins: str = "underlap"  #: underlap, stacked, cutout
+    style: str = "flat"  #: flat, outline, flat+outline, cel, cel+outline
     background: bool = False
     model: str = ""  #: a path, or a name that the program knows
 
     def arguments(self) -> list[str]:
         # One word each: a model that begins with a dash is still the option's value.
-        words = [f"--parts={self.parts}", f"--joins={self.joins}"]
+        words = [f"--parts={self.parts}", f"--joins={self.joins}", f"--style={self.style}"]
         if self.background:
             words.append("--background")
         if self.model:

@@ -46,6 +46,18 @@ class CommandOptions:
         ),
         default="underlap",
     )
+    style: EnumProperty(
+        name="Style",
+        description="How the portrait is drawn",
+        items=(
+            ("flat", "Flat", "A shape of one colour for each part"),
+            ("outline", "Outline", "Every border once as a line, and no shapes"),
+            ("flat+outline", "Flat and outline", "Lines above the shapes"),
+            ("cel", "Cel", "Light and shadow of the photo as a few shapes upon each part"),
+            ("cel+outline", "Cel and outline", "Lines above light and shadow"),
+        ),
+        default="flat",
+    )
     background: BoolProperty(
         name="Background",
         description="A locked layer that fills the frame, in the colour of the photo's background",
@@ -180,7 +192,7 @@ def request(owner: object) -> Request:
     model = owner.model.strip()
     if model.startswith(("//", "~")) or os.sep in model:
         model = os.path.expanduser(bpy.path.abspath(model))
-    return Request(parts=parts, joins=owner.joins, background=owner.background, model=model)
+    return Request(parts=parts, joins=owner.joins, style=owner.style, background=owner.background, model=model)
 
 
 def draw_command(layout: bpy.types.UILayout, owner: object, *, in_file_dialog: bool = False) -> None:
@@ -188,6 +200,7 @@ def draw_command(layout: bpy.types.UILayout, owner: object, *, in_file_dialog: b
     column.prop(owner, "parts")
     if owner.parts == "custom":
         column.column(align=True).prop(owner, "custom_parts")
+    column.prop(owner, "style")
     column.prop(owner, "joins")
     column.prop(owner, "background")
     column.prop(owner, "keep_svg")

@@ -123,12 +123,12 @@ def test_it_knows_the_parts_and_the_photos() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [Request(), Request("head,hair", "cutout", True, "-odd name.onnx"), Request("contour", "stacked")],
+    [Request(), Request("head,hair", "cutout", "cel", True, "-odd name.onnx"), Request("contour", "stacked")],
 )
 def test_the_command_takes_what_is_asked(request_: Request) -> None:
     arguments = cli.build_parser().parse_args([*request_.arguments(), "photo.jpg"])
     assert arguments.parts == request_.parts
-    assert arguments.joins == request_.joins
+    assert (arguments.joins, arguments.style) == (request_.joins, request_.style)
     assert arguments.background == request_.background
     assert (arguments.model or "") == request_.model
 
@@ -136,6 +136,7 @@ def test_the_command_takes_what_is_asked(request_: Request) -> None:
 def test_the_defaults_are_the_commands_own() -> None:
     assert Request().parts == cli.build_parser().get_default("parts")
     assert Request().joins == TraceSettings().joins
+    assert Request().style == cli.STYLES[0]
     assert Request().background == cli.build_parser().get_default("background")
 
 
@@ -262,8 +263,9 @@ def test_a_photo_and_an_svg_by_relative_paths(fake: Fake, tmp_path: Path, monkey
 
 def test_what_is_asked_and_nothing_else_is_passed_on(fake: Fake, tmp_path: Path) -> None:
     command = fake("say('note', message=json.dumps(sys.argv[1:]))\nwrite()")
-    done = finish(job(command, tmp_path, Request("head", "stacked", True, "m.onnx")).start())
-    words = ["--parts=head", "--joins=stacked", "--background", "--model=m.onnx", "--json", "-o", done.svg, done.photo]
+    done = finish(job(command, tmp_path, Request("head", "stacked", "cel", True, "m.onnx")).start())
+    words = ["--parts=head", "--joins=stacked", "--style=cel", "--background", "--model=m.onnx", "--json", "-o"]
+    words += [done.svg, done.photo]
     assert done.notes == [str(words).replace("'", '"')]
 
 

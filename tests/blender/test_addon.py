@@ -194,8 +194,8 @@ def test_every_option_is_in_the_preferences_and_in_the_operators() -> None:
 def test_what_the_command_is_asked(tmp_path: Path) -> None:
     chosen = options.defaults()
     chosen.parts, chosen.custom_parts = "custom", {"hair", "eye-left", "head"}
-    chosen.joins, chosen.background, chosen.model = "cutout", True, " parser "
-    assert options.request(chosen) == command.Request("head,eye-left,hair", "cutout", True, "parser")
+    chosen.joins, chosen.style, chosen.background, chosen.model = "cutout", "cel", True, " parser "
+    assert options.request(chosen) == command.Request("head,eye-left,hair", "cutout", "cel", True, "parser")
     chosen.custom_parts = set()
     with pytest.raises(command.CommandError, match="No part is chosen"):
         options.request(chosen)
