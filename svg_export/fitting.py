@@ -95,7 +95,7 @@ class _Samples:
 
     @classmethod
     def of(cls, lines: Lines, direction: Floats, tolerance: Floats) -> _Samples:
-        points = lines.points - lines.points.mean(axis=0) if len(lines.points) else lines.points
+        points = lines.points - lines.points[:1]  # the same whatever lines follow
         columns = (*points.T, *direction.T, _along(lines.points), 1 / tolerance)
         return cls(*(np.ascontiguousarray(column, np.float32) for column in columns))
 

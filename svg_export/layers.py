@@ -3,7 +3,8 @@
 Three ways for neighbours to meet, `joins`:
 
 underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
-          parts painted later, so that no page shines through. The head is solid beneath what it carries.
+          parts painted later, so that no page shines through. The head is solid beneath what it carries, and with
+          `complete` a whole head beneath hair and hat; so is the neck beneath the head (`completion`).
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
@@ -24,8 +25,10 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
+from svg_export.completion import Kind, Plan
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
+from svg_export.proportions import measure
 from svg_export.specks import absorb
 from svg_export.trace import planar_map
 
@@ -101,6 +104,7 @@ class TraceSettings:
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.006  #: 1.6 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
+    complete: bool = True  #: (underlap) the head goes on beneath hair, hat and glasses, the neck beneath the head
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
     decimals: int = 2  #: coordinates are rounded to this many
@@ -111,6 +115,11 @@ CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glass
 #: Parts that are never thin by nature.
 BROAD = frozenset(
     BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right")
+)
+#: Name of a part, how it is completed, and beneath which parts.
+_COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
+    ("head", "head", ("hair", "hat", "glasses")),
+    ("neck", "neck", ("head", "beard", "hair")),
 )
 EVERY_PART = frozenset(PAINT_ORDER)
 
@@ -167,9 +176,13 @@ def trace_map(
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
         spacing=0.012 * size,  # 3 px of a 260 px head
+        heading=0.03 * size,
+        margin=0.02 * size,
         decimals=settings.decimals,
     )
-    outlines = draw_outlines(arcs, lengths, settings.joins, (labels.shape[1], labels.shape[0]), _RANK[HEAD], carried)
+    completed = _completions(labels, size) if settings.complete and settings.joins == "underlap" else {}
+    frame = (labels.shape[1], labels.shape[0])
+    outlines = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed)
     shapes = outlines.shapes
     layers = tuple(
         Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))
@@ -177,6 +190,15 @@ def trace_map(
         if shapes.get(_RANK[part])
     )
     return Traced(layers, tuple(_line(edge) for edge in outlines.edges), size)
+
+
+def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:
+    """Rank -> how what is hidden of the part is completed."""
+    face = measure(labels, size)
+    return {
+        _RANK[BY_NAME[name].id]: Plan(kind, frozenset(_RANK[BY_NAME[cover].id] for cover in covers), face)
+        for name, kind, covers in _COMPLETED
+    }
 
 
 def _shape(rings: list[Outline]) -> Shape:

@@ -7,13 +7,17 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
+import shapely
 
 from svg_export.beziers import drag, straight
-from svg_export.curves import Bools, Floats, Ints
+from svg_export.completion import Gap, Plan, Space, complete
+from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
@@ -34,6 +38,8 @@ class Lengths:
     underlap: float
     hidden_reach: float
     spacing: float  #: between two candidates for a node
+    heading: float  #: over which the direction of a visible outline is taken where it goes under
+    margin: float  #: what a completed outline keeps from all that it must not show beside
     decimals: int
 
 
@@ -63,19 +69,27 @@ class Outlines:
 
 
 def draw_outlines(
-    arcs: PlanarMap, lengths: Lengths, joins: Joins, frame: tuple[int, int], head: int, carried: frozenset[int]
+    arcs: PlanarMap,
+    lengths: Lengths,
+    joins: Joins,
+    frame: tuple[int, int],
+    head: int,
+    carried: frozenset[int],
+    completed: Mapping[int, Plan],
 ) -> Outlines:
     """The outlines of all layers, and the borders that show.
 
     frame    (width, height)
     head     the rank of the head, and `carried` the ranks that it is solid beneath
+    completed  ranks whose hidden outlines are completed, where `joins` is underlap, and how
     """
     sheet = _Sheet(arcs, lengths, frame)
     ranks = [rank for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
     plans: dict[int, list[list[list[_Run]]]] = {}
     for rank in ranks:
         if joins == "underlap":
-            plans[rank] = sheet.underlapping(rank, frozenset({rank}) | (carried if rank == head else frozenset()))
+            members = frozenset({rank}) | (carried if rank == head else frozenset())
+            plans[rank] = sheet.underlapping(rank, members, completed.get(rank))
         elif joins == "stacked":
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
@@ -128,6 +142,7 @@ class _Border:
     points: Floats  # (n, 2)
     inset: bool
     closed: bool
+    gap: Gap | None  # where it is to be completed
 
 
 class _Sheet:
@@ -141,7 +156,7 @@ class _Sheet:
         total = np.concatenate([[0], np.cumsum(cross), [np.sum(cross)]])
         self.area = (total[arcs.starts[1:] - 1] - total[arcs.starts[:-1]]) / 2
         self.length = np.diff(arcs.starts) - 1
-        thickness = self._thickness()
+        self.thickness = thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
         sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
         # the silhouette is looked at hardest
@@ -151,6 +166,7 @@ class _Sheet:
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []
         step = max(1.0, 1.1 * lengths.underlap)
+        self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
 
     def _thickness(self) -> Floats:
@@ -176,7 +192,7 @@ class _Sheet:
             shapes = [shape for shape in shapes if inside_ring(self._lattice(shape[0]), own).any()]
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
-    def underlapping(self, rank: int, members: frozenset[int]) -> list[list[list[_Run]]]:
+    def underlapping(self, rank: int, members: frozenset[int], plan: Plan | None) -> list[list[list[_Run]]]:
         """What `rank` shows, reaching beneath what is painted later, solid beneath `members`."""
         arcs = self.arcs
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
@@ -197,21 +213,65 @@ class _Sheet:
             gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
             walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
         stride = max(1, int(self.room.step))
-        visible = [self._smooth(arc, True)[::stride] for arc in danger_arcs.tolist()]
-        danger = np.concatenate([np.zeros((0, 2)), *visible])
-        plan = []
+        visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
+        danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
+        layout: list[list[list[_Run]]] = []
+        gained: list[shapely.Geometry] = []
         for shape in self._grouped(walks):
+            if gained and self._lies_within(shape, gained):
+                continue  # a piece of forehead between strands of hair: it is there already
             borders: list[_Border] = []
-            plan.append([self._runs(walk, rank, borders) for walk in shape])
+            # of what is in pieces the largest stands for the whole
+            layout.append([self._runs(walk, rank, borders, None if layout else plan) for walk in shape])
+            completed: list[Floats] = []
             for at, border in enumerate(borders):
                 # a shape must not lie on itself either: the even-odd rule would make a hole of it
-                others = [other.points[::stride] for other in borders[:at] + borders[at + 1 :]]
+                rest = [other.points for other in borders[:at] + borders[at + 1 :]]
+                others = [np.concatenate([points[::stride], points[-1:]]) for points in rest]
                 keep_off = np.concatenate([danger, *others])
-                line, tolerance = hidden_line(
-                    border.points, border.inset, border.closed, keep_off, self.frame, self.room
+                near = cache(
+                    partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, self.room)
                 )
-                self.hidden.append(Hidden(line, tolerance, border.closed, border.points, self.room.step))
-        return plan
+                hidden: Hidden | None = None
+                if plan and border.gap and len(border.points) > 2 * self.lengths.hidden_reach:
+                    every = np.concatenate([np.zeros((0, 2)), *visible])
+                    rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
+                    space = Space(
+                        self._polygon([shape[0]]),
+                        self._area_of(rank),
+                        every,
+                        others + completed,
+                        *self.clearances,
+                        rim,
+                    )
+                    hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
+                    if hidden:
+                        completed.append(hidden.line)
+                        region = shapely.Polygon(np.concatenate([hidden.line, border.points[::-1]]))
+                        gained.append(space.part.union(region.buffer(0)))
+                self.hidden.append(hidden or Hidden(*near(), border.closed, border.points, self.room.step))
+        return layout
+
+    def _lies_within(self, shape: list[Walk], regions: list[shapely.Geometry]) -> bool:
+        """Whether a shape lies well within one of some regions."""
+        outline = self._polygon([shape[0]])
+        return any(region.buffer(-self.lengths.margin).covers(outline) for region in regions)
+
+    def _area_of(self, rank: int) -> shapely.Geometry:
+        """The smoothed area of a part and of all that are painted later."""
+        walks = rings(self.arcs, lambda ranks: (ranks >= rank) & (ranks != OUTSIDE_RANK))
+        shapes = [self._polygon(shape) for shape in self._grouped(walks)]
+        return shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
+
+    def _polygon(self, shape: list[Walk]) -> shapely.Geometry:
+        outer, *holes = (np.concatenate([self._thinned(*step) for step in walk]) for walk in shape)
+        polygon = shapely.Polygon(outer, holes)
+        return polygon if polygon.is_valid else polygon.buffer(0)
+
+    def _thinned(self, arc: int, forward: bool) -> Floats:
+        """Every third point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
+        points = self._lattice([(arc, forward)]) if self._is_frame(arc) else self._smooth(arc, forward)
+        return np.concatenate([points[:-1:3], points[-1:]])
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
         return rings(self.arcs, lambda ranks: _isin(ranks, members))
@@ -239,7 +299,7 @@ class _Sheet:
                 runs.append(_Run("arc", stretch[0][0], stretch[0][1]))
         return runs
 
-    def _runs(self, walk: Walk, rank: int, borders: list[_Border]) -> list[_Run]:
+    def _runs(self, walk: Walk, rank: int, borders: list[_Border], plan: Plan | None) -> list[_Run]:
         """A ring's runs; what must be hidden of it is added to `borders` (of the shape)."""
         kinds = []
         for arc, forward in walk:
@@ -247,7 +307,8 @@ class _Sheet:
             hidden = -2 if forward else -1  # forward: what the head carries, beyond the head's own border
             kinds.append(-3 if self._is_frame(arc) else self.strokes.stroke_of[arc] if shown else hidden)
         runs = []
-        for stretch in _stretches(walk, kinds):
+        stretches = _stretches(walk, kinds)
+        for at, stretch in enumerate(stretches):
             arc, forward = stretch[0]
             if self._is_frame(arc):
                 runs.append(self._frame_run(stretch))
@@ -257,8 +318,27 @@ class _Sheet:
                 parts = [self._smooth(*step) for step in stretch]
                 points = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
                 runs.append(_Run("hidden", len(self.hidden) + len(borders)))
-                borders.append(_Border(points, forward, len(stretch) == len(walk)))
+                gap = None
+                closed = len(stretch) == len(walk)
+                if (
+                    plan
+                    and not (forward or closed)
+                    and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}
+                ):
+                    before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
+                    gap = Gap(points, self._heading(before, -1), self._heading(after, 0))
+                borders.append(_Border(points, forward, closed, gap))
         return runs
+
+    def _heading(self, stretch: Walk, side: Literal[0, -1]) -> Floats:
+        """How a visible stretch runs at its start (0) or end (-1): a unit vector, zero where it is the frame."""
+        if self._is_frame(stretch[0][0]):
+            return np.zeros(2)
+        points = np.concatenate([self._smooth(*step) for step in stretch])
+        count = max(2, min(len(points), int(self.lengths.heading)))
+        part = points[:count] if side == 0 else points[-count:]
+        heading: Floats = unit((part[-1] - part[0])[None])[0]
+        return heading
 
     def _frame_run(self, stretch: Walk) -> _Run:
         points = self._lattice(stretch).astype(np.float64)

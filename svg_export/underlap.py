@@ -72,7 +72,7 @@ def _laid(
     line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
     danger = _near(danger, line, 3 * room.reach)
-    free = _distance(line, danger)
+    free = distance(line, danger)
     wanted = np.full(count, -room.inset) if inset else _clearance(line, outward, free, danger, room.reach)
     if not closed:  # leave the ends at an angle
         travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
@@ -93,11 +93,11 @@ def _laid(
     laid = _even(_without_spikes(_without_loops(laid[kept]), room.step), room.step)
     laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
     laid = _without_loops(np.clip(laid, 0.0, np.array(frame)))
-    own = _distance(laid, line)
+    own = distance(laid, line)
     if inset:
         return laid, np.maximum(0.6 * own, 0.15)
     # keep `underlap` beneath the upper part where there is that much room, a part of it elsewhere
-    spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * _distance(laid, danger))
+    spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * distance(laid, danger))
     return laid, np.maximum(spare, 0.15)
 
 
@@ -145,7 +145,7 @@ def _clearance(line: Floats, outward: Floats, free: Floats, danger: Floats, reac
         more = np.flatnonzero(gone < reach)
         if not len(more):
             break
-        room = _distance(line[more] + gone[more, None] * outward[more], danger)
+        room = distance(line[more] + gone[more, None] * outward[more], danger)
         gone[more] = np.minimum(gone[more] + 0.5 * np.maximum(room - 0.5 * gone[more], 0.0), reach)
     return gone
 
@@ -254,7 +254,7 @@ def _length(points: Floats) -> float:
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
-def _distance(points: Floats, others: Floats) -> Floats:
+def distance(points: Floats, others: Floats) -> Floats:
     """Distance from each of `points` (n, 2) to the nearest of `others` (m, 2); infinite where there are none."""
     if not len(others):
         return np.full(len(points), np.inf)
@@ -262,8 +262,8 @@ def _distance(points: Floats, others: Floats) -> Floats:
     a, b = (points - middle).astype(np.float32), (others - middle).astype(np.float32)
     squared = (b * b).sum(1) - 2 * a @ b.T
     nearest = squared.min(axis=1) + (a * a).sum(1)
-    distance: Floats = np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
-    return distance
+    found: Floats = np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
+    return found
 
 
 def inside_ring(ring: Ints, points: Floats) -> Bools:

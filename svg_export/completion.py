@@ -1,0 +1,285 @@
+"""What an upper part hides of a lower one, as an illustrator would draw it: the skull and the neck.
+
+A hidden outline runs from where a part's outline goes under to where it comes out again, a **gap**. In between it is
+proposed as a curve that goes on as the visible outline does at both ends: of a head as a cranium in the proportions of
+the face, or, where it does not lead over the top, as a plain bridge; of a neck as a column. Then it is held to what is
+hidden: the part and what of the proposal lies well within the parts painted later are united, and the outline of that
+is the new hidden line. So nothing comes into sight, and at worst all stays as it was (`underlap`).
+
+Limits. What is hidden bounds the skull: beneath thin hair or a tight hat it follows their outline. Where a proposal
+would go around a hole in the hair, through which the page is seen, smaller ones are tried, then none. Curves are fitted
+to a tolerance: among specks and slivers a pixel or two may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import shapely
+
+from svg_export.beziers import flatten
+from svg_export.curves import Floats, Lines, smooth
+from svg_export.proportions import Proportions
+from svg_export.stitch import Hidden
+from svg_export.underlap import cut_ends, distance, meets
+
+Kind = Literal["head", "neck"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the hidden outlines of one part are completed."""
+
+    kind: Kind
+    beneath: frozenset[int]  #: ranks of the parts beneath which they are
+    face: Proportions | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A hidden stretch of an outline, which is walked with the part on the right (clockwise on the screen)."""
+
+    border: Floats  #: (n, 2) px: the visible border, from where the outline goes under to where it comes out
+    going: Floats  #: (2,) unit vector: how the visible outline runs before the gap; zero where it is not seen
+    coming: Floats  #: (2,) and after it
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the part may be."""
+
+    part: shapely.Polygon  #: the part itself, to its visible border
+    allowed: shapely.Geometry  #: the part, and what is painted later
+    danger: Floats  #: (k, 2) points of outlines beside which nothing of the part may show
+    others: list[Floats]  #: the part's other hidden borders and completed lines, points (m, 2) each
+    underlap: float  #: px: the least that the part reaches beneath the upper ones
+    margin: float  #: px to keep from danger, but for the gap's ends
+    clear: float  #: px to keep from `others`
+    rim: float  #: px that the part reaches beneath the upper ones where there is room and nothing better proposed
+
+
+def complete(
+    plan: Plan, gap: Gap, laid: Callable[[], tuple[Floats, Floats]], space: Space, step: float
+) -> Hidden | None:
+    """The completed hidden line; None where there is nothing to complete.
+
+    laid   gives the hidden line that lies a little beneath the upper parts, points (m, 2), and its tolerance
+    step   px between two points, less where it must be
+    """
+    proposals = list(_PROPOSE[plan.kind](gap, plan.face))
+    if not proposals:
+        return None
+    space = _cut_out(space, np.concatenate([*proposals, gap.border]))
+    safe = _safe(gap, space)
+    rim = shapely.LineString(gap.border).simplify(0.3).buffer(space.rim, quad_segs=4)
+    part = space.part.union(rim.intersection(safe))
+    strip: shapely.Geometry | None = None
+    shapes = [shapely.Polygon(proposal).buffer(0) for proposal in proposals]
+    for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
+        whole = part.union(shape.intersection(safe))
+        line = _held(whole, gap, space, step)
+        if line is None or _is_shallow(line[0], gap, space):  # the upper part is thin there
+            if strip is None:
+                strip = shapely.Polygon(np.concatenate([laid()[0], gap.border[::-1]])).buffer(0)
+            line = _held(whole.union(strip), gap, space, step)
+        if line is not None:
+            return Hidden(line[0], _tolerance(line[0], gap, space), False, gap.border, line[1])
+    return None
+
+
+def _by_fit(shapes: list[shapely.Geometry], home: shapely.Geometry) -> list[shapely.Geometry]:
+    """The shapes, first that which `home` holds best; of those that it holds alike (to a percent) the earlier."""
+    lost: list[int] = []
+    for shape in shapes:
+        lost.append(int(100 * (1 - shape.intersection(home).area / max(shape.area, 1e-9))))
+        if not lost[-1]:
+            break
+    return [shapes[at] for at in np.argsort(lost, kind="stable").tolist()]
+
+
+# what is proposed --------------------------------------------------------------------------------------------------
+
+_UP = np.array([0.0, 1.0])
+_QUARTER = 0.5523  # handles of a cubic that is a quarter of an ellipse
+_SIZES = (
+    (1.0, 1.0),
+    (0.93, 0.95),
+    (0.86, 0.9),
+    (0.78, 0.86),
+)  # of the crown's height and the cranium's width, tried in turn
+_CROWN = 0.70  # above the brows, in units from brow to chin (0.42 / 0.58 by the book, less as hair is thin on top)
+_NECK = -0.5  # how high it reaches: the lower end of the ears
+_WIDEST = 0.12  # the cranium is widest this far above the brows
+
+
+def _cranium(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
+    """The head over its top: up the temples, widest above the ears, round over the crown."""
+    if face is None:
+        return
+    border = face.to_face(gap.border)
+    start, end = border[0], border[-1]
+    if not start[0] < (face.right - face.left) / 2 < end[0]:  # not over the top
+        yield from _bridge(gap, face)
+        return
+    mirror = np.array([-1.0, 1.0])
+    going, coming = (np.array([each @ [-face.up[1], face.up[0]], each @ face.up]) for each in (gap.going, gap.coming))
+    for height, width in _SIZES:
+        crown = np.array([(face.right - face.left) / 2 * width, max(_CROWN * height, border[:, 1].max() + 0.06)])
+        crown[0] = np.clip(crown[0], start[0] + 0.1, end[0] - 0.1)
+        left = _temple(start, going, face.left * width, crown)
+        right = _temple(end * mirror, -coming * mirror, face.right * width, crown * mirror)
+        curves = np.concatenate([left, (right * mirror)[::-1, ::-1]])
+        yield face.to_picture(flatten(curves, 16))
+
+
+def _temple(start: Floats, going: Floats, width: float, crown: Floats) -> Floats:
+    """Cubics from where the left outline of a face goes under, to the crown; in the face's frame."""
+    if start[1] > _WIDEST - 0.2:
+        going = _turned_towards(_UP, going, -20.0, 30.0)
+        rise, run = crown[1] - start[1], crown[0] - start[0]
+        return _cubic(start, going * _QUARTER * rise, crown, np.array([_QUARTER * run, 0.0]))[None]
+    rise = _WIDEST - start[1]
+    side = np.array([-np.clip(width, 0.01 - start[0], 0.02 - start[0] + 0.35 * rise**2), _WIDEST])
+    reach = 0.4 * float(np.hypot(*(side - start)))
+    going = _turned_towards(side - start, going, -45.0, 45.0)
+    cheek = _cubic(start, going * reach, side, _UP * reach)
+    over = _cubic(side, _UP * _QUARTER * (crown[1] - side[1]), crown, np.array([_QUARTER * (crown[0] - side[0]), 0.0]))
+    return np.stack([cheek, over])
+
+
+def _turned_towards(aim: Floats, heading: Floats, least: float, most: float) -> Floats:
+    """A heading, between `least` and `most` degrees clockwise of where it should lead; straight there if it is zero."""
+    aim = aim / np.hypot(*aim)
+    left = np.array([-aim[1], aim[0]])
+    angle = np.degrees(np.arctan2(-(heading @ left), heading @ aim)) if heading.any() else 0.0
+    angle = np.radians(np.clip(angle, least, most))
+    turned: Floats = np.cos(angle) * aim - np.sin(angle) * left
+    return turned
+
+
+def _cubic(start: Floats, out: Floats, end: Floats, into: Floats) -> Floats:
+    """One cubic (4, 2) with the handles `out` at its start and `into` at its end, both pointing along it."""
+    return np.stack([start, start + out, end - into, end])
+
+
+def _bridge(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
+    """One curve that goes on as the outline does at both ends, as round as it must be."""
+    if not (gap.going.any() and gap.coming.any()):
+        return
+    start, end = gap.border[0], gap.border[-1]
+    handle = float(np.hypot(*(end - start))) * _roundness(gap.going, gap.coming)
+    yield flatten(_cubic(start, gap.going * handle, end, gap.coming * handle)[None], 32)
+
+
+def _roundness(going: Floats, coming: Floats) -> float:
+    """The handles of an arc of a circle that turns so, as a share of its chord."""
+    turn = np.arctan2(going[0] * coming[1] - going[1] * coming[0], float(going @ coming))
+    if turn < -0.5:
+        turn += 2 * np.pi  # rather all the way around than hollow
+    if turn < 0.3:
+        return 1 / 3
+    return float(min(4 / 3 * np.tan(turn / 4) / (2 * np.sin(turn / 2)), 0.85))
+
+
+def _neck(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
+    """The column of a neck, up to the ears: its sides go on as they come, and close in a flat arch."""
+    if face is None:
+        return
+    border = face.to_face(gap.border)
+    start, end = border[0], border[-1]
+    if end[0] - start[0] < 0.2:
+        return
+    top = np.array([[each[0] + lean, max(_NECK, each[1] + 0.05)] for each, lean in ((start, 0.02), (end, -0.02))])
+    left = _cubic(start, 0.5 * (top[0] - start), top[0], 0.3 * (top[0] - start))
+    arch = _cubic(top[0], np.array([0.1, 0.2]), top[1], np.array([0.1, -0.2]))
+    right = _cubic(top[1], 0.3 * (end - top[1]), end, 0.5 * (end - top[1]))
+    yield face.to_picture(flatten(np.stack([left, arch, right]), 16))
+
+
+_PROPOSE: dict[Kind, Callable[[Gap, Proportions | None], Iterator[Floats]]] = {
+    "head": _cranium,
+    "neck": _neck,
+}
+
+
+# what of it is hidden ----------------------------------------------------------------------------------------------
+
+_OPEN = np.array([False])
+_SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where outlines part at an angle
+
+
+def _cut_out(space: Space, points: Floats) -> Space:
+    """What of a space is near some points: all that follows is faster so."""
+    low, high = points.min(axis=0) - 2 * space.margin, points.max(axis=0) + 2 * space.margin
+    near = ((space.danger > low) & (space.danger < high)).all(axis=1)
+    return replace(space, allowed=shapely.clip_by_rect(space.allowed, *low, *high), danger=space.danger[near])
+
+
+def _safe(gap: Gap, space: Space) -> shapely.Geometry:
+    """Where a proposal is well hidden: `margin` from danger, less towards the gap's ends."""
+    pieces = [space.allowed.buffer(-space.margin, quad_segs=2)]
+    around = space.margin / _SLOPE
+    for end in gap.border[[0, -1]]:
+        away = np.hypot(*(space.danger - end).T)
+        # each point with its circle, the larger the fewer of them
+        near = (away < 1.2 * around) & (np.arange(len(away)) % np.maximum(0.2 * away, 1).astype(np.int64) == 0)
+        circles = shapely.buffer(shapely.points(space.danger[near]), _SLOPE * away[near], quad_segs=2)
+        disk = shapely.Point(end).buffer(around, quad_segs=4)
+        pieces.append(disk.intersection(space.allowed).difference(shapely.union_all(circles)))
+    safe = shapely.union_all(pieces)
+    if space.others:
+        safe = safe.difference(
+            shapely.union_all([shapely.LineString(each).buffer(space.clear) for each in space.others])
+        )
+    return safe
+
+
+def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
+    """Whether a hidden line runs so close to the border that the page might shine through between two parts."""
+    from_end = np.minimum(*(np.hypot(*(line - end).T) for end in line[[0, -1]]))
+    return bool((distance(line, gap.border[::2]) < np.minimum(0.9 * space.underlap, 0.3 * from_end)).any())
+
+
+def _held(whole: shapely.Geometry, gap: Gap, space: Space, step: float) -> tuple[Floats, float] | None:
+    """The hidden part of the outline of `whole`, and its step; None where that does not go, or is next to nothing."""
+    if whole.geom_type == "MultiPolygon":
+        whole = max(whole.geoms, key=lambda piece: piece.area)
+    if whole.geom_type != "Polygon" or whole.area - space.part.area < 4 * space.margin**2:
+        return None
+    ring = shapely.get_coordinates(shapely.orient_polygons(shapely.Polygon(whole.exterior)).exterior)[:-1]
+    at = [int(np.hypot(*(ring - end).T).argmin()) for end in gap.border[[0, -1]]]
+    if any(np.hypot(*(ring[index] - end)) > 0.3 for index, end in zip(at, gap.border[[0, -1]], strict=True)):
+        return None
+    line = np.concatenate([ring, ring])[at[0] : at[1] + 1 + (len(ring) if at[1] < at[0] else 0)]
+    if len(line) < 3:
+        return None
+    for fine in (1.0, 0.4):
+        points = _sampled(line, fine * step)
+        points = smooth(Lines(points, np.array([0, len(points)]), _OPEN), np.array([min(3.0, len(points) / 6)]))
+        points[[0, -1]] = gap.border[[0, -1]]
+        if len(cut_ends(points, 0.7)) < 2 or not shapely.LineString(points).is_simple or meets(points, gap.border):
+            continue
+        region = shapely.Polygon(np.concatenate([points, gap.border[::-1]])).buffer(0)
+        if region.difference(space.allowed).area < 0.3:
+            return points, fine * step
+    return None
+
+
+def _sampled(line: Floats, step: float) -> Floats:
+    """The same line with a point every `step` px, and more of them near its ends, where there is little room."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    close = np.arange(0.0, min(5 * step, along[-1] / 3), 0.2 * step)
+    inner = np.linspace(0.0, along[-1], max(4, round(along[-1] / step)))
+    inner = inner[(inner > close[-1]) & (inner < along[-1] - close[-1])]
+    at = np.concatenate([close, inner, along[-1] - close[::-1]])
+    return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _tolerance(line: Floats, gap: Gap, space: Space) -> Floats:
+    """How far the curve may stray from each point, px (n,): not to the border, nor to danger."""
+    own = distance(line, gap.border[::2])
+    spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.6 * distance(line, space.danger[::2]))
+    return np.clip(spare, 0.1, 0.8 * space.margin)

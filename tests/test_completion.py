@@ -1,0 +1,192 @@
+"""What lies beneath hair, hat and head: whole, simple, and never to be seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import shapely
+from conftest import draw_face
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_layers import blocks, polygon, region
+
+from faceparse_core.parts import BY_NAME, MIRRORED, PAINT_ORDER, PRESETS
+from svg_export.completion import _temple
+from svg_export.layers import Layer, TraceSettings, build_layers
+from svg_export.proportions import measure
+
+ALL = PRESETS["all"]
+HEAD, EAR_LEFT, NECK, HAIR, HAT = 1, 7, 14, 17, 18
+SIZE = (480, 360)
+
+
+def drawn(labels: np.ndarray, complete: bool = True, **more: object) -> dict[int, Layer]:
+    found = build_layers(labels, {}, ALL, TraceSettings(complete=complete, **more))  # type: ignore[arg-type]
+    return {layer.part: layer for layer in found}
+
+
+def ellipse(labels: np.ndarray, part: int, x: float, y: float, rx: float, ry: float, turned: float = 0) -> None:
+    cv2.ellipse(labels, (round(x), round(y)), (round(rx), round(ry)), turned, 0, 360, part, -1)
+
+
+def with_fringe() -> np.ndarray:
+    """A face whose forehead and temples lie beneath the hair."""
+    labels = draw_face(SIZE)
+    covered = np.zeros(SIZE, np.uint8)
+    ellipse(covered, 1, 180, 160, 128, 110)
+    ellipse(covered, 0, 180, 250, 85, 90)
+    labels[(covered > 0) & np.isin(labels, [HEAD, EAR_LEFT, 8])] = HAIR
+    return labels
+
+
+def newly_seen(labels: np.ndarray) -> float:
+    """The largest area, px, by which completion changes what is seen of a part."""
+    before, after = drawn(labels, False), drawn(labels, True)
+    assert list(before) == list(after)
+    height, width = labels.shape
+    upper: shapely.Geometry = shapely.Polygon()
+    most = 0.0
+    for part in reversed(PAINT_ORDER):
+        if part in after:
+            now = region(after[part])
+            changed = now.symmetric_difference(region(before[part])).difference(upper)
+            most = max(most, changed.intersection(shapely.box(0, 0, width, height)).area)
+            upper = upper.union(now)
+    return most
+
+
+def test_the_head_is_whole_beneath_the_hair():
+    labels = with_fringe()
+    before, after = (region(drawn(labels, complete)[HEAD]) for complete in (False, True))
+    face = measure(labels, 300.0)
+    assert face is not None
+    crown = face.to_face(np.array([[180.0, after.bounds[1]]]))[0, 1]
+    assert 0.55 < crown < 0.8  # of the distance from brow to chin, above the brows
+    assert after.area > 1.15 * before.area
+    assert after.area > 0.96 * after.convex_hull.area  # no box, no dents
+    assert newly_seen(labels) < 1.0
+
+
+def test_the_skull_takes_few_nodes():
+    labels = with_fringe()
+    (shape,) = drawn(labels)[HEAD].shapes
+    nodes = shape.rings[0].points[::3]
+    assert (nodes[:, 1] < 170).sum() <= 5  # above the brows
+
+
+@pytest.mark.parametrize(("at", "heading"), [(-0.7, (-0.5, 0.8)), (-0.2, (-0.1, 1.0)), (0.1, (0.2, 1.0))])
+def test_the_skull_goes_on_as_the_face_does(at, heading):
+    going = np.array(heading) / np.hypot(*heading)
+    curves = _temple(np.array([-0.45, at]), going, 0.57, np.array([0.0, 0.7]))
+    handle = curves[0, 1] - curves[0, 0]
+    assert handle / np.hypot(*handle) == pytest.approx(going)
+    assert curves[-1, 3] == pytest.approx([0.0, 0.7])
+    assert curves[-1, 2, 1] == pytest.approx(0.7)  # level at the crown
+    assert np.array_equal(curves[:-1, 3], curves[1:, 0])
+
+
+def test_a_hat_that_is_low_holds_the_skull():
+    labels = draw_face(SIZE)
+    labels[labels == HAIR] = 0
+    hat = np.zeros(SIZE, np.uint8)
+    ellipse(hat, 1, 180, 160, 120, 70)
+    labels[(hat > 0) & (np.arange(480)[:, None] < 165)] = HAT
+    assert newly_seen(labels) < 1.0
+    assert region(drawn(labels)[HEAD]).bounds[1] > 90
+
+
+def test_bald_heads_stay_as_they_are():
+    labels = draw_face(SIZE)
+    labels[labels == HAIR] = 0
+    before, after = drawn(labels, False)[HEAD], drawn(labels, True)[HEAD]
+    assert all(
+        np.array_equal(one.points, two.points)
+        for a, b in zip(before.shapes, after.shapes, strict=True)
+        for one, two in zip(a.rings, b.rings, strict=True)
+    )
+
+
+@pytest.mark.parametrize("joins", ["stacked", "cutout"])
+def test_other_joins_stay_as_they_are(joins):
+    labels = with_fringe()
+    before, after = (drawn(labels, complete, joins=joins) for complete in (False, True))
+    for part in before:
+        assert region(before[part]).equals(region(after[part]))
+
+
+def test_pieces_of_forehead_between_strands_become_fewer():
+    labels = draw_face(SIZE)
+    for x in (140, 180, 220):
+        cv2.line(labels, (x, 40), (x + 25, 185), HAIR, 7)
+    cv2.line(labels, (70, 180), (290, 180), HAIR, 7)
+    assert len(drawn(labels, True)[HEAD].shapes) < len(drawn(labels, False)[HEAD].shapes)
+    assert newly_seen(labels) < 1.0
+
+
+def test_the_neck_goes_on_beneath_the_head():
+    labels = draw_face(SIZE)
+    before, after = (region(drawn(labels, complete)[NECK]) for complete in (False, True))
+    assert after.bounds[1] < before.bounds[1] - 20
+    assert newly_seen(labels) < 1.0
+
+
+@pytest.mark.parametrize(
+    "gone", [("eye-left", "eye-right"), ("nose",), ("lip-upper", "lip-lower", "mouth"), ("lip-upper", "mouth", "nose",
+             "lip-lower", "eye-left", "eye-right", "brow-left", "brow-right"), ("eye-left", "brow-left")]
+)  # fmt: skip
+def test_faces_that_lack_something(gone):
+    labels = with_fringe()
+    labels[np.isin(labels, [BY_NAME[name].id for name in gone])] = HEAD
+    assert newly_seen(labels) < 1.0
+
+
+def test_a_mirrored_map_gives_the_mirrored_head():
+    labels = with_fringe()
+    ellipse(labels, HAIR, 90, 260, 40, 90)
+    mirrored = np.ascontiguousarray(np.array(MIRRORED, np.uint8)[labels][:, ::-1])
+    here, there = region(drawn(labels)[HEAD]), region(drawn(mirrored)[HEAD])
+    there = shapely.transform(there, lambda points: np.array([SIZE[1], 0]) + points * [-1, 1])
+    assert here.symmetric_difference(there).area < 0.02 * here.area
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000))
+def test_nothing_comes_into_sight(seed):
+    """Strands, holes, hats, glasses and frames at random: completion changes nothing that is seen."""
+    rng = np.random.default_rng(seed)
+    labels = draw_face(SIZE)
+    for part in rng.choice([HAIR, HAIR, HAT, 0, 6, 16, 9], rng.integers(1, 7)):
+        x, y = rng.uniform([40, 20], [320, 330])
+        ellipse(labels, int(part), x, y, rng.uniform(3, 90), rng.uniform(3, 70), rng.uniform(0, 180))
+    top, left = rng.integers(0, 140), rng.integers(0, 140)
+    if rng.random() < 0.4:
+        labels = np.ascontiguousarray(labels[top:, left:])
+    assert newly_seen(labels) < 4.0  # of 170,000: slivers, to the tolerance of the fit
+    for layer in drawn(labels).values():
+        for shape in layer.shapes:
+            assert polygon(shape).is_valid or not polygon(shape).buffer(0).is_empty
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 5000), st.integers(3, 30))
+def test_any_map_is_completed(seed, cell):
+    labels = blocks(seed, cell)
+    assert list(drawn(labels)) == list(drawn(labels, False))
+
+
+@pytest.mark.parametrize("turned", [0, 25, 90, 180])
+def test_the_crown_is_where_the_face_points(turned):
+    labels = draw_face((480, 480))
+    turn = cv2.getRotationMatrix2D((240, 240), turned, 1)
+    labels = cv2.warpAffine(labels, turn, (480, 480), flags=cv2.INTER_NEAREST)
+    face = measure(labels, 300.0)
+    assert face is not None
+    assert face.up == pytest.approx([-np.sin(np.radians(turned)), -np.cos(np.radians(turned))], abs=0.05)
+    there = np.array([[10.0, 20.0], [300.0, 4.0]])
+    assert face.to_picture(face.to_face(there)) == pytest.approx(there)
+
+
+def test_no_face_no_proportions():
+    assert measure(np.zeros((50, 50), np.uint8), 25.0) is None
+    assert measure(np.full((50, 50), HEAD, np.uint8), 50.0) is None
