@@ -57,12 +57,13 @@ class Layer:
 class TraceSettings:
     """How borders become curves. Lengths are fractions of the head's size (the height of the face)."""
 
-    tolerance: float = 0.0025  #: 0.65 px of a 260 px head: how far a curve may stray from the smoothed border
+    tolerance: float = 0.0019  #: 0.5 px of a 260 px head: how far a curve may stray from the smoothed border
+    drift: float = 1.5  #: tolerances: how far from the pixels' own border, smoothing and fitting together
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
     corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
     corner_reach: float = 0.018  #: 4.7 px
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
-    underlap: float = 0.006  #: 1.6 px: how far a part reaches beneath a later one at least, where there is room
+    underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
@@ -80,6 +81,8 @@ EVERY_PART = frozenset(PAINT_ORDER)
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
 #: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.
 _USUAL_HEAD = 330.0
+
+_SHARP = 0.6  #: px: of no use is a drift that tells the pixels' stairs from the smooth border
 
 _RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
 
@@ -113,6 +116,8 @@ def build_layers(
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
+        drift=settings.drift * max(settings.tolerance * calm, _SHARP),
+        slack=1.0,
         smoothing=settings.smoothing * calm,
         corner=math.radians(settings.corner),
         corner_reach=settings.corner_reach * size,

@@ -28,6 +28,8 @@ class Lengths:
     """`TraceSettings` in px of the picture at hand."""
 
     tolerance: float
+    drift: float
+    slack: float  #: what tolerance and drift are multiplied by, in every part
     smoothing: float
     corner: float  #: radians
     corner_reach: float
@@ -64,7 +66,8 @@ def draw_outlines(
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
     spacing = max(2.0, lengths.spacing)
-    curves = Stitched(arcs, sheet.strokes, sheet.tolerance, sheet.hidden, spacing, lengths.decimals)
+    allowed = lengths.slack * sheet.tolerance, lengths.slack * lengths.drift
+    curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals)
     return {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
 
 
@@ -125,7 +128,7 @@ class _Sheet:
         sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
         # the silhouette is looked at hardest
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
-        self.tolerance = np.clip(0.07 * thin, 0.5, np.maximum(most, 0.5))
+        self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []

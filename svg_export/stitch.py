@@ -21,6 +21,7 @@ from svg_export.strokes import Strokes, junction_places
 from svg_export.trace import PlanarMap
 
 _NEAR = 0.7  # px: lines may meet this close to their ends
+_CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _FLAT = 8  # straight steps for a cubic where crossings are looked for
 
 
@@ -39,11 +40,19 @@ class Stitched:
     """The curves of one picture: of strokes, of hidden lines, and of arcs."""
 
     def __init__(
-        self, arcs: PlanarMap, strokes: Strokes, tolerance: Floats, hidden: list[Hidden], spacing: float, decimals: int
+        self,
+        arcs: PlanarMap,
+        strokes: Strokes,
+        tolerance: Floats,
+        drift: float,
+        hidden: list[Hidden],
+        spacing: float,
+        decimals: int,
     ) -> None:
         """Fit everything.
 
-        tolerance   (arcs,) px
+        tolerance   (arcs,) px from the smoothed border
+        drift       px from the pixels' own border: where smoothing has gone far, fitting must stay close
         spacing     px between two candidates for a node
         decimals    coordinates are rounded to these
         """
@@ -51,7 +60,7 @@ class Stitched:
         self._places = junction_places(arcs, strokes)
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):
-            self._fit(tolerance, spacing)
+            self._fit(tolerance, drift, spacing)
 
     def stroke(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a whole stroke."""
@@ -70,13 +79,15 @@ class Stitched:
             self._cut[stroke] = self._cut_stroke(stroke)
         return self._cut[stroke][index]
 
-    def _fit(self, arc_tolerance: Floats, spacing: float) -> None:
+    def _fit(self, arc_tolerance: Floats, drift: float, spacing: float) -> None:
         pieces, strokes, hidden = self._strokes.pieces, self._strokes, self._hidden
         tolerance = np.full(len(pieces.points), np.inf)
         for arc, samples in strokes.samples.items():
             tolerance[samples] = np.minimum(tolerance[samples], arc_tolerance[arc])
         unset = np.flatnonzero(np.isinf(tolerance))  # the repeated ends of pieces
         tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
+        smoothed_away = np.hypot(*(pieces.points - strokes.raw.points).T)
+        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _CLOSEST * drift))
         count = np.array([len(each.line) for each in hidden], np.int64)
         lines = Lines(
             np.concatenate([pieces.points, *(each.line for each in hidden)]),
