@@ -10,6 +10,7 @@ What is heavy (numpy and all that stands on it) is imported when the first photo
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import os
 import signal
@@ -51,6 +52,20 @@ class _ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{PROGRAM}: {' '.join(message.split())}; --help explains\n")
 
 
+def _positive(word: str) -> float:
+    value = float(word)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is not above 0")
+    return value
+
+
+def _count(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{word} is less than 1")
+    return value
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = _ArgumentParser(
         prog=PROGRAM,
@@ -79,6 +94,14 @@ def build_parser() -> argparse.ArgumentParser:
     drawing.add_argument(
         "--joins", choices=JOINS, help="lower layers reach a little beneath upper ones (underlap, the default), lie "
         "full beneath them (stacked), or exactly abut (cutout)",
+    )
+    drawing.add_argument(
+        "--tolerance", type=_positive, metavar="PX", help="how far curves may stray from the smoothed borders, in px "
+        "of the photo; thin parts less (default: 1/500 of the face's height)",
+    )
+    drawing.add_argument(
+        "--max-nodes", type=_count, metavar="N", help="nodes of the whole drawing at most: the tolerance is raised "
+        "until they suffice, and the error told",
     )
     drawing.add_argument(
         "--photo-layer", choices=("none", "link", "embed"), default="none",
@@ -207,8 +230,12 @@ def _draw_one(
     from svg_export.export import draw
     from svg_export.layers import TraceSettings
 
-    trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
+    trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes)
+    if arguments.joins:
+        trace = dataclasses.replace(trace, joins=arguments.joins)
     drawn = draw(labels, colors, parts, trace, **options)
+    if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
+        report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(
@@ -217,6 +244,8 @@ def _draw_one(
         {"labels": job.labels, "preview": job.preview},
         size=list(labels.shape),
         layers=drawn.names,
+        nodes=drawn.nodes,
+        error=drawn.error,
         seconds=round(time.perf_counter() - began, 3),
         **facts,
     )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from faceparse_core.errors import FaceParseError, PhotoError
 from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
-from svg_export.layers import Layer, TraceSettings, build_layers
+from svg_export.layers import Layer, TraceSettings
+from svg_export.layers import trace as trace_layers
 from svg_export.svg import write_svg
 
 _EXIF_ORIENTATION = 274
@@ -30,6 +31,8 @@ class Drawn:
 
     svg: bytes
     layers: tuple[Layer, ...]
+    nodes: int = 0  #: of all layers together
+    error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +63,8 @@ def draw(
     """
     trace = trace or TraceSettings()
     colors = {part.id: colors.get(part.id, part.color) for part in PARTS}
-    layers = build_layers(labels, colors, parts, trace, head_size) if labels.any() else ()
+    traced = trace_layers(labels, colors, parts, trace, head_size)
+    layers = traced.layers
     if not layers:
         there = set(np.unique(labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
@@ -82,7 +86,8 @@ def draw(
         photo_href=photo_href,
         background=colors[BACKGROUND] if background else None,
     )
-    return Drawn(svg, layers)
+    asked = trace.max_nodes is not None or trace.tolerance_px is not None
+    return Drawn(svg, layers, traced.nodes, round(traced.error, 2) if asked else None)
 
 
 def link_photo(source: str, svg: Path | None) -> str:

@@ -26,6 +26,7 @@ from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
 from svg_export.outlines import Lengths, Outline, draw_outlines
 from svg_export.specks import absorb
+from svg_export.stitch import Stitched
 from svg_export.trace import planar_map
 
 
@@ -67,6 +68,8 @@ class TraceSettings:
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
+    tolerance_px: float | None = None  #: px of the picture: how far a curve may stray, instead of `tolerance`
+    max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
     decimals: int = 2  #: coordinates are rounded to this many
 
 
@@ -103,21 +106,49 @@ def build_layers(
 
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
+    return trace(labels, colors, parts, settings, head_size).layers
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The layers of a label map, and how close they came."""
+
+    layers: tuple[Layer, ...]
+    curves: Stitched | None  # None where there is nothing to draw
+
+    @property
+    def nodes(self) -> int:
+        return sum(len(ring.lines) for layer in self.layers for shape in layer.shapes for ring in shape.rings)
+
+    @property
+    def error(self) -> float:
+        """px: the farthest that a part's smoothed border lies from its curve."""
+        return self.curves.error() if self.curves else 0.0
+
+
+def trace(
+    labels: NDArray[np.uint8],
+    colors: Mapping[int, Rgb],
+    parts: frozenset[int] = EVERY_PART,
+    settings: TraceSettings = TraceSettings(),
+    head_size: float | None = None,
+) -> Traced:
+    """`build_layers`, with what there is to say of the result."""
     _check(labels)
     ranks = _ranks(parts)[labels]
     if not labels.any():
-        return ()
+        return Traced((), None)
     size = head_size or _head_size(labels)
     broad = frozenset(_RANK.get(part, 0) for part in BROAD)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
-        return ()
+        return Traced((), None)
     carried = frozenset(_RANK[part] for part in CARRIED)
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
         drift=settings.drift * max(settings.tolerance * calm, _SHARP),
-        slack=1.0,
+        slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
         corner=math.radians(settings.corner),
         corner_reach=settings.corner_reach * size,
@@ -126,12 +157,15 @@ def build_layers(
         spacing=0.012 * size,  # 3 px of a 260 px head
         decimals=settings.decimals,
     )
-    outlines = draw_outlines(arcs, lengths, settings.joins, (labels.shape[1], labels.shape[0]), _RANK[HEAD], carried)
-    return tuple(
+    frame = (labels.shape[1], labels.shape[0])
+    drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, settings.max_nodes)
+    outlines = drawn.shapes
+    layers = tuple(
         Layer(part, tuple(_shape(rings) for rings in outlines[_RANK[part]]), colors.get(part, PARTS[part].color))
         for part in PAINT_ORDER
         if outlines.get(_RANK[part])
     )
+    return Traced(layers, drawn.curves)
 
 
 def _shape(rings: list[Outline]) -> Shape:

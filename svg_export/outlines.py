@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from svg_export.beziers import drag, straight
+from svg_export.budget import within_budget
 from svg_export.curves import Bools, Floats, Ints
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
@@ -47,13 +48,32 @@ class Outline:
     straight: Bools  #: (n,)
 
 
-def draw_outlines(
-    arcs: PlanarMap, lengths: Lengths, joins: Joins, frame: tuple[int, int], head: int, carried: frozenset[int]
-) -> dict[int, list[list[Outline]]]:
-    """Rank -> its shapes, largest first, each an outer ring and its holes.
+@dataclass(frozen=True)
+class Outlines:
+    """All that is drawn."""
 
-    frame    (width, height)
-    head     the rank of the head, and `carried` the ranks that it is solid beneath
+    shapes: dict[int, list[list[Outline]]]  #: rank -> its shapes, largest first, each an outer ring and its holes
+    curves: Stitched
+
+    @property
+    def nodes(self) -> int:
+        return sum(len(ring.straight) for plan in self.shapes.values() for shape in plan for ring in shape)
+
+
+def draw_outlines(
+    arcs: PlanarMap,
+    lengths: Lengths,
+    joins: Joins,
+    frame: tuple[int, int],
+    head: int,
+    carried: frozenset[int],
+    max_nodes: int | None = None,
+) -> Outlines:
+    """The outlines of every rank.
+
+    frame      (width, height)
+    head       the rank of the head, and `carried` the ranks that it is solid beneath
+    max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
     """
     sheet = _Sheet(arcs, lengths, frame)
     ranks = [rank for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
@@ -66,9 +86,16 @@ def draw_outlines(
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
     spacing = max(2.0, lengths.spacing)
-    allowed = lengths.slack * sheet.tolerance, lengths.slack * lengths.drift
-    curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals)
-    return {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
+
+    def drawn(slack: float) -> Outlines:
+        allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
+        curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals)
+        shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+        return Outlines(shapes, curves)
+
+    if max_nodes is None:
+        return drawn(1.0)
+    return within_budget(drawn, lambda outlines: outlines.nodes, max_nodes)
 
 
 def _outline(runs: list[_Run], curves: Stitched) -> Outline:

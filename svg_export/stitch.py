@@ -160,10 +160,19 @@ class Stitched:
             bad |= set(kept[shown:][met].tolist())
         return np.array(sorted(bad), np.int64)
 
-    def _flattened(self) -> tuple[Floats, Ints]:
+    def error(self) -> float:
+        """px: the farthest that a smoothed border lies from its curve."""
+        pieces = self._strokes.pieces
+        if not len(pieces):
+            return 0.0
+        flat, line = self._flattened(4 * _FLAT)
+        curves = shapely.linestrings(flat, indices=line)
+        return float(shapely.distance(shapely.points(pieces.points), curves[pieces.line]).max())
+
+    def _flattened(self, steps: int = _FLAT) -> tuple[Floats, Ints]:
         """All lines as polylines: points (n, 2) and the line of each."""
         count = np.diff(self._bounds)
-        points = evaluate(self._control, np.arange(_FLAT + 1) / _FLAT)
+        points = evaluate(self._control, np.arange(steps + 1) / steps)
         keep = np.ones(points.shape[:2], np.bool_)
         keep[:, -1] = False
         keep[self._bounds[1:] - 1, -1] = True  # a curve's end is the next one's start
