@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: How neighbours meet. The default is TraceSettings' own.
 JOINS = ("underlap", "stacked", "cutout")
+#: What borders are made of.
+CURVES = ("bezier", "polygon")
 
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
@@ -52,10 +54,10 @@ class _ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{PROGRAM}: {' '.join(message.split())}; --help explains\n")
 
 
-def _positive(word: str) -> float:
+def _length(word: str) -> float:
     value = float(word)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{word} is not above 0")
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is no length")
     return value
 
 
@@ -96,7 +98,11 @@ def build_parser() -> argparse.ArgumentParser:
         "full beneath them (stacked), or exactly abut (cutout)",
     )
     drawing.add_argument(
-        "--tolerance", type=_positive, metavar="PX", help="how far curves may stray from the smoothed borders, in px "
+        "--curves", choices=CURVES, default="bezier", help="smooth curves, or straight lines alone "
+        "(default: %(default)s)",
+    )
+    drawing.add_argument(
+        "--tolerance", type=_length, metavar="PX", help="how far curves may stray from the smoothed borders, in px "
         "of the photo; thin parts less (default: 1/500 of the face's height)",
     )
     drawing.add_argument(
@@ -165,6 +171,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
             raise ValueError("--photo-layer does not go with --from-labels: there is no photo")
         if STDIN in arguments.photos:
             raise ValueError("--from-labels reads files, not stdin")
+    if arguments.tolerance == 0 and arguments.curves != "polygon":
+        raise ValueError("--tolerance 0 follows the pixels' own border: it goes with --curves polygon")
     if arguments.photo_layer == "link" and STDIN in arguments.photos:
         raise ValueError("--photo-layer link needs a file to link to; use embed for stdin")
     sources, unknown = find_inputs(arguments.photos, labels=arguments.from_labels)
@@ -230,7 +238,7 @@ def _draw_one(
     from svg_export.export import draw
     from svg_export.layers import TraceSettings
 
-    trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes)
+    trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
     if arguments.joins:
         trace = dataclasses.replace(trace, joins=arguments.joins)
     drawn = draw(labels, colors, parts, trace, **options)

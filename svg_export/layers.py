@@ -68,7 +68,9 @@ class TraceSettings:
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
-    tolerance_px: float | None = None  #: px of the picture: how far a curve may stray, instead of `tolerance`
+    #: px of the picture: how far a curve may stray, instead of `tolerance`. 0, with polygons: the pixels' own border
+    tolerance_px: float | None = None
+    curves: Literal["bezier", "polygon"] = "bezier"  #: smooth curves, or straight lines alone
     max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
     decimals: int = 2  #: coordinates are rounded to this many
 
@@ -155,6 +157,7 @@ def trace(
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
         spacing=0.012 * size,  # 3 px of a 260 px head
+        polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
     frame = (labels.shape[1], labels.shape[0])

@@ -37,6 +37,7 @@ class Lengths:
     underlap: float
     hidden_reach: float
     spacing: float  #: between two candidates for a node
+    polygon: bool  #: straight lines alone
     decimals: int
 
 
@@ -89,7 +90,7 @@ def draw_outlines(
 
     def drawn(slack: float) -> Outlines:
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
-        curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals)
+        curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
         return Outlines(shapes, curves)
 
@@ -116,8 +117,11 @@ def _outline(runs: list[_Run], curves: Stitched) -> Outline:
             if run.kind == "hidden":
                 drag(parts[at][0], 0, parts[at - 1][-1, 3])
                 drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
+    control = np.concatenate(parts)
+    if curves.polygon:
+        return Outline(straight(np.concatenate([control[:, 0], control[:1, 0]])), np.ones(len(control), np.bool_))
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
-    return Outline(np.concatenate(parts), np.concatenate(flags))
+    return Outline(control, np.concatenate(flags))
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class _Sheet:
         self.length = np.diff(arcs.starts) - 1
         thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
-        sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
+        sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2)) if lengths.slack > 0 else np.zeros(len(arcs))
         # the silhouette is looked at hardest
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))

@@ -17,8 +17,9 @@ import shapely
 from svg_export.beziers import between, drag, evaluate, nearest, straight
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
+from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes, junction_places
-from svg_export.trace import PlanarMap
+from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _NEAR = 0.7  # px: lines may meet this close to their ends
 _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
@@ -48,6 +49,7 @@ class Stitched:
         hidden: list[Hidden],
         spacing: float,
         decimals: int,
+        polygon: bool = False,
     ) -> None:
         """Fit everything.
 
@@ -55,7 +57,9 @@ class Stitched:
         drift       px from the pixels' own border: where smoothing has gone far, fitting must stay close
         spacing     px between two candidates for a node
         decimals    coordinates are rounded to these
+        polygon     straight lines instead of curves
         """
+        self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         self._places = junction_places(arcs, strokes)
         self._cut: dict[int, dict[int, Floats]] = {}
@@ -100,13 +104,24 @@ class Stitched:
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         # a short line needs a choice of nodes too
         apart = np.clip(np.minimum(spacing / step, lines.lengths / 8), 1, None).astype(np.int64)
-        fitted = fit(lines, direction, tolerance, apart)
+        if self.polygon:
+            frame = [
+                self._arcs.arc(arc).astype(np.float64)
+                for arc in np.flatnonzero(self._arcs.owner == OUTSIDE_RANK).tolist()
+            ]
+            borders = [pieces.points[samples] for samples in strokes.samples.values()]
+            fitted = simplified(lines, tolerance, borders + frame, len(pieces.points))
+        else:
+            fitted = fit(lines, direction, tolerance, apart)
         self._take(fitted)
         for share in (0.5, 0.2):
             crossing = self._crossing()
             if not len(crossing):
                 break
-            fitted = refit(lines, direction, tolerance, apart, fitted, crossing, share)
+            if self.polygon:
+                fitted = refined(lines, share * tolerance, fitted, crossing)
+            else:
+                fitted = refit(lines, direction, tolerance, apart, fitted, crossing, share)
             self._take(fitted)
 
     def _take(self, fitted: Fitted) -> None:

@@ -85,6 +85,7 @@ def test_the_commands_choices_are_the_settings_own() -> None:
 
     hints = typing.get_type_hints(TraceSettings)
     assert set(cli.JOINS) == set(typing.get_args(hints["joins"]))
+    assert set(cli.CURVES) == set(typing.get_args(hints["curves"]))
     assert f"({TraceSettings().joins}, the default)" in re.sub(r"\s+", " ", cli.build_parser().format_help())
 
 

@@ -11,6 +11,7 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import PAINT_ORDER, PRESETS
 from svg_export.budget import within_budget
 from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace
@@ -283,3 +284,45 @@ def test_the_budget_search_takes_the_least_slack_that_suffices():
     assert 3.33 < found < 3.5
     assert len(asked) < 10
     assert within_budget(draw, lambda slack: 100, 30) in asked
+
+
+@pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])
+def test_polygons_are_straight_few_and_as_close(face, joins):
+    drawn = nodes(face, curves="polygon", joins=joins, tolerance_px=0.8)
+    assert drawn.error < 1.0
+    rings = [ring for layer in drawn.layers for shape in layer.shapes for ring in shape.rings]
+    assert all(ring.lines.all() for ring in rings)
+    for ring in rings:
+        control = curves(ring)
+        assert np.allclose(control[:, 1] - control[:, 0], (control[:, 3] - control[:, 0]) / 3)
+    assert drawn.nodes < 0.3 * nodes(face, curves="polygon", joins=joins, tolerance_px=0.0).nodes
+
+
+def test_polygons_that_abut_tear_nowhere(face):
+    drawn = nodes(face, curves="polygon", joins="cutout", tolerance_px=1.5)
+    shapes = [shapely.Polygon(r[0], r[1:]) for r in (
+        [ring.points[::3] for ring in shape.rings] for layer in drawn.layers for shape in layer.shapes)]  # fmt: skip
+    assert all(shape.is_valid for shape in shapes)
+    assert shapely.coverage_is_valid(np.array(shapes))
+
+
+@given(st.integers(0, 5000), st.sampled_from(["underlap", "stacked", "cutout"]))
+def test_at_zero_tolerance_polygons_are_the_label_map(seed, joins):
+    rng = np.random.default_rng(seed)
+    labels = np.kron(rng.integers(0, 4, (5, 4)), np.ones((3, 3))).astype(np.uint8) + 0
+    settings = TraceSettings(curves="polygon", tolerance_px=0.0, joins=joins, speck=0.0, sliver=0.0)
+    seen = np.zeros(labels.shape, np.uint8)
+    y, x = np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5
+    for layer in build_layers(labels, {}, ALL, settings, head_size=100.0):
+        for shape in layer.shapes:
+            inside = np.zeros(labels.shape, np.bool_)
+            for ring in shape.rings:  # even-odd
+                inside ^= shapely.contains_xy(shapely.Polygon(ring.points[::3]), x, y)
+            seen[inside] = layer.part
+    assert np.array_equal(seen, labels)
+
+
+def test_an_old_shapely_is_told(face, monkeypatch):
+    monkeypatch.delattr(shapely, "coverage_simplify")
+    with pytest.raises(FaceParseError, match=r"shapely 2\.1"):
+        nodes(face, curves="polygon")
