@@ -56,19 +56,22 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
         moved = np.flatnonzero(chain.end[:-1] == chain.start[1:])  # a curve that is split keeps its polished ends
         points[chain.end[moved]] = chain.control[moved, 3]
         direction[chain.end[moved]] = unit(chain.control[moved + 1, 1] - chain.control[moved + 1, 0])
-        worst, error = _worst(lines.points, tolerance, along, chain.control, chain.start, chain.end)
-        bad = (error > _STRAY) & (chain.end - chain.start > 1)
-        fresh = _split(chain, bad, worst)
+        touched = np.unique(np.clip(np.concatenate([fresh - 1, fresh, fresh + 1]), 0, len(chain.start) - 1))
+        control, start, end = chain.control[touched], chain.start[touched], chain.end[touched]
+        worst, error = _worst(lines.points, tolerance, along, control, start, end)
+        bad = (error > _STRAY) & (end - start > 1)
+        fresh = _split(chain, touched[bad], worst[bad])
         chain.control[fresh] = _final(points, direction, along, chain.start[fresh], chain.end[fresh])
     return Fitted(chain.control, np.searchsorted(lines.starts, chain.start, "right") - 1, chain.start, chain.end)
 
 
-def _split(chain: Chain, bad: Bools, worst: Ints) -> Ints:
-    """Split the curves that are `bad` at the points `worst`, in place; where the new ones stand, not yet fitted."""
-    parts = 1 + bad
-    second = np.flatnonzero(np.repeat(bad, parts))[1::2]
+def _split(chain: Chain, which: Ints, at: Ints) -> Ints:
+    """Split the curves `which` at the points `at`, in place; where the new ones stand, not yet fitted."""
+    parts = np.ones(len(chain.start), np.int64)
+    parts[which] = 2
+    second = which + np.arange(1, len(which) + 1)
     start, end = np.repeat(chain.start, parts), np.repeat(chain.end, parts)
-    start[second] = end[second - 1] = worst[bad]
+    start[second] = end[second - 1] = at
     chain.start, chain.end, chain.control = start, end, np.repeat(chain.control, parts, axis=0)
     return np.sort(np.concatenate([second - 1, second]))
 

@@ -9,7 +9,8 @@ cutout    the shapes abut exactly and share their curves: nothing lies beneath a
 
 Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
 (cleaning the label map comes before). Borders are fitted one by one: where two run within the tolerance of each other,
-those that cross are fitted again more tightly, and what still crosses is left.
+those that cross are fitted again more tightly, and what still crosses is left. A mirrored map gives the mirrored
+drawing within the tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
