@@ -2,7 +2,7 @@
 """FaceParse SVG: a portrait photo, or a layered SVG, becomes curves on layers.
 
     photo -> command.py (the program faceparse-svg) -> SVG -> svg_reader.py -> Drawing -> curves.py -> Blender's data
-                                                       SVG <- svg_writer.py <- Drawing <- curves.py <-
+                                                       SVG <- svg_writer.py <- Drawing <- export.py <-
 
 Files without bpy: command, files, drawing, css, path_data, fill_rule, svg_reader, svg_writer. So that they can be used
 without Blender, bpy is imported when the add-on is registered, not when it is imported.
@@ -30,9 +30,9 @@ if "__time__" in globals():
 
 def _modules() -> list:
     """Those that register something, in this order."""
-    from . import curves, operators, panel, preferences
+    from . import operators, panel, portraits, preferences
 
-    return [module for module in (curves, preferences, operators, panel) if hasattr(module, "register")]
+    return [module for module in (portraits, preferences, operators, panel) if hasattr(module, "register")]
 
 
 def register() -> None:

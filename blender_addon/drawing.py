@@ -57,6 +57,12 @@ class Affine(NamedTuple):
             self(first.t),
         )
 
+    def inverse(self) -> Affine:
+        """Raises ZeroDivisionError where the map flattens the plane."""
+        size = self.determinant
+        a, b = complex(self.a).conjugate() / size, -complex(self.b) / size
+        return Affine(a, b, -(a * self.t + b * complex(self.t).conjugate()))
+
     @property
     def determinant(self) -> float:
         """By how much areas grow; negative where the map mirrors."""

@@ -50,6 +50,15 @@ def one_line(text: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
+def is_text(path: str) -> bool:
+    """Whether Blender's data can hold a path: on Linux a file's name may be any bytes, not UTF-8 alone."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _mode(path: str) -> int:
     """The permissions of the file that is there, else those of any new file."""
     try:

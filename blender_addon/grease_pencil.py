@@ -16,13 +16,14 @@ import bpy
 
 from .drawing import Color, Drawing, Layer, Ring
 from .fill_rule import contains
-from .materials import to_linear
+from .materials import to_scene
+from .portraits import GREASE_PENCIL
 from .sheets import Frame, is_straight, spline_of, steps
 
 if TYPE_CHECKING:
     from .curves import CurveSettings
 
-OBJECT = "faceparse_grease_pencil"  #: custom property that marks the object
+AVAILABLE = bpy.app.version >= (4, 3, 0)
 
 
 def build(collection: bpy.types.Collection, drawing: Drawing, frame: Frame, settings: CurveSettings) -> Iterator[str]:
@@ -30,17 +31,11 @@ def build(collection: bpy.types.Collection, drawing: Drawing, frame: Frame, sett
     blocks = bpy.data.grease_pencils if bpy.app.version >= (5, 0, 0) else bpy.data.grease_pencils_v3
     data = blocks.new(drawing.title)
     target = bpy.data.objects.new(drawing.title, data)
-    target[OBJECT] = True
+    target[GREASE_PENCIL] = True
     collection.objects.link(target)
     for order, layer in enumerate(drawing.layers):
         _add(data, layer, frame, order * settings.step)
         yield layer.label
-
-
-def lift(target: bpy.types.Object, difference: float) -> None:
-    """Change the step in z from layer to layer."""
-    for order, layer in enumerate(target.data.layers):
-        layer.translation.z += order * difference
 
 
 def keyhole(rings: Sequence[Ring]) -> list[Ring]:
@@ -128,7 +123,7 @@ def _slot(
         bpy.data.materials.create_gpencil_data(made)
         style = made.grease_pencil
         style.show_fill, style.show_stroke = filled, not filled
-        style.color = style.fill_color = (*(to_linear(value) for value in color[:3]), color.alpha)
+        style.color = style.fill_color = (*to_scene(color)[:3], color.alpha)
         slots[color, filled] = len(data.materials)
         data.materials.append(made)
     return slots[color, filled]

@@ -11,25 +11,27 @@ import warnings
 from typing import Any
 
 import bpy
+import mathutils
 
 from .drawing import Color
+from .portraits import PART
 
 FILL = "faceparse_fill"  #: custom property: the colour as imported, `#rrggbb` and, where not opaque, two digits more
-PART = "faceparse_part"
-SHARED = "faceparse_shared"
+SHARED = "faceparse_shared"  #: "flat" or "lit"
 _NODE, _MIX = "Flat color", "Opacity"
 
 
 def material(
     part: str, label: str, color: Color, shared: bool, lit: bool, like: bpy.types.Material | None = None
 ) -> bpy.types.Material:
-    """A new material; or, where `shared`, the one that other portraits use for this part, whatever its colour is.
+    """A new material; or, where `shared`, the one that portraits share for this part, whatever its colour is.
 
     like    one that was made with the same choices: a copy takes a quarter of the time
     """
+    kind = "lit" if lit else "flat"
     if shared:
         for known in bpy.data.materials:
-            if known.get(SHARED) and known.get(PART) == part and known.library is None:
+            if known.get(SHARED) == kind and known.get(PART) == part and known.library is None:
                 return known
     if like is not None:
         made = like.copy()
@@ -39,7 +41,7 @@ def material(
         _make_nodes(made, lit)
     made[PART] = part
     if shared:
-        made[SHARED] = True
+        made[SHARED] = kind
     paint(made, color)
     return made
 
@@ -47,7 +49,7 @@ def material(
 def paint(target: bpy.types.Material, color: Color) -> None:
     """Give a material of ours this colour, in every place where Blender keeps one."""
     target[FILL] = written(color)
-    linear = (*(to_linear(value) for value in color[:3]), 1.0)
+    linear = to_scene(color)
     target.diffuse_color = (*linear[:3], color.alpha)
     node = _color_node(target)
     if node is not None:
@@ -56,17 +58,16 @@ def paint(target: bpy.types.Material, color: Color) -> None:
 
 
 def color_of(target: bpy.types.Material) -> Color:
-    """The colour that a material shows, as a file writes it.
+    """The colour that a material shows, as a file writes it: that of what its surface is made of.
 
-    The viewport's where it was changed in Blender and the node's was not; else the node's, where there is one.
+    The viewport's where that was changed in Blender and the surface's was not, and where a surface has no plain colour.
     """
-    viewport = _from_linear(target.diffuse_color)
-    node = _color_node(target)
-    if node is None:
+    viewport = _from_scene(target.diffuse_color)
+    surface = _surface_color(target)
+    if surface is None:
         return viewport
-    shown = _from_linear((*node.inputs[0].default_value[:3], target.diffuse_color[3]))
-    imported = target.get(FILL)
-    return viewport if written(shown)[:7] == (imported or "")[:7] else shown
+    shown = _from_scene((*surface, target.diffuse_color[3]))
+    return viewport if written(shown)[:7] == str(target.get(FILL))[:7] else shown
 
 
 def is_untouched(target: bpy.types.Material | None) -> bool:
@@ -85,31 +86,42 @@ def written(color: Color) -> str:
     return color.hex + (f"{alpha:02x}" if alpha < 255 else "")
 
 
-def show_exact(scene: bpy.types.Scene) -> bool:
-    """Set the scene's view transform to Standard; whether that was a change."""
+def show_exact(scene: bpy.types.Scene, wholly: bool = False) -> bool:
+    """Set the scene's view transform to Standard; whether colours are exact then.
+
+    wholly  also take back what else grades colours: exposure, gamma and curves
+    False where the colour configuration (OCIO) has no view of that name, and where something else grades colours.
+    """
     view = scene.view_settings
-    if is_exact(scene):
-        return False
-    view.view_transform = "Standard"
-    view.look = "None"
-    return True
+    if not is_exact(scene):
+        try:
+            view.view_transform = "Standard"
+            view.look = "None"
+        except TypeError:  # another studio's configuration
+            return False
+        if wholly:
+            view.exposure, view.gamma, view.use_curve_mapping = 0.0, 1.0, False
+    return is_exact(scene)
 
 
 def is_exact(scene: bpy.types.Scene) -> bool:
-    return scene.view_settings.view_transform in ("Standard", "Raw") and scene.view_settings.look == "None"
+    view = scene.view_settings
+    return (
+        view.view_transform in ("Standard", "Raw")
+        and view.look in ("None", "")
+        and (view.exposure, view.gamma, view.use_curve_mapping) == (0.0, 1.0, False)
+    )
 
 
-def to_linear(value: float) -> float:
-    """IEC 61966-2-1, sRGB's transfer function undone."""
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+def to_scene(color: Color) -> tuple[float, float, float, float]:
+    """A file's colour as Blender's nodes take it, in the working space of the .blend file; opaque."""
+    red, green, blue = mathutils.Color(color[:3]).from_srgb_to_scene_linear()
+    return red, green, blue, 1.0
 
 
-def from_linear(value: float) -> float:
-    return value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
-
-
-def _from_linear(color: Any) -> Color:
-    red, green, blue = (min(max(from_linear(value), 0.0), 1.0) for value in color[:3])
+def _from_scene(color: Any) -> Color:
+    shown = mathutils.Color(color[:3]).from_scene_linear_to_srgb()
+    red, green, blue = (min(max(value, 0.0), 1.0) for value in shown)
     return Color(red, green, blue, min(max(color[3], 0.0), 1.0))
 
 
@@ -157,4 +169,17 @@ def _set_opacity(target: bpy.types.Material, alpha: float) -> None:
 
 
 def _color_node(target: bpy.types.Material) -> bpy.types.Node | None:
+    """The shader that this module made."""
     return target.node_tree.nodes.get(_NODE) if target.node_tree else None
+
+
+def _surface_color(target: bpy.types.Material) -> Any:
+    """The plain colour of the shader that the material's output shows; None where there is none."""
+    node = _color_node(target)
+    if node is None and target.node_tree is not None:
+        output = target.node_tree.get_output_node("ALL")
+        links = output.inputs["Surface"].links if output is not None else ()
+        node = links[0].from_node if links else None
+    if node is None or node.bl_idname not in ("ShaderNodeEmission", "ShaderNodeBsdfPrincipled"):
+        return None
+    return None if node.inputs[0].is_linked else node.inputs[0].default_value[:3]

@@ -14,13 +14,13 @@ from bpy.types import Operator
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mathutils import Quaternion, Vector
 
-from . import curves, materials, options, preferences
+from . import curves, export, materials, options, portraits, preferences
 from .command import PHOTO_SUFFIXES, PROGRAM, CommandError, open_in_editor
 from .drawing import SvgError
-from .files import one_line, write_whole
+from .files import is_text, one_line, write_whole
 from .options import CommandOptions, CurveOptions
 from .run import PortraitRun, Stage
-from .svg_reader import read_svg
+from .svg_reader import parse_svg, read_svg
 from .svg_writer import write_svg
 
 #: Seconds between two looks at what the program says.
@@ -98,8 +98,17 @@ def poll_object_mode(cls: type[Operator], context: bpy.types.Context) -> bool:
 
 
 def poll_portrait(cls: type[Operator], context: bpy.types.Context) -> bool:
-    if curves.portrait_of(context) is None:
+    if portraits.portrait_of(context) is None:
         cls.poll_message_set("Select a layer of a portrait, or make its collection the active one")
+        return False
+    return True
+
+
+def poll_editable(cls: type[Operator], context: bpy.types.Context) -> bool:
+    if not poll_layers(cls, context):
+        return False
+    if not portraits.is_editable(portraits.portrait_of(context)):
+        cls.poll_message_set("This portrait is linked from another file: change it there")
         return False
     return True
 
@@ -107,16 +116,31 @@ def poll_portrait(cls: type[Operator], context: bpy.types.Context) -> bool:
 def poll_layers(cls: type[Operator], context: bpy.types.Context) -> bool:
     if not poll_portrait(cls, context):
         return False
-    if not curves.layers_of(curves.portrait_of(context)):
+    if not portraits.has_layers(portraits.portrait_of(context)):
         cls.poll_message_set("This portrait has no curves, it is Grease Pencil or was emptied: import its SVG again")
         return False
     return True
 
 
+def refused_name(operator: Operator, path: str) -> bool:
+    """Whether Blender's data cannot hold this path; then it has been said."""
+    if is_text(path):
+        return False
+    operator.report(
+        {"ERROR"}, f"{one_line(path)}: a name that is not UTF-8, which Blender cannot hold. Rename the file"
+    )
+    return True
+
+
 def source_path(collection: bpy.types.Collection) -> str:
     """The portrait's SVG as an absolute path; empty where it has none."""
-    source = curves.source_of(collection)
-    return os.path.abspath(bpy.path.abspath(source)) if source else ""
+    source = portraits.source_of(collection)
+    path = os.path.abspath(bpy.path.abspath(source)) if source else ""
+    if path and bpy.data.filepath and not os.path.exists(path):
+        beside = os.path.join(os.path.dirname(bpy.data.filepath), os.path.basename(path))
+        if os.path.exists(beside):  # the project's folder was moved
+            return beside
+    return path
 
 
 def counted(number: int, thing: str) -> str:
@@ -226,6 +250,7 @@ class FACEPARSE_OT_portrait_from_photo(CommandOptions, CurveOptions, Operator):
             self.report({"INFO"}, f"{run.name}: cancelled")
             return {"CANCELLED"}
         self.report({"INFO"}, f"{run.name}: a portrait of {counted(run.layers, 'layer')}")
+        run.notes += lacking(self, bpy.context, run.collection)
         for note in run.notes:
             self.report({"WARNING"}, f"{run.name}: {note}")
         return {"FINISHED"}
@@ -278,6 +303,8 @@ class FACEPARSE_OT_import_svg(CurveOptions, Operator, ImportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = os.path.abspath(bpy.path.abspath(self.filepath))
         name = one_line(os.path.basename(path))
+        if refused_name(self, path):
+            return {"CANCELLED"}
         try:
             drawing = read_svg(path)
         except SvgError as error:
@@ -287,10 +314,12 @@ class FACEPARSE_OT_import_svg(CurveOptions, Operator, ImportHelper):
             self.report({"ERROR"}, f"{name}: there are no shapes in it{noted(drawing.notes)}")
             return {"CANCELLED"}
         try:
-            curves.import_drawing(context, drawing, options.curve_settings(self), path)
+            collection = curves.import_drawing(context, drawing, options.curve_settings(self), path)
         except Exception as error:  # it has taken back what it made
             return bug(self, name, error)
         self.report({"INFO"}, f"{name}: {counted(len(drawing.layers), 'layer')}")
+        for lack in lacking(self, context, collection):
+            self.report({"WARNING"}, f"{name}: {lack}")
         for note in drawing.notes:
             self.report({"WARNING"}, f"{name}: {one_line(note)}")
         return {"FINISHED"}
@@ -315,19 +344,21 @@ class FACEPARSE_OT_update_from_svg(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return poll_object_mode(cls, context) and poll_layers(cls, context)
+        return poll_object_mode(cls, context) and poll_editable(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if not self.filepath and not os.path.isfile(source_path(curves.portrait_of(context))):
+        if not self.filepath and not os.path.isfile(source_path(portraits.portrait_of(context))):
             context.window_manager.fileselect_add(self)  # it was moved, or never kept
             return {"RUNNING_MODAL"}
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        collection = curves.portrait_of(context)
+        collection = portraits.portrait_of(context)
         path = os.path.abspath(bpy.path.abspath(self.filepath)) if self.filepath else source_path(collection)
         if not path:
             self.report({"ERROR"}, "This portrait has no SVG. Export one, or choose one")
+            return {"CANCELLED"}
+        if refused_name(self, path):
             return {"CANCELLED"}
         name = one_line(os.path.basename(path))
         try:
@@ -338,17 +369,27 @@ class FACEPARSE_OT_update_from_svg(Operator):
         if not drawing.layers:
             self.report({"ERROR"}, f"{name}: there are no shapes in it, so nothing was changed{noted(drawing.notes)}")
             return {"CANCELLED"}
-        update = curves.update_portrait(context, collection, drawing)
+        try:
+            update = curves.update_portrait(collection, drawing)
+        except Exception as error:
+            return bug(self, name, error)
         if self.filepath:
-            curves.set_source(collection, path)
+            portraits.set_source(collection, path)
         for note in drawing.notes:
             self.report({"WARNING"}, f"{name}: {one_line(note)}")
         if update.missing:
             missing = ", ".join(map(one_line, update.missing))
             self.report({"WARNING"}, f"{name}: not in it any longer: {missing}. The sidebar offers to remove them")
-        lists = (("new", update.added), ("changed", update.changed), ("removed here before", update.deleted))
+        lists = (
+            ("new", update.added),
+            ("changed", update.changed),
+            ("removed here before", update.deleted),
+            ("another colour in the file, the material here stays", update.painted),
+            ("another shape in the file, no plain curve here", update.reshaped),
+        )
         said = [f"{what}: {', '.join(map(one_line, found))}" for what, found in lists if found]
-        self.report({"INFO"}, f"{name}: {'; '.join(said) or 'nothing changed'}")
+        if said or not update.missing:
+            self.report({"INFO"}, f"{name}: {'; '.join(said) or 'nothing changed'}")
         return {"FINISHED"}
 
 
@@ -360,16 +401,16 @@ class FACEPARSE_OT_remove_missing(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not (poll_object_mode(cls, context) and poll_layers(cls, context)):
+        if not (poll_object_mode(cls, context) and poll_editable(cls, context)):
             return False
-        if not curves.missing(curves.portrait_of(context)):
+        if not portraits.missing(portraits.portrait_of(context)):
             cls.poll_message_set("Every layer is in the SVG, as far as the last update knows")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        removed = curves.remove_missing(curves.portrait_of(context))
-        self.report({"INFO"}, f"{counted(removed, 'layer')} removed")
+        removed = curves.remove_missing(portraits.portrait_of(context))
+        self.report({"INFO"}, f"{counted(removed, 'object')} removed")
         return {"FINISHED"}
 
 
@@ -385,13 +426,13 @@ class FACEPARSE_OT_open_svg(Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not poll_portrait(cls, context):
             return False
-        if not curves.source_of(curves.portrait_of(context)):
+        if not portraits.source_of(portraits.portrait_of(context)):
             cls.poll_message_set("This portrait has no SVG: export one first")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = source_path(curves.portrait_of(context))
+        path = source_path(portraits.portrait_of(context))
         name = one_line(os.path.basename(path))
         if not os.path.isfile(path):
             self.report({"ERROR"}, f"{one_line(path)}: no such file. Export the SVG, or choose it with Update from SVG")
@@ -420,26 +461,38 @@ class FACEPARSE_OT_export_svg(Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return poll_object_mode(cls, context) and poll_layers(cls, context)
+        return poll_object_mode(cls, context) and poll_editable(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if not self.filepath:
-            collection = curves.portrait_of(context)
+            collection = portraits.portrait_of(context)
             name = bpy.path.clean_name(collection.name) + self.filename_ext
             self.filepath = source_path(collection) or os.path.join(os.path.dirname(bpy.data.filepath), name)
         return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        collection = curves.portrait_of(context)
-        path = os.path.abspath(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), self.filename_ext))
+        collection = portraits.portrait_of(context)
+        path = os.path.abspath(bpy.path.abspath(self.filepath))
+        if not self.filepath or os.path.isdir(path):
+            self.report({"ERROR"}, "Give the file a name")
+            return {"CANCELLED"}
+        if path.lower().endswith(".svgz"):
+            path = path[:-1]  # what is written is not compressed
+        path = bpy.path.ensure_ext(path, self.filename_ext)
         name = one_line(os.path.basename(path))
-        drawing = curves.read_portrait(context, collection)
+        if refused_name(self, path):
+            return {"CANCELLED"}
         try:
-            write_whole(path, write_svg(drawing))
+            drawing = export.read_portrait(collection)
+            data = write_svg(drawing)
+            written = parse_svg(data)
+            write_whole(path, data)
         except OSError as error:
             self.report({"ERROR"}, f"{one_line(path)}: {error.strerror or error}. Choose another place")
             return {"CANCELLED"}
-        curves.set_source(collection, path)
+        except Exception as error:
+            return bug(self, name, error)
+        export.mark_exported(collection, written, path)
         self.report({"INFO"}, f"{name}: {counted(len(drawing.layers), 'layer')} written")
         for note in drawing.notes:
             self.report({"WARNING"}, f"{name}: {one_line(note)}")
@@ -460,9 +513,9 @@ class FACEPARSE_OT_look(Operator):
         return poll_portrait(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        collection = curves.portrait_of(context)
+        collection = portraits.portrait_of(context)
         solid = [target for target in collection.all_objects if target.type != "EMPTY"]  # also Grease Pencil
-        layers = curves.layers_of(collection) or solid
+        layers = portraits.layers_of(collection) or solid
         shown = [layer for layer in layers if layer.visible_get()] or layers
         if not shown:
             self.report({"ERROR"}, "This portrait has no layers")
@@ -497,8 +550,8 @@ class FACEPARSE_OT_standard_view(Operator):
     bl_idname = "faceparse.standard_view"
     bl_label = "Show exact colours"
     bl_description = (
-        "Set the scene's view transform to Standard, as others (Filmic, AgX) grade colours; and, where this 3D view "
-        "is solid, its light to Flat, as others shade them"
+        "Set the scene's view transform to Standard, as others (Filmic, AgX) grade colours, and its exposure and gamma "
+        "back; and, where this 3D view is solid, its light to Flat, as others shade them"
     )
     bl_options = {"UNDO"}
 
@@ -510,10 +563,11 @@ class FACEPARSE_OT_standard_view(Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        materials.show_exact(context.scene)
         if _shades(context):
             shading = context.space_data.shading
             shading.light, shading.color_type = "FLAT", "MATERIAL"
+        if not materials.show_exact(context.scene, wholly=True):
+            self.report({"WARNING"}, "This colour configuration (OCIO) has no view called Standard")
         return {"FINISHED"}
 
 
@@ -523,6 +577,16 @@ def _shades(context: bpy.types.Context) -> bool:
     if space is None or space.type != "VIEW_3D" or space.shading.type != "SOLID":
         return False
     return (space.shading.light, space.shading.color_type) != ("FLAT", "MATERIAL")
+
+
+def lacking(chosen: CurveOptions, context: bpy.types.Context, collection: bpy.types.Collection) -> list[str]:
+    """What was chosen and could not be done."""
+    said = []
+    if chosen.exact_colors and not materials.is_exact(context.scene):
+        said.append("something in the scene's colour management grades the colours (Show exact colours takes it back)")
+    if chosen.photo_behind and not any(target.get(portraits.PART) == "photo" for target in collection.objects):
+        said.append("the SVG refers to no photo that is there, so none lies behind")
+    return said
 
 
 def noted(notes: tuple[str, ...]) -> str:

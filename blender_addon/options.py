@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
-from . import curves
+from . import curves, grease_pencil
 from .command import PARTS, CommandError, Request
 
 
@@ -94,7 +94,7 @@ class CurveOptions:
     )
     share_materials: BoolProperty(
         name="Share materials",
-        description="Use the materials of portraits that are there already: one for all hair, one for all skin",
+        description="One material for all hair, one for all skin: those that portraits with this option have already",
         default=False,
     )
     exact_colors: BoolProperty(
@@ -125,7 +125,7 @@ class CurveOptions:
     )
     bevel: FloatProperty(
         name="Bevel",
-        description="The bevel's depth of each layer",
+        description="The bevel's depth of each layer; its outline grows by as much",
         default=0.0,
         min=0.0,
         soft_max=1.0,
@@ -212,5 +212,5 @@ def draw_curves(layout: bpy.types.UILayout, owner: object) -> None:
     rows.active = not owner.as_grease_pencil
     rows.prop(owner, "extrude")
     rows.prop(owner, "bevel")
-    if curves.grease_pencil_available():
+    if grease_pencil.AVAILABLE:
         column.prop(owner, "as_grease_pencil")

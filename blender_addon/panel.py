@@ -9,7 +9,7 @@ from bl_operators.presets import AddPresetBase
 from bpy.props import FloatProperty
 from bpy.types import Menu, Operator, Panel
 
-from . import curves, materials, operators, options, preferences
+from . import materials, operators, options, portraits, preferences
 from .files import one_line
 
 
@@ -34,7 +34,7 @@ class FACEPARSE_PT_main(Panel):
             box.label(text="Command not found", icon="ERROR")
             draw_preferences_button(box, context, "Say where it is")
         layout.operator(operators.FACEPARSE_OT_import_svg.bl_idname, icon="IMPORT")
-        if not materials.is_exact(context.scene) and curves.portraits(context.scene):
+        if not materials.is_exact(context.scene) and portraits.in_scene(context.scene):
             box = layout.box()
             box.label(text="Colours are graded", icon="INFO")
             box.operator(operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
@@ -68,11 +68,11 @@ class FACEPARSE_PT_portrait(Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return curves.portrait_of(context) is not None
+        return portraits.portrait_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        collection = curves.portrait_of(context)
+        collection = portraits.portrait_of(context)
         column = layout.column()
         column.prop(collection, "name", text="", icon="OUTLINER_COLLECTION")
         path = operators.source_path(collection)
@@ -80,7 +80,7 @@ class FACEPARSE_PT_portrait(Panel):
         row = layout.row()
         row.use_property_split = True
         row.prop(collection, "faceparse_step")
-        missing = curves.missing(collection)
+        missing = portraits.missing(collection)
         if missing:
             box = layout.box()
             box.label(text="Not in the SVG:", icon="INFO")

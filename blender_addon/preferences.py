@@ -2,6 +2,7 @@
 """The add-on's preferences: where the program is, which editor opens an SVG, and the default options."""
 # ruff: noqa: RUF012 -- Blender wants plain sets and lists in its classes
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class _Test:
     def forget(self) -> None:
         self.text, self.icon = "", "NONE"
         self._thread: threading.Thread | None = None
-        self._found: tuple[bool, str] | None = None
+        self._answer: list[tuple[bool, str]] = []
 
     @property
     def running(self) -> bool:
@@ -116,9 +117,7 @@ class _Test:
     def start(self, program: Command) -> None:
         self.forget()
         self.text, self.icon = "Asking the program", "SORTTIME"
-        answer: list[tuple[bool, str]] = []
-        self._thread = threading.Thread(target=_ask, args=(program, answer), name=f"{PROGRAM} test", daemon=True)
-        self._answer = answer
+        self._thread = threading.Thread(target=_ask, args=(program, self._answer), name=f"{PROGRAM} test", daemon=True)
         self._thread.start()
 
     def tick(self) -> float | None:
@@ -141,9 +140,16 @@ _test = _Test()
 
 def _ask(program: Command, answer: list[tuple[bool, str]]) -> None:
     try:
-        answer.append((True, f"{PROGRAM} {version(program)}: {program.path}"))
+        answer.append((True, _introduced(program)))
     except Exception as error:  # whatever it is, the button must say it
         answer.append((False, str(error)))
+
+
+def _introduced(program: Command) -> str:
+    """Its version, and which one it is. Raises CommandError where it does not answer."""
+    home, path = os.path.expanduser("~"), os.fspath(program.path)
+    short = "~" + path[len(home) :] if path.startswith(home + os.sep) else path
+    return f"{PROGRAM} {version(program)}: {short}"
 
 
 def _tick() -> float | None:
@@ -182,7 +188,7 @@ class FACEPARSE_OT_test_command(Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """For scripts: waits for the answer."""
         try:
-            answer = f"{PROGRAM} {version(command(context))}"
+            answer = _introduced(command(context))
         except CommandError as error:
             _test.say(False, str(error))
             self.report({"ERROR"}, str(error))

@@ -22,7 +22,7 @@ import bpy
 from . import curves, svg_reader
 from .command import Command, CommandError, Job, Request
 from .drawing import Drawing, SvgError
-from .files import can_write, free_path, one_line
+from .files import can_write, free_path, is_text, one_line
 
 #: Seconds that one step may build, a layer more or less. A frame at 25 Hz: nobody notices.
 BUDGET = 0.04
@@ -71,6 +71,8 @@ class PortraitRun:
         self._temporary: str | None = None
         if not os.path.isfile(self.photo):
             raise CommandError(f"{self.name}: no such file. Choose a photo")
+        if not is_text(self.photo):
+            raise CommandError(f"{self.name}: a name that is not UTF-8, which Blender cannot hold. Rename the file")
         folder = os.path.dirname(self.photo)
         if keep_svg and not can_write(folder):
             self.notes.append(f"{one_line(folder)} cannot be written to, so the SVG is not kept; Export SVG writes one")

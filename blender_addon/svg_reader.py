@@ -58,7 +58,18 @@ _WITH_TEXT = {"title", "metadata", "style"}
 _INHERITED = (
     "fill", "fill-opacity", "fill-rule", "stroke", "stroke-opacity", "stroke-width", "visibility", "color",
 )  # fmt: skip
-_PROPERTIES = {*_INHERITED, "opacity", "display", "filter", "clip-path", "mask", "stop-color", "stop-opacity"}
+#: What is left away of what is drawn, with what to say.
+_IGNORED = {
+    "filter": "its filter (blur, shadow) was left away",
+    "clip-path": "its clip was left away: it shows whole",
+    "mask": "its mask was left away: it shows whole",
+    "mix-blend-mode": "its blend mode was left away",
+    "stroke-dasharray": "its dashes were left away: the stroke is whole",
+    "marker-start": "its markers were left away",
+    "marker-mid": "its markers were left away",
+    "marker-end": "its markers were left away",
+}
+_PROPERTIES = {*_INHERITED, *_IGNORED, "opacity", "display", "stop-color", "stop-opacity"}
 _GROUPS = {"g", "a", "switch", "svg", "use"}
 _SHAPES = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 #: What is drawn in an SVG but cannot become curves, with what to say.
@@ -69,11 +80,6 @@ _LEFT_OUT = {
 }
 _DRAWN = {*_GROUPS, *_SHAPES, *_LEFT_OUT, "image"}
 _CLONED = {*_DRAWN, "symbol"}
-_IGNORED = {
-    "filter": "its filter (blur, shadow) was left away",
-    "clip-path": "its clip was left away: it shows whole",
-    "mask": "its mask was left away: it shows whole",
-}
 # An embedded picture. Expat would take a second for 30 MB of it.
 _PICTURE = re.compile(rb"""(["'])(data:[^"'<&]{4096,})\1""")
 _SMALLEST = 1e-3  # px, of a drawing's sides
@@ -623,7 +629,7 @@ class _Reader:
 
     def _note_ignored(self, node: _Node, context: _Context) -> None:
         for name, what in _IGNORED.items():
-            if context.style.get(name, "none") != "none":
+            if context.style.get(name, "none") not in ("none", "normal"):
                 self._note(what, node)
 
     def _note(self, what: str, node: _Node | None = None) -> None:

@@ -19,6 +19,10 @@ SODIPODI = "{http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd}"
 XLINK = "{http://www.w3.org/1999/xlink}"
 
 _STYLE = re.compile(r"fill:#[0-9a-f]{6};fill-rule:evenodd")
+_STROKE = re.compile(
+    r"fill:none;stroke:#[0-9a-f]{6};stroke-width:(?=.*[1-9])\d+(?:\.\d+)?;stroke-linejoin:round;stroke-linecap:round"
+)
+_LINE = re.compile(r"M[^Mz]*z?")
 _RING = re.compile(r"M[^Mz]*z")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
 _COMMAND = re.compile(r"([Mchvlz])([^a-zA-Z]*)")
@@ -78,7 +82,7 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
     size = [float(number) for number in root.get("viewBox", "").split()[2:]]
     allowed = {f"{SVG}{tag}" for tag in ("title", "desc", "metadata", "g")} | {f"{SODIPODI}namedview"}
     yield from (f"<{child.tag}> has no place in the file" for child in root if child.tag not in allowed)
-    below = -3
+    below = (0, 0)
     for group in root.findall(f"{SVG}g"):
         name, rank = group.get("id", ""), _rank(group.get("id", ""))
         if rank is None:
@@ -87,29 +91,49 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
         if rank <= below:
             yield f"layer {name!r} is not in paint order"
         below = rank
-        if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
-            yield f"layer {name!r} is no Inkscape layer with a label"
-        locked = group.get(f"{SODIPODI}insensitive") == "true"
-        if locked != (rank < 0):
-            yield f"layer {name!r} is {'locked' if locked else 'not locked'}"
-        plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
-        yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
-        if not len(group):
-            yield f"layer {name!r} is empty"
-        for number, shape in enumerate(group, 1):
-            if shape.get("id") != f"{name}-{number}":
-                yield f"id {shape.get('id')!r} should be '{name}-{number}'"
-            yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size)
+        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(PAINT_ORDER))
+        if rank[0] == 0 or rank[1] == len(PAINT_ORDER):
+            continue
+        tones = [tone.get("id") for tone in group.findall(f"{SVG}g")]
+        if tones != [tone for tone in (f"{name}-shadow", f"{name}-light") if tone in tones]:
+            yield f"layer {name!r} holds {tones}: of a shadow and a light upon it at most one each, in this order"
+        for tone in group.findall(f"{SVG}g"):
+            yield from _check_layer(tone, size, locked=False, lined=False)
 
 
-def _rank(layer: str) -> int | None:
-    """The layer's place from bottom to top, None for a name that is not in the table."""
+def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: bool) -> Iterator[str]:
+    """One layer but for its place; what lies in it are paths (or, of the photo, an image), then layers."""
+    name = group.get("id", "")
+    if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
+        yield f"layer {name!r} is no Inkscape layer with a label"
+    if (group.get(f"{SODIPODI}insensitive") == "true") != locked:
+        yield f"layer {name!r} is {'not locked' if locked else 'locked'}"
+    plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
+    yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
+    shapes = list(group)
+    while shapes and shapes[-1].tag == f"{SVG}g":
+        shapes.pop()
+    if not shapes:
+        yield f"layer {name!r} is empty"
+    for number, shape in enumerate(shapes, 1):
+        if shape.get("id") != f"{name}-{number}":
+            yield f"id {shape.get('id')!r} should be '{name}-{number}'"
+        yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size, lined)
+
+
+def _rank(layer: str) -> tuple[int, int] | None:
+    """The layer's place from bottom to top: the face's number (0: behind all), and the place in it.
+
+    None for a name that is not in the table.
+    """
     if layer in ("photo", "background"):
-        return ("photo", "background").index(layer) - 2
+        return 0, 1 + ("photo", "background").index(layer)
     found = _LAYER.fullmatch(layer)
+    if found and found[2] == "outline":
+        return int(found[1] or 1), len(PAINT_ORDER)
     if not found or found[2] not in BY_NAME or BY_NAME[found[2]].id not in PAINT_ORDER:
         return None
-    return int(found[1] or 1) * len(PAINT_ORDER) + PAINT_ORDER.index(BY_NAME[found[2]].id)
+    return int(found[1] or 1), PAINT_ORDER.index(BY_NAME[found[2]].id)
 
 
 def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:
@@ -117,15 +141,19 @@ def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:
         yield f"layer {layer!r} holds something else than an image"
 
 
-def _check_path(shape: ET.Element, size: list[float]) -> Iterator[str]:
+def _check_path(shape: ET.Element, size: list[float], lined: bool) -> Iterator[str]:
     name = shape.get("id")
     if shape.tag != f"{SVG}path" or set(shape.attrib) != {"id", "style", "d"}:
         yield f"{name}: not a path with an id, a style, a d and nothing else"
         return
-    if not _STYLE.fullmatch(shape.get("style", "")):
-        yield f"{name}: style is {shape.get('style')!r}, not a hex fill and evenodd"
+    if not (_STROKE if lined else _STYLE).fullmatch(shape.get("style", "")):
+        promise = "a hex stroke with round joins and ends" if lined else "a hex fill and evenodd"
+        yield f"{name}: style is {shape.get('style')!r}, not {promise}"
     data = shape.get("d", "")
-    if _RING.sub("", data) or not data:
+    if lined and not _LINE.fullmatch(data):
+        yield f"{name}: is not one line"
+        return
+    if not lined and (_RING.sub("", data) or not data):
         yield f"{name}: rings are not all M..z"
         return
     try:

@@ -12,17 +12,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.parts import PRESETS, select_parts
+from faceparse_core.parts import PRESETS, Rgb, select_parts
 from svg_export import __version__
 from svg_export.files import STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
 from svg_export.report import PROGRAM, Report, silence
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 JOINS = ("underlap", "stacked", "cutout")
 #: What borders are made of.
 CURVES = ("bezier", "polygon")
+
+#: What is drawn. The default is LookSettings' own.
+STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
+PHOTO_COLORS = "photo"  #: the word for no palette
 
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
@@ -89,6 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--preview", action="store_true", help="write NAME.preview.png too, photo and result side by side",
     )
+    output.add_argument(
+        "--save-palette", action="store_true", help="write NAME.gpl too, the colours by part, for --palette",
+    )
     drawing = parser.add_argument_group("how it is drawn")
     drawing.add_argument(
         "--parts", default="portrait", metavar="PARTS", help=f"{', '.join(PRESETS)}, or a list (default: %(default)s)",
@@ -110,6 +118,18 @@ def build_parser() -> argparse.ArgumentParser:
         "until they suffice, and the error told",
     )
     drawing.add_argument(
+        "--style", choices=STYLES, help="filled shapes (flat, the default), lines (outline), both, "
+        "or shapes with the light and the shadow of the photo upon them (cel)",
+    )
+    drawing.add_argument(
+        "--weight", type=_weight, metavar="SHARE",
+        help="thickness of the lines as a share of the head's height (default: 0.01)",
+    )
+    drawing.add_argument(
+        "--palette", default=PHOTO_COLORS, metavar="photo|FILE",
+        help="the photo's own colours, or a .gpl or .json of swatches named by part (default: %(default)s)",
+    )
+    drawing.add_argument(
         "--photo-layer", choices=("none", "link", "embed"), default="none",
         help="the photo as a locked layer at the bottom (default: %(default)s)",
     )
@@ -129,6 +149,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _weight(text: str) -> float:
+    """A line's thickness in head heights. Raises ArgumentTypeError."""
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0.0001 <= weight <= 0.2:
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is no share of the head's height from 0.0001 to 0.2")
+    return weight
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. Wrong usage, --help and --version raise SystemExit, as in argparse."""
     if argv is None and threading.current_thread() is threading.main_thread():
@@ -139,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parts = select_parts(arguments.parts)
         jobs, complaints = _plan(arguments)
+        swatches = _swatches(arguments, jobs)
     except (FaceParseError, ValueError) as error:
         parser.error(str(error))
     quiet = any(job.svg is None for job in jobs)
@@ -150,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for complaint in complaints:
             report.fail(None, complaint)
         if jobs:
-            _run(jobs, parts, arguments, report)
+            _run(jobs, parts, swatches, arguments, report)
     except ModelError as error:  # before the first photo: the same for all of them
         report.fail(None, str(error))
         return 2
@@ -163,10 +195,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """(jobs, complaints). Raises ValueError where options do not go together."""
+    if arguments.weight is not None and "outline" not in (arguments.style or ""):
+        raise ValueError("--weight is that of lines; it goes with --style outline, flat+outline or cel+outline")
     if arguments.from_labels:
         for option in ("model", "save_labels"):
             if getattr(arguments, option):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
+        if "cel" in (arguments.style or ""):
+            raise ValueError(f"--style {arguments.style} does not go with --from-labels: its light is a photo's")
         if arguments.photo_layer != "none":
             raise ValueError("--photo-layer does not go with --from-labels: there is no photo")
         if STDIN in arguments.photos:
@@ -176,11 +212,35 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     if arguments.photo_layer == "link" and STDIN in arguments.photos:
         raise ValueError("--photo-layer link needs a file to link to; use embed for stdin")
     sources, unknown = find_inputs(arguments.photos, labels=arguments.from_labels)
-    jobs, doubled = plan(sources, arguments.output, save_labels=arguments.save_labels, preview=arguments.preview)
+    jobs, doubled = plan(
+        sources,
+        arguments.output,
+        save_labels=arguments.save_labels,
+        preview=arguments.preview,
+        save_palette=arguments.save_palette,
+    )
     return jobs, unknown + doubled
 
 
-def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespace, report: Report) -> None:
+def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Rgb]:
+    """The palette asked for. Raises PaletteError, and ValueError where it would be overwritten."""
+    if arguments.palette == PHOTO_COLORS:
+        return {}
+    itself = os.path.realpath(arguments.palette)
+    if any(job.palette and os.path.realpath(job.palette) == itself for job in jobs):
+        raise ValueError(f"--save-palette would write over {shown(arguments.palette)} itself; rename that first")
+    from svg_export.palette import read_palette
+
+    return read_palette(Path(arguments.palette))
+
+
+def _run(
+    jobs: Sequence[Job],
+    parts: frozenset[int],
+    swatches: Mapping[str, Rgb],
+    arguments: argparse.Namespace,
+    report: Report,
+) -> None:
     """Draw every job; a failure is reported and the next photo follows. Raises ModelError before the first."""
     # What draws is imported while the network loads and looks: that leaves Python's lock free most of the time.
     threading.Thread(target=importlib.import_module, args=("svg_export.export",), daemon=True).start()
@@ -192,7 +252,7 @@ def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespa
     for index, job in enumerate(jobs, 1):
         report.photo(job.source, index)
         try:
-            _draw_one(job, parser, parts, arguments, report)
+            _draw_one(job, parser, parts, swatches, arguments, report)
         except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
             if os.environ.get("FACEPARSE_TRACEBACK"):
                 raise
@@ -200,13 +260,18 @@ def _run(jobs: Sequence[Job], parts: frozenset[int], arguments: argparse.Namespa
 
 
 def _draw_one(
-    job: Job, parser: Parser | None, parts: frozenset[int], arguments: argparse.Namespace, report: Report
+    job: Job,
+    parser: Parser | None,
+    parts: frozenset[int],
+    swatches: Mapping[str, Rgb],
+    arguments: argparse.Namespace,
+    report: Report,
 ) -> None:
     """One photo (or, without a parser, one label map) from reading to writing. Raises what went wrong."""
     began = time.perf_counter()
     check_outputs(job, arguments.force)
     report.step(job.source, "read")
-    options: dict[str, Any] = {"title": job.title, "background": arguments.background}
+    options: dict[str, Any] = {"title": job.title, "background": arguments.background, "swatches": swatches}
     facts: dict[str, Any] = {"heads": None}
     rgb: NDArray[np.uint8] | None = None
     if parser is None:
@@ -237,11 +302,14 @@ def _draw_one(
     report.step(job.source, "trace")
     from svg_export.export import draw
     from svg_export.layers import TraceSettings
+    from svg_export.looks import LookSettings
 
     trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
     if arguments.joins:
         trace = dataclasses.replace(trace, joins=arguments.joins)
-    drawn = draw(labels, colors, parts, trace, **options)
+    given = {"style": arguments.style, "weight": arguments.weight}
+    look = LookSettings(**{name: value for name, value in given.items() if value is not None})
+    drawn = draw(labels, colors, parts, trace, look, rgb=rgb, **options)
     if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
         report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     report.step(job.source, "write")
@@ -249,7 +317,7 @@ def _draw_one(
     report.wrote(
         job.source,
         job.svg,
-        {"labels": job.labels, "preview": job.preview},
+        {"labels": job.labels, "preview": job.preview, "palette": job.palette},
         size=list(labels.shape),
         layers=drawn.names,
         nodes=drawn.nodes,
@@ -276,7 +344,11 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
     if job.preview is not None:
         from svg_export.preview import paint_labels, preview_png
 
-        contents[job.preview] = preview_png(paint_labels(labels) if rgb is None else rgb, drawn.layers)
+        contents[job.preview] = preview_png(paint_labels(labels) if rgb is None else rgb, drawn.layers, drawn.outline)
+    if job.palette is not None:
+        from svg_export.palette import write_palette
+
+        contents[job.palette] = write_palette(drawn.palette, job.title)
     write_files(contents, force)
 
 

@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from faceparse_core.errors import FaceParseError, PhotoError
 from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
-from svg_export.layers import Layer, TraceSettings
-from svg_export.layers import trace as trace_layers
+from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
+from svg_export.looks import INK, LookSettings
 from svg_export.svg import write_svg
 
 _EXIF_ORIENTATION = 274
@@ -31,12 +31,16 @@ class Drawn:
 
     svg: bytes
     layers: tuple[Layer, ...]
+    palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
+
+    outline: LineWork | None = None
     nodes: int = 0  #: of all layers together
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
 
     @property
     def names(self) -> list[str]:
-        return [PARTS[layer.part].name for layer in self.layers]
+        names = [PARTS[layer.part].name for layer in self.layers]
+        return [*names, "outline"] if self.outline else names
 
 
 def draw(
@@ -44,12 +48,15 @@ def draw(
     colors: Mapping[int, Rgb],
     parts: frozenset[int],
     trace: TraceSettings | None = None,
+    look: LookSettings | None = None,
     *,
     title: str,
     head_size: float | None = None,
     photo_href: str | None = None,
     background: bool = False,
     model: Mapping[str, str] | None = None,
+    swatches: Mapping[str, Rgb] | None = None,
+    rgb: NDArray[np.uint8] | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
 
@@ -57,18 +64,30 @@ def draw(
     head_size   px, what the smoothing is relative to; estimated from the labels where it is None
     photo_href  see `link_photo` and `embed_photo`
     background  add a locked layer in the colour of what is behind the head
+    swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
+    rgb         the photo (H, W, 3), for the style cel
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
     Raises FaceParseError where none of `parts` is in the label map.
     """
-    trace = trace or TraceSettings()
-    colors = {part.id: colors.get(part.id, part.color) for part in PARTS}
-    traced = trace_layers(labels, colors, parts, trace, head_size)
-    layers = traced.layers
-    if not layers:
+    trace, look = trace or TraceSettings(), look or LookSettings()
+    swatches = swatches or {}
+    colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
+    traced = trace_map(labels, colors, parts, trace, head_size)
+    if not traced.layers:
         there = set(np.unique(labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
+    layers = traced.layers if look.filled else ()
+    if look.shaded:
+        from svg_export.tones import add_tones
+
+        if rgb is None or rgb.shape[:2] != labels.shape:
+            raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
+        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones)
+    outline = None
+    if look.lined:
+        outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
     size = (labels.shape[0], labels.shape[1])
     metadata = {
         "generator": "faceparse-svg",
@@ -76,7 +95,7 @@ def draw(
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         "parts": [PARTS[part].name for part in PAINT_ORDER if part in parts],
-        "settings": dataclasses.asdict(trace),
+        "settings": dataclasses.asdict(trace) | look.used(),
     }
     svg = write_svg(
         layers,
@@ -85,9 +104,16 @@ def draw(
         metadata=metadata,
         photo_href=photo_href,
         background=colors[BACKGROUND] if background else None,
+        outline=outline,
     )
+    palette = {PARTS[layer.part].name: layer.fill for layer in layers}
+    palette |= {f"{PARTS[layer.part].name}-{tone.name}": tone.fill for layer in layers for tone in layer.tones}
+    if background:
+        palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
+    if outline:
+        palette["outline"] = outline.color
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
-    return Drawn(svg, layers, traced.nodes, round(traced.error, 2) if asked else None)
+    return Drawn(svg, layers, palette, outline, traced.nodes, round(traced.error, 2) if asked else None)
 
 
 def link_photo(source: str, svg: Path | None) -> str:

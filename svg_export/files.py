@@ -15,7 +15,7 @@ from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-LABELS_SUFFIX, PREVIEW_SUFFIX = ".labels.png", ".preview.png"
+LABELS_SUFFIX, PREVIEW_SUFFIX, PALETTE_SUFFIX = ".labels.png", ".preview.png", ".gpl"
 
 
 class OutputError(FaceParseError):
@@ -30,6 +30,7 @@ class Job:
     svg: Path | None  #: None: stdout
     labels: Path | None = None
     preview: Path | None = None
+    palette: Path | None = None
 
     @property
     def title(self) -> str:
@@ -38,7 +39,7 @@ class Job:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.svg, self.labels, self.preview) if path is not None)
+        return tuple(path for path in (self.svg, self.labels, self.preview, self.palette) if path is not None)
 
 
 def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str], list[str]]:
@@ -71,7 +72,12 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
 
 
 def plan(
-    sources: Sequence[str], output: str | None, *, save_labels: bool = False, preview: bool = False
+    sources: Sequence[str],
+    output: str | None,
+    *,
+    save_labels: bool = False,
+    preview: bool = False,
+    save_palette: bool = False,
 ) -> tuple[list[Job], list[str]]:
     """(jobs, complaints): each source's files, beside it or where `output` says.
 
@@ -80,7 +86,7 @@ def plan(
     out with a complaint, so that nothing is lost.
     """
     to_stdout = output == STDIN or (output is None and STDIN in sources)
-    if to_stdout and (len(sources) > 1 or save_labels or preview):
+    if to_stdout and (len(sources) > 1 or save_labels or preview or save_palette):
         raise ValueError("the SVG of stdin goes to stdout: one photo and no further files; name a folder with -o")
     if output is None or to_stdout:
         folder = None
@@ -108,6 +114,7 @@ def plan(
             None if to_stdout else svg,
             base.with_name(base.name + LABELS_SUFFIX) if save_labels else None,
             base.with_name(base.name + PREVIEW_SUFFIX) if preview else None,
+            base.with_name(base.name + PALETTE_SUFFIX) if save_palette else None,
         )
         rival = taken.setdefault(os.path.normcase(os.path.realpath(svg)), source)
         if rival == source:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
-from svg_export.outlines import Lengths, Outline, draw_outlines
+from svg_export.looks import ToneName
+from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.trace import planar_map
@@ -47,12 +48,59 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Tone:
+    """The light or the shadow on a part, painted upon it."""
+
+    name: ToneName
+    shapes: tuple[Shape, ...]  #: largest first
+    fill: Rgb
+
+
+@dataclass(frozen=True)
 class Layer:
     """All that is drawn of one part."""
 
     part: int  #: id in faceparse_core.parts
     shapes: tuple[Shape, ...]  #: largest first
     fill: Rgb
+    tones: tuple[Tone, ...] = ()  #: bottom to top
+
+
+@dataclass(frozen=True)
+class Line:
+    """A border that shows, as one path that is stroked."""
+
+    points: NDArray[np.float64]  #: (3 n + 1, 2) px: on, control, control, on, .., on; of a closed one the first again
+    closed: bool
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a label map becomes."""
+
+    layers: tuple[Layer, ...]  #: bottom to top
+    lines: tuple[Line, ...]  #: every border between two parts, or a part and the background, once; in paint order
+    head_size: float  #: px, what lengths are relative to
+    curves: Stitched | None = None  #: what layers and lines were made of
+
+    @property
+    def nodes(self) -> int:
+        """Of all layers together; lines are the layers' own borders."""
+        return sum(len(ring.lines) for layer in self.layers for shape in layer.shapes for ring in shape.rings)
+
+    @property
+    def error(self) -> float:
+        """px: the farthest that a part's smoothed border lies from its curve."""
+        return self.curves.error() if self.curves else 0.0
+
+
+@dataclass(frozen=True)
+class LineWork:
+    """The lines of a drawing, on a layer of their own above all others."""
+
+    lines: tuple[Line, ...]
+    color: Rgb
+    width: float  #: px
 
 
 @dataclass(frozen=True)
@@ -100,7 +148,18 @@ def build_layers(
     settings: TraceSettings = TraceSettings(),
     head_size: float | None = None,
 ) -> tuple[Layer, ...]:
-    """The layers of a label map, bottom to top.
+    """The layers of a label map, bottom to top: `trace_map` without the lines."""
+    return trace_map(labels, colors, parts, settings, head_size).layers
+
+
+def trace_map(
+    labels: NDArray[np.uint8],
+    colors: Mapping[int, Rgb],
+    parts: frozenset[int] = EVERY_PART,
+    settings: TraceSettings = TraceSettings(),
+    head_size: float | None = None,
+) -> Traced:
+    """The layers of a label map, and the lines between them.
 
     labels     uint8 (H, W) of ids in faceparse_core.parts
     colors     part id -> fill; the table's colour where there is none
@@ -109,43 +168,15 @@ def build_layers(
 
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
-    return trace(labels, colors, parts, settings, head_size).layers
-
-
-@dataclass(frozen=True)
-class Traced:
-    """The layers of a label map, and how close they came."""
-
-    layers: tuple[Layer, ...]
-    curves: Stitched | None  # None where there is nothing to draw
-
-    @property
-    def nodes(self) -> int:
-        return sum(len(ring.lines) for layer in self.layers for shape in layer.shapes for ring in shape.rings)
-
-    @property
-    def error(self) -> float:
-        """px: the farthest that a part's smoothed border lies from its curve."""
-        return self.curves.error() if self.curves else 0.0
-
-
-def trace(
-    labels: NDArray[np.uint8],
-    colors: Mapping[int, Rgb],
-    parts: frozenset[int] = EVERY_PART,
-    settings: TraceSettings = TraceSettings(),
-    head_size: float | None = None,
-) -> Traced:
-    """`build_layers`, with what there is to say of the result."""
     _check(labels)
     ranks = _ranks(parts)[labels]
     if not labels.any():
-        return Traced((), None)
+        return Traced((), (), 0.0)
     size = head_size or _head_size(labels)
     broad = frozenset(_RANK.get(part, 0) for part in BROAD)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
-        return Traced((), None)
+        return Traced((), (), size)
     carried = frozenset(_RANK[part] for part in CARRIED)
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
@@ -163,17 +194,21 @@ def trace(
     )
     frame = (labels.shape[1], labels.shape[0])
     drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, settings.max_nodes)
-    outlines = drawn.shapes
+    shapes = drawn.shapes
     layers = tuple(
-        Layer(part, tuple(_shape(rings) for rings in outlines[_RANK[part]]), colors.get(part, PARTS[part].color))
+        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))
         for part in PAINT_ORDER
-        if outlines.get(_RANK[part])
+        if shapes.get(_RANK[part])
     )
-    return Traced(layers, drawn.curves)
+    return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
 
 
 def _shape(rings: list[Outline]) -> Shape:
     return Shape(tuple(Ring(ring.control[:, :3].reshape(-1, 2), ring.straight) for ring in rings))
+
+
+def _line(edge: Edge) -> Line:
+    return Line(np.concatenate([edge.control[:, :3].reshape(-1, 2), edge.control[-1:, 3]]), edge.closed)
 
 
 def _check(labels: NDArray[np.uint8]) -> None:
@@ -183,6 +218,12 @@ def _check(labels: NDArray[np.uint8]) -> None:
     if labels.size and int(labels.max()) >= len(PARTS):
         unknown = [value for value in np.unique(labels).tolist() if value >= len(PARTS)]
         raise LabelMapError(f"the label map has unknown part ids {unknown}; known are 0 to {len(PARTS) - 1}")
+
+
+def shown_parts(parts: frozenset[int]) -> NDArray[np.uint8]:
+    """Part id -> the part in whose layer it is drawn, uint8 (256,): its own, the head's, or none (background)."""
+    by_rank = np.array([BACKGROUND, *PAINT_ORDER], np.uint8)
+    return by_rank[_ranks(parts)]
 
 
 def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:

@@ -50,10 +50,20 @@ class Outline:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """A border between parts, from where it comes out from beneath a later part to where it goes under again."""
+
+    control: Floats  #: (n, 4, 2) cubics, each starting where the one before ends
+    closed: bool
+    owner: int  #: rank of the part whose edge it is, the one painted later
+
+
+@dataclass(frozen=True)
 class Outlines:
-    """All that is drawn."""
+    """All that is drawn of a planar map."""
 
     shapes: dict[int, list[list[Outline]]]  #: rank -> its shapes, largest first, each an outer ring and its holes
+    edges: list[Edge]  #: each visible border once, but for the frame; in paint order
     curves: Stitched
 
     @property
@@ -70,7 +80,7 @@ def draw_outlines(
     carried: frozenset[int],
     max_nodes: int | None = None,
 ) -> Outlines:
-    """The outlines of every rank.
+    """The outlines of all layers, and the borders that show.
 
     frame      (width, height)
     head       the rank of the head, and `carried` the ranks that it is solid beneath
@@ -86,21 +96,26 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
-    spacing = max(2.0, lengths.spacing)
+    spacing, limit = max(2.0, lengths.spacing), np.array(frame, np.float64)
 
     def drawn(slack: float) -> Outlines:
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
-        shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
-        return Outlines(shapes, curves)
+        shapes = {r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()}
+        strokes = sheet.strokes
+        order = np.argsort(strokes.owner, kind="stable").tolist()
+        edges = [
+            Edge(np.clip(curves.stroke(k), 0.0, limit), bool(strokes.closed[k]), int(strokes.owner[k])) for k in order
+        ]
+        return Outlines(shapes, edges, curves)
 
     if max_nodes is None:
         return drawn(1.0)
     return within_budget(drawn, lambda outlines: outlines.nodes, max_nodes)
 
 
-def _outline(runs: list[_Run], curves: Stitched) -> Outline:
-    """The curves of a ring, end to end."""
+def _outline(runs: list[_Run], curves: Stitched, limit: Floats) -> Outline:
+    """The curves of a ring, end to end, within the frame: (0, 0) to `limit`."""
     parts: list[Floats] = []
     for run in runs:
         if run.kind == "stroke":
@@ -117,7 +132,7 @@ def _outline(runs: list[_Run], curves: Stitched) -> Outline:
             if run.kind == "hidden":
                 drag(parts[at][0], 0, parts[at - 1][-1, 3])
                 drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
-    control = np.concatenate(parts)
+    control = np.clip(np.concatenate(parts), 0.0, limit)
     if curves.polygon:
         return Outline(straight(np.concatenate([control[:, 0], control[:1, 0]])), np.ones(len(control), np.bool_))
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]

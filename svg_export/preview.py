@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from faceparse_core.errors import PhotoError
 from faceparse_core.parts import PARTS, Rgb
 
 if TYPE_CHECKING:
-    from svg_export.layers import Layer, Ring
+    from svg_export.layers import Layer, LineWork, Ring, Tone
 
 SIDE = 1600  #: px, the longer side of each half, at most
 _FINER = 3  # the result is painted this much larger and averaged down
@@ -25,13 +26,15 @@ _STEPS = 12  # straight pieces that a curve becomes
 _SHIFT = 4  # fillPoly takes integers with this many bits behind the point
 
 
-def preview_png(rgb: NDArray[np.uint8], layers: Sequence[Layer], page: Rgb = (255, 255, 255)) -> bytes:
+def preview_png(
+    rgb: NDArray[np.uint8], layers: Sequence[Layer], outline: LineWork | None = None, page: Rgb = (255, 255, 255)
+) -> bytes:
     """PNG bytes: `rgb` (H, W, 3) on the left, the layers over `page` on the right, at most SIDE px each."""
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
     photo = cv2.resize(rgb, small[::-1], interpolation=cv2.INTER_AREA)
-    drawn = paint(layers, (height, width), small, page)
+    drawn = paint(layers, (height, width), small, page, outline)
     return png(np.hstack([photo, drawn]))
 
 
@@ -49,27 +52,59 @@ def paint_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def paint(
-    layers: Sequence[Layer], size: tuple[int, int], pixels: tuple[int, int], page: Rgb = (255, 255, 255)
+    layers: Sequence[Layer],
+    size: tuple[int, int],
+    pixels: tuple[int, int],
+    page: Rgb = (255, 255, 255),
+    outline: LineWork | None = None,
 ) -> NDArray[np.uint8]:
-    """The layers of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB."""
+    """The layers and lines of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB."""
     canvas = np.full((pixels[0] * _FINER, pixels[1] * _FINER, 3), page, np.uint8)
     scale = np.array([canvas.shape[1] / size[1], canvas.shape[0] / size[0]])
-    for layer in layers:
-        for shape in layer.shapes:
-            # fillPoly's coordinates are those of pixel centres, ours those of pixel corners: half a pixel apart.
-            rings = [np.rint((flatten(ring) * scale - 0.5) * 2**_SHIFT).astype(np.int32) for ring in shape.rings]
+    filled = [(each.shapes, each.fill) for layer in layers for each in _painted(layer)]
+    for shapes, fill in filled:
+        for shape in shapes:
+            rings = [_fixed(flatten(ring), scale) for ring in shape.rings]
             if rings:
-                cv2.fillPoly(canvas, rings, layer.fill, shift=_SHIFT)  # several rings at once: evenodd
+                cv2.fillPoly(canvas, rings, fill, shift=_SHIFT)  # several rings at once: evenodd
+    if outline:
+        paths = [_along(line.points[:-1].reshape(-1, 3, 2), line.points[3::3]) for line in outline.lines]
+        reach = max(outline.width / 2 - 0.5 / scale.mean(), 0.01)  # fillPoly paints half a pixel beyond every edge
+        for band in shapely.buffer([shapely.LineString(path) for path in paths], reach).tolist():
+            rings = [_fixed(shapely.get_coordinates(ring), scale) for ring in (band.exterior, *band.interiors)]
+            cv2.fillPoly(canvas, rings, outline.color, shift=_SHIFT)
     return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _painted(layer: Layer) -> list[Layer | Tone]:
+    """A layer and what lies upon it, bottom to top."""
+    return [layer, *layer.tones]
 
 
 def flatten(ring: Ring) -> NDArray[np.float64]:
     """The ring as a polygon (m, 2), in the photo's pixels: lines as they are, curves as _STEPS pieces."""
     control = ring.points.reshape(-1, 3, 2)
-    start, end = control[:, 0, None], np.roll(control[:, 0, None], -1, axis=0)
-    first, second = control[:, 1, None], control[:, 2, None]
-    t = (np.arange(_STEPS) / _STEPS)[:, None]
-    curve = (1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * first + 3 * (1 - t) * t**2 * second + t**3 * end
+    curve = _bent(control, np.roll(control[:, 0], -1, axis=0))
     keep = np.ones(curve.shape[:2], bool)
     keep[ring.lines, 1:] = False
     return np.asarray(curve[keep], np.float64)
+
+
+def _along(control: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points along an open line, its last one too."""
+    return np.concatenate([_bent(control, ends).reshape(-1, 2), ends[-1:]])
+
+
+def _bent(control: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """_STEPS points (n, _STEPS, 2) along each of n curves: start and controls (n, 3, 2), ends (n, 2)."""
+    start, first, second, end = (*(control[:, k, None] for k in range(3)), ends[:, None])
+    t = (np.arange(_STEPS) / _STEPS)[:, None]
+    curve: NDArray[np.float64] = (
+        (1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * first + 3 * (1 - t) * t**2 * second + t**3 * end
+    )
+    return curve
+
+
+def _fixed(points: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Points in OpenCV's integers, which count from a pixel's centre, and ours from its corner: half a pixel apart."""
+    return np.asarray(np.rint((points * scale - 0.5) * 2**_SHIFT), np.int32)

@@ -7,8 +7,8 @@ JSON object on a line of stdout, in this order (failures go to stderr too):
     {"event": "photo", "photo": "a.jpg", "index": 1, "of": 2}
     {"event": "step", "photo": "a.jpg", "step": "read"}           then "parse", "trace", "write", as each begins
     {"event": "note", "photo": "a.jpg", "message": ".."}
-    {"event": "written", "photo": "a.jpg", "svg": "a.svg", "labels": null, "preview": null, "size": [640, 480],
-     "heads": 1, "layers": ["head", "hair"], "nodes": 96, "error": null, "seconds": 0.31}
+    {"event": "written", "photo": "a.jpg", "svg": "a.svg", "labels": null, "preview": null, "palette": null,
+     "size": [640, 480], "heads": 1, "layers": ["head", "hair"], "nodes": 96, "error": null, "seconds": 0.31}
                                                                   "error": px, where --tolerance or --max-nodes is
     {"event": "error", "photo": "b.jpg", "message": ".."}         instead of "written"; "photo" is null for a word
                                                                   of the command that names no photo

@@ -69,7 +69,8 @@ class Stitched:
     def stroke(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a whole stroke."""
         first, last = self._strokes.first_piece[index], self._strokes.first_piece[index + 1]
-        return self._control[self._bounds[first] : self._bounds[last]]
+        curves = self._control[self._bounds[first] : self._bounds[last]]
+        return straight(np.concatenate([curves[:, 0], curves[-1:, 3]])) if self.polygon else curves
 
     def hidden(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a hidden line."""

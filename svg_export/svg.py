@@ -8,12 +8,19 @@
       <g id="background" ..><path id="background-1" ../></g>                        only where asked for, locked
       <g id="head" inkscape:groupmode="layer" inkscape:label="Head">                a layer per part, bottom to top
         <path id="head-1" style="fill:#e0ac8a;fill-rule:evenodd" d="M..z"/>         a path per shape, holes by evenodd
+        <g id="head-shadow" inkscape:groupmode="layer" inkscape:label="Head shadow"><path id="head-shadow-1" ../></g>
+        <g id="head-light" ..                                       only where asked for, on the part and inside of it
       </g> ..
+      <g id="outline" inkscape:groupmode="layer" inkscape:label="Outline">          only where asked for, on top
+        <path id="outline-1" d="M..c.."                             a path per border, each visible border once
+          style="fill:none;stroke:#2b2528;stroke-width:2.6;stroke-linejoin:round;stroke-linecap:round"/>
+      </g>
     </svg>
 
 Layer ids are the names of `faceparse_core.parts` (`head` is the shape of the whole head, solid beneath its features);
 several heads take a prefix, `face2-hair`. Every path has an id of its own. A path's data is `M`, then relative
-`c h v l`, then `z`, per ring, and nothing else; no transform, class, gradient or clip stands on a part.
+`c h v l`, then `z`, per ring, and nothing else (a path of the outline is one line, and has its `z` only where that is
+closed); no transform, class, gradient or clip stands on a part.
 
 Width and height are in mm at 96 px per inch: Blender's importer takes bare px for 1/90 inch, mm is right everywhere.
 The fill stands inside `style`: Blender's importer paints a path black that has a style without a fill.
@@ -38,7 +45,7 @@ from numpy.typing import NDArray
 from faceparse_core.parts import PARTS, Rgb
 
 if TYPE_CHECKING:
-    from svg_export.layers import Layer, Ring, Shape
+    from svg_export.layers import Layer, Line, LineWork, Ring, Shape
 
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 SODIPODI = "http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd"
@@ -56,6 +63,7 @@ def write_svg(
     metadata: Mapping[str, Any],
     photo_href: str | None = None,
     background: Rgb | None = None,
+    outline: LineWork | None = None,
 ) -> bytes:
     """The SVG file, UTF-8, the same bytes for the same arguments.
 
@@ -65,6 +73,7 @@ def write_svg(
     metadata    what JSON can hold
     photo_href  a URL (relative or data:) of the photo, which becomes the locked layer `photo`
     background  the colour of a locked layer `background` that fills the frame
+    outline     the lines of a layer `outline` above all others
     """
     height, width = size
     decimals = decimals_for(size)
@@ -92,7 +101,20 @@ def write_svg(
         group = drawing.add(drawing.g(id=part.name, **_layer_attributes(part.label)))
         for number, data in enumerate(paths, 1):
             group.add(drawing.path(d=data, id=f"{part.name}-{number}", style=_style(layer.fill)))
+        for tone in layer.tones:
+            paths = [data for data in (path_data(shape, decimals) for shape in tone.shapes) if data]
+            name = f"{part.name}-{tone.name}"
+            if paths:
+                inner = group.add(drawing.g(id=name, **_layer_attributes(f"{part.label} {tone.name}")))
+            for number, data in enumerate(paths, 1):
+                inner.add(drawing.path(d=data, id=f"{name}-{number}", style=_style(tone.fill)))
         shown.append(part.label)
+    lines = [data for data in (line_data(line, decimals) for line in outline.lines) if data] if outline else []
+    if outline and lines:
+        group = drawing.add(drawing.g(id="outline", **_layer_attributes("Outline")))
+        for number, data in enumerate(lines, 1):
+            group.add(drawing.path(d=data, id=f"outline-{number}", style=_stroke_style(outline)))
+        shown.append("Outline")
     drawing.set_desc(title=xml_text(title) or "Portrait", desc=f"Layers, bottom to top: {', '.join(shown) or 'none'}.")
     return _to_bytes(drawing.get_xml(), metadata)
 
@@ -100,6 +122,13 @@ def write_svg(
 def path_data(shape: Shape, decimals: int) -> str:
     """The `d` of one shape; empty where nothing of it is left on the grid of 10^-decimals px."""
     return "".join(_ring_data(ring, decimals) for ring in shape.rings)
+
+
+def line_data(line: Line, decimals: int) -> str:
+    """The `d` of one line; empty where nothing of it is left on the grid of 10^-decimals px."""
+    grid: NDArray[np.int64] = np.rint(line.points * 10**decimals).astype(np.int64)
+    data = _data(grid[::3], grid[:-1].reshape(-1, 3, 2), [False] * (len(grid) // 3), decimals)
+    return data + "z" if data and line.closed else data
 
 
 def decimals_for(size: tuple[int, int]) -> int:
@@ -118,15 +147,23 @@ def xml_text(text: str) -> str:
 
 def _ring_data(ring: Ring, decimals: int) -> str:
     grid: NDArray[np.int64] = np.rint(ring.points * 10**decimals).astype(np.int64).reshape(-1, 3, 2)
-    start = grid[:, 0]
+    nodes = np.concatenate([grid[:, 0], grid[:1, 0]])
+    data = _data(nodes, grid, ring.lines.tolist(), decimals, closed=True)
+    return data + "z" if data else ""
+
+
+def _data(
+    nodes: NDArray[np.int64], grid: NDArray[np.int64], lines: list[bool], decimals: int, closed: bool = False
+) -> str:
+    """`M` and relative commands through `nodes` (n + 1, 2), with the controls grid[:, 1:] (n, 3, 2)."""
     # (n, 3, 2): both control points and the segment's end, relative to its start.
-    relative = np.stack([grid[:, 1], grid[:, 2], np.roll(start, -1, axis=0)], axis=1) - start[:, None]
-    segments = list(_segments(relative.reshape(-1, 6).tolist(), ring.lines.tolist()))
-    if segments and segments[-1][0] != "c":
+    relative = np.stack([grid[:, 1], grid[:, 2], nodes[1:]], axis=1) - nodes[:-1, None]
+    segments = list(_segments(relative.reshape(-1, 6).tolist(), lines))
+    if closed and segments and segments[-1][0] != "c":
         segments.pop()  # z draws the last line
     if not segments:
         return ""
-    text = ["M", _numbers(start[0].tolist(), decimals)]
+    text = ["M", _numbers(nodes[0].tolist(), decimals)]
     previous = "M"
     for command, values in segments:
         numbers = _numbers(values, decimals)
@@ -136,7 +173,7 @@ def _ring_data(ring: Ring, decimals: int) -> str:
             text.append(" ")
         text.append(numbers)
         previous = command
-    return "".join(text) + "z"
+    return "".join(text)
 
 
 def _segments(relative: list[list[int]], lines: list[bool]) -> Iterator[tuple[str, list[int]]]:
@@ -176,8 +213,17 @@ def _millimetres(px: int) -> str:
 
 
 def _style(fill: Rgb) -> str:
-    red, green, blue = fill
-    return f"fill:#{red:02x}{green:02x}{blue:02x};fill-rule:evenodd"
+    return f"fill:{_hex(fill)};fill-rule:evenodd"
+
+
+def _stroke_style(outline: LineWork) -> str:
+    width = f"{max(outline.width, 0.01):.2f}".rstrip("0").rstrip(".")
+    return f"fill:none;stroke:{_hex(outline.color)};stroke-width:{width};stroke-linejoin:round;stroke-linecap:round"
+
+
+def _hex(color: Rgb) -> str:
+    red, green, blue = color
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _layer_attributes(label: str, locked: bool = False) -> dict[str, str]:

@@ -82,11 +82,16 @@ def test_versions_agree() -> None:
 
 def test_the_commands_choices_are_the_settings_own() -> None:
     from svg_export.layers import TraceSettings
+    from svg_export.looks import LookSettings
 
     hints = typing.get_type_hints(TraceSettings)
     assert set(cli.JOINS) == set(typing.get_args(hints["joins"]))
     assert set(cli.CURVES) == set(typing.get_args(hints["curves"]))
-    assert f"({TraceSettings().joins}, the default)" in re.sub(r"\s+", " ", cli.build_parser().format_help())
+    assert set(cli.STYLES) == set(typing.get_args(typing.get_type_hints(LookSettings)["style"]))
+    text = re.sub(r"\s+", " ", cli.build_parser().format_help())
+    assert f"({TraceSettings().joins}, the default)" in text
+    assert f"({LookSettings().style}, the default)" in text
+    assert f"(default: {LookSettings().weight})" in text
 
 
 def test_the_readme_names_every_option() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import PAINT_ORDER, PRESETS
 from svg_export.budget import within_budget
-from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace
+from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace_map
 from svg_export.underlap import Room, hidden_line, inside_ring
 
 ALL = PRESETS["all"]
@@ -235,7 +235,7 @@ def test_points_in_a_lattice_ring():
 
 
 def nodes(face, **settings):
-    return trace(face, {}, ALL, TraceSettings(**settings))
+    return trace_map(face, {}, ALL, TraceSettings(**settings))
 
 
 def test_more_tolerance_means_fewer_nodes_and_the_error_says_so(face):
@@ -267,8 +267,8 @@ def test_a_budget_that_is_too_small_gives_the_fewest(face):
 def test_any_map_is_drawn_within_a_budget_or_with_the_fewest(seed, most, joins):
     rng = np.random.default_rng(seed)
     labels = np.kron(rng.integers(0, 4, (3, 3)), np.ones((16, 16))).astype(np.uint8)
-    drawn = trace(labels, {}, ALL, TraceSettings(joins=joins, max_nodes=most), head_size=100.0)
-    plain = trace(labels, {}, ALL, TraceSettings(joins=joins), head_size=100.0)
+    drawn = trace_map(labels, {}, ALL, TraceSettings(joins=joins, max_nodes=most), head_size=100.0)
+    plain = trace_map(labels, {}, ALL, TraceSettings(joins=joins), head_size=100.0)
     assert drawn.nodes <= max(most, plain.nodes)
     assert all(np.isfinite(ring.points).all() for layer in drawn.layers for one in layer.shapes for ring in one.rings)
 

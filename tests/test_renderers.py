@@ -11,7 +11,8 @@ import pytest
 
 from faceparse_core.parts import HAIR, PRESETS
 from svg_export.export import Drawn, draw
-from svg_export.preview import paint
+from svg_export.looks import LookSettings
+from svg_export.preview import paint, paint_labels
 
 pytestmark = pytest.mark.renderers
 
@@ -63,6 +64,23 @@ def test_the_preview_shows_what_a_renderer_shows(drawn: Drawn, face: np.ndarray)
     mean, share = apart(resvg(drawn.svg), paint(drawn.layers, size, size))
     assert mean <= MEAN
     assert share <= SHARE
+
+
+@pytest.mark.parametrize("style", ["outline", "flat+outline", "cel", "cel+outline"])
+def test_they_agree_on_lines_and_tones(style: str, face: np.ndarray) -> None:
+    light = np.linspace(0.3, 1, face.shape[1])[None, :, None]
+    rgb = (paint_labels(face) * light).astype(np.uint8)
+    look = LookSettings(style=style)  # type: ignore[arg-type]
+    drawn = draw(face, {}, PRESETS["all"], None, look, title="A face", rgb=rgb)
+    size = (face.shape[0], face.shape[1])
+    one, ours = resvg(drawn.svg), paint(drawn.layers, size, size, outline=drawn.outline)
+    for other, edges in (
+        (librsvg(drawn.svg), 1),
+        (ours, 2),
+    ):  # a line is nothing but edges, and the preview's are coarse
+        mean, share = apart(one, other)
+        assert mean <= MEAN
+        assert share <= edges * SHARE
 
 
 def test_the_comparison_can_fail(face: np.ndarray) -> None:

@@ -663,6 +663,20 @@ def test_a_single_group_that_wraps_groups_is_looked_into() -> None:
     assert read(f'<g id="w" filter="url(#f)">{inner}</g>').notes == ("w: its filter (blur, shadow) was left away",)
 
 
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [
+        ("mix-blend-mode:multiply", "its blend mode was left away"),
+        ("stroke-dasharray:2,1", "its dashes were left away: the stroke is whole"),
+        ("marker-end:url(#m)", "its markers were left away"),
+        ("mix-blend-mode:normal;stroke-dasharray:none", None),
+    ],
+)
+def test_what_a_stroke_loses_is_said(style: str, said: str | None) -> None:
+    drawing = read(f'<g id="g"><path id="p" style="fill:none;stroke:red;{style}" d="M0 0h9v9"/></g>')
+    assert drawing.notes == ((f"p: {said}",) if said else ())
+
+
 def test_ids_are_unique_and_the_files_own_go_first() -> None:
     drawing = read(
         f'<g id="a">{path("a")}<path d="{SQUARE}"/>{path("p")}</g><g id="a">{path("p")}</g>'

@@ -16,7 +16,7 @@ import bpy
 import pytest
 from conftest import ADDON, ROOT
 
-from blender_addon import command, curves, materials, operators, options, panel, preferences
+from blender_addon import command, curves, grease_pencil, materials, operators, options, panel, portraits, preferences
 
 OPERATORS = {
     "portrait_from_photo", "cancel", "import_svg", "update_from_svg", "remove_missing", "open_svg", "export_svg",
@@ -305,7 +305,7 @@ def test_the_sidebar_at_first(found: None) -> None:
     assert "faceparse.update_from_svg" not in drawn.operators
     assert drawn.menus == ["FACEPARSE_MT_presets"]
     chosen = set(options.names(options.CommandOptions, options.CurveOptions)) - {"custom_parts"}
-    if not curves.grease_pencil_available():
+    if not grease_pencil.AVAILABLE:
         chosen.remove("as_grease_pencil")
     assert set(drawn.properties) == chosen | {"faceparse_photo"}
     stored().parts = "custom"
@@ -328,18 +328,18 @@ def test_the_sidebar_without_the_command() -> None:
 
 def test_the_sidebar_with_a_portrait(found: None, face_svg: Path) -> None:
     bpy.ops.faceparse.import_svg(filepath=os.fspath(face_svg))
-    collection = curves.portrait_of(bpy.context)
+    collection = portraits.portrait_of(bpy.context)
     drawn = draw_all()
     assert {"name", "faceparse_step"} <= set(drawn.properties)
     assert drawn.texts == ["face.svg"]
     for name in ("update_from_svg", "open_svg", "export_svg", "look", "standard_view"):
         assert f"faceparse.{name}" in drawn.operators
     assert "faceparse.remove_missing" not in drawn.operators
-    curves.set_source(collection, "")
+    portraits.set_source(collection, "")
     assert draw_all().texts == ["No SVG"]
 
-    for layer in curves.layers_of(collection)[:7]:
-        layer[curves.MISSING] = True
+    for layer in portraits.layers_of(collection)[:7]:
+        layer[portraits.MISSING] = True
     drawn = draw_all()
     assert "faceparse.remove_missing" in drawn.operators
     assert "and 2 more" in drawn.texts

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import pytest
 
-from blender_addon import curves, materials, svg_reader, svg_writer
+from blender_addon import curves, export, materials, portraits, svg_reader, svg_writer
 from blender_addon.curves import CurveSettings
 
 #: A new layer of its own, as a group that Inkscape is told to treat as one.
@@ -45,7 +45,7 @@ def inkscape(svg: Path, actions: str, *options: str) -> Path:
 
 def by_id(collection: bpy.types.Collection) -> dict[str, bpy.types.Object]:
     """The lowest object of every layer."""
-    return {target["faceparse_id"]: target for target in reversed(curves.layers_of(collection))}
+    return {target["faceparse_id"]: target for target in reversed(portraits.layers_of(collection))}
 
 
 @pytest.mark.parametrize("options", [(), ("--export-plain-svg",)], ids=["inkscape", "plain"])
@@ -70,7 +70,7 @@ def test_edited_in_inkscape_then_updated_here(face_svg: Path, options: tuple[str
     )
     edited = svg_reader.read_svg(face_svg)
     assert edited.layered == (not options)
-    done = curves.update_portrait(bpy.context, collection, edited)
+    done = curves.update_portrait(collection, edited)
     after = by_id(collection)
     assert done.missing == ["Mouth"]
     # The new layer stands within the nose's: in a plain SVG that is a group like any other, and so the nose's own.
@@ -91,7 +91,7 @@ def test_edited_in_inkscape_then_updated_here(face_svg: Path, options: tuple[str
     assert after["brow-left"].name == ("Brow left" if options else "Mono brow"), "a plain SVG has no labels"
     patch = bpy.data.objects["Nose 2" if options else "My mask"]
     assert materials.color_of(patch.material_slots[0].material).hex == "#00ff00"
-    ids = [target["faceparse_id"] for target in curves.layers_of(collection) if "faceparse_missing" not in target]
+    ids = [target["faceparse_id"] for target in portraits.layers_of(collection) if "faceparse_missing" not in target]
     assert list(dict.fromkeys(ids)) == [layer.id for layer in edited.layers], "the order in z is the file's"
     heights = [after[name].location.z for name in dict.fromkeys(ids)]
     assert heights == sorted(heights)
@@ -101,7 +101,7 @@ def test_edited_in_inkscape_then_updated_here(face_svg: Path, options: tuple[str
 def test_saved_again_without_an_edit_is_no_change(faces_svg: Path, options: tuple[str, ...]) -> None:
     collection = curves.import_drawing(bpy.context, svg_reader.read_svg(faces_svg), CurveSettings(), "")
     inkscape(faces_svg, "select-clear", *options)
-    done = curves.update_portrait(bpy.context, collection, svg_reader.read_svg(faces_svg))
+    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
     assert (done.added, done.changed, done.missing, done.deleted) == ([], [], [], [])
 
 
@@ -118,9 +118,9 @@ def test_a_path_moved_to_another_layer(face_svg: Path) -> None:
     face_svg.write_text(moved[:close] + path + moved[close:], "utf-8")
     inkscape(face_svg, "select-clear")
     collection = curves.import_drawing(bpy.context, what, CurveSettings(), "")
-    done = curves.update_portrait(bpy.context, collection, svg_reader.read_svg(face_svg))
+    done = curves.update_portrait(collection, svg_reader.read_svg(face_svg))
     assert done.missing == ["Nose"]
-    heads = [target for target in curves.layers_of(collection) if target["faceparse_id"] == "head"]
+    heads = [target for target in portraits.layers_of(collection) if target["faceparse_id"] == "head"]
     assert len(heads) == 2, "a nose of another colour lies on the head: a second object, a little higher"
     assert heads[0].location.z < heads[1].location.z < by_id(collection)["lip-lower"].location.z
 
@@ -129,7 +129,7 @@ def test_what_blender_writes_inkscape_reads(face_svg: Path, tmp_path: Path) -> N
     collection = curves.import_drawing(bpy.context, svg_reader.read_svg(face_svg), CurveSettings(), "")
     by_id(collection)["hair"].hide_set(True)
     written = tmp_path / "written.svg"
-    written.write_bytes(svg_writer.write_svg(curves.read_portrait(bpy.context, collection)))
+    written.write_bytes(svg_writer.write_svg(export.read_portrait(collection)))
     before = svg_reader.read_svg(written)
     after = svg_reader.read_svg(inkscape(written, "select-clear"))
     assert [(one.id, one.label, one.visible) for one in after.layers] == [

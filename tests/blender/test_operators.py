@@ -19,7 +19,7 @@ import pytest
 from conftest import ADDON, DATA
 from mathutils import Vector
 
-from blender_addon import curves, materials, operators, options, preferences
+from blender_addon import curves, grease_pencil, materials, operators, options, portraits, preferences
 from blender_addon import run as run_module
 from blender_addon.command import Command, CommandError, Request
 from blender_addon.curves import CurveSettings
@@ -114,12 +114,12 @@ def everything() -> set[tuple[str, str]]:
 
 
 def layer_ids() -> list[str]:
-    return [layer["faceparse_id"] for layer in curves.layers_of(curves.portrait_of(bpy.context))]
+    return [layer["faceparse_id"] for layer in portraits.layers_of(portraits.portrait_of(bpy.context))]
 
 
 def import_face(path: Path, **chosen: Any) -> bpy.types.Collection:
     assert bpy.ops.faceparse.import_svg(filepath=os.fspath(path), **chosen) == {"FINISHED"}
-    return curves.portrait_of(bpy.context)
+    return portraits.portrait_of(bpy.context)
 
 
 class Pressed:
@@ -200,8 +200,8 @@ def test_a_photo_becomes_a_portrait(fake: Fake, photo: Path) -> None:
     assert run.stage == Stage.DONE, run.error
     assert run.notes == ["2 heads found"]
     assert run.fraction == 1
-    assert curves.portrait_of(bpy.context) == run.collection
-    assert curves.source_of(run.collection) == os.fspath(photo.with_suffix(".svg"))
+    assert portraits.portrait_of(bpy.context) == run.collection
+    assert portraits.source_of(run.collection) == os.fspath(photo.with_suffix(".svg"))
     assert set(layer_ids()) == {layer.id for layer in read_svg(DATA / "face.svg").layers}
     assert sorted(path.name for path in photo.parent.iterdir()) == ["astronaut.jpg", "astronaut.svg"]
 
@@ -227,7 +227,7 @@ def test_no_file_is_overwritten(fake: Fake, photo: Path) -> None:
     photo.with_suffix(".svg").write_text("mine")
     run = finish(PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings()))
     assert photo.with_suffix(".svg").read_text() == "mine"
-    assert curves.source_of(run.collection) == os.fspath(photo.with_name("astronaut-2.svg"))
+    assert portraits.source_of(run.collection) == os.fspath(photo.with_name("astronaut-2.svg"))
 
 
 def test_an_svg_that_is_not_kept_is_gone(fake: Fake, photo: Path, temporary: Path) -> None:
@@ -236,7 +236,7 @@ def test_an_svg_that_is_not_kept_is_gone(fake: Fake, photo: Path, temporary: Pat
     assert len(list(temporary.iterdir())) == 1
     finish(run)
     assert run.stage == Stage.DONE
-    assert curves.source_of(run.collection) == ""
+    assert portraits.source_of(run.collection) == ""
     assert not list(temporary.iterdir())
     assert [path.name for path in photo.parent.iterdir()] == ["astronaut.jpg"]
 
@@ -420,6 +420,50 @@ def test_no_face_no_portrait(real: str, tmp_path: Path) -> None:
     assert not bpy.data.objects
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text here")
+def test_a_name_that_is_no_text(fake: Fake, photo: Path, face_svg: Path) -> None:
+    """Such a path cannot even be given to an operator; a drop or a script may still bring one."""
+    path = os.fsencode(photo.parent / "x") + b"\xff.jpg"
+    os.link(os.fsencode(photo), path)
+    with pytest.raises(CommandError, match="not UTF-8"):
+        PortraitRun(Command("x"), os.fsdecode(path), Request(), CurveSettings())
+
+
+def test_an_export_needs_a_name_and_is_the_next_updates_ancestor(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    with pytest.raises(RuntimeError, match="Give the file a name"):
+        bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path) + os.sep)
+    bpy.data.objects["Nose"].location.x += 0.2
+    assert bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path / "out.svgz")) == {"FINISHED"}
+    assert portraits.source_of(collection) == os.fspath(tmp_path / "out.svg")
+    before = [tuple(knot.co) for knot in bpy.data.objects["Nose"].data.splines[0].bezier_points]
+    assert bpy.ops.faceparse.update_from_svg() == {"FINISHED"}
+    assert [tuple(knot.co) for knot in bpy.data.objects["Nose"].data.splines[0].bezier_points] == before
+    assert bpy.data.objects["Nose"].location.x == pytest.approx(0.2)
+
+
+def test_an_svg_beside_a_project_that_was_moved_is_found(face_svg: Path, tmp_path: Path) -> None:
+    collection = import_face(face_svg)
+    project = tmp_path / "moved"
+    project.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=os.fspath(project / "a.blend"))
+    shutil.move(face_svg, project)
+    assert operators.source_path(collection) == os.fspath(project / face_svg.name)
+
+
+def test_a_linked_portrait_is_left_to_its_own_file(face_svg: Path, tmp_path: Path) -> None:
+    name = import_face(face_svg).name
+    library = os.fspath(tmp_path / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.collections = [name]
+    bpy.context.scene.collection.children.link(bpy.data.collections[name])
+    assert portraits.portrait_of(bpy.context) == bpy.data.collections[name]
+    assert not bpy.ops.faceparse.update_from_svg.poll()
+    assert not bpy.ops.faceparse.export_svg.poll()
+
+
 def test_without_the_command_the_error_says_what_to_do(photo: Path) -> None:
     stored().command = "/no/such/place"
     with pytest.raises(RuntimeError, match=r"no such file or folder\. Correct it in the add-on's preferences"):
@@ -589,7 +633,7 @@ def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path, monkeyp
 
 def test_import(face_svg: Path) -> None:
     collection = import_face(face_svg, height=2.0)
-    assert curves.source_of(collection) == os.fspath(face_svg)
+    assert portraits.source_of(collection) == os.fspath(face_svg)
     assert layer_ids() == [layer.id for layer in read_svg(face_svg).layers]
 
 
@@ -639,7 +683,7 @@ def test_a_dropped_svg_is_imported_and_otherwise_one_is_asked_for(face_svg: Path
     window = Window()
     pressed = Pressed(operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
     assert pressed.invoke(window, MOUSE) == {"FINISHED"}
-    assert curves.portrait_of(bpy.context).faceparse_step == pytest.approx(0.5)
+    assert portraits.portrait_of(bpy.context).faceparse_step == pytest.approx(0.5)
     assert Pressed(operators.FACEPARSE_OT_import_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert len(window.dialogs) == 1
 
@@ -662,7 +706,7 @@ def test_update_tells_what_it_did_and_missing_layers_can_be_removed(face_svg: Pa
         "INFO": "face.svg: new: Wig; changed: Nose",
         "WARNING": "face.svg: not in it any longer: Hair. The sidebar offers to remove them",
     }
-    assert curves.missing(collection) == ["Hair"]
+    assert portraits.missing(collection) == ["Hair"]
     assert bpy.ops.faceparse.remove_missing() == {"FINISHED"}
     assert set(layer_ids()) == {layer.id for layer in layers} - {"hair"} | {"wig"}
     assert not bpy.ops.faceparse.remove_missing.poll()
@@ -677,7 +721,7 @@ def test_update_from_a_file_that_moved(face_svg: Path) -> None:
     assert Pressed(operators.FACEPARSE_OT_update_from_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert len(window.dialogs) == 1
     assert bpy.ops.faceparse.update_from_svg(filepath=os.fspath(moved)) == {"FINISHED"}
-    assert curves.source_of(collection) == os.fspath(moved)
+    assert portraits.source_of(collection) == os.fspath(moved)
 
 
 def test_an_svg_that_became_empty_changes_nothing(face_svg: Path) -> None:
@@ -695,7 +739,7 @@ def test_export_and_import_again(face_svg: Path, tmp_path: Path) -> None:
     target.write_text("older")
     assert bpy.ops.faceparse.export_svg(filepath=os.fspath(target)) == {"FINISHED"}
     assert [layer.id for layer in read_svg(target).layers] == layer_ids()
-    assert curves.source_of(collection) == os.fspath(target), "what is edited next is that file"
+    assert portraits.source_of(collection) == os.fspath(target), "what is edited next is that file"
     assert {path.name for path in tmp_path.iterdir()} == {"out.svg", "face.svg"}
 
 
@@ -703,14 +747,14 @@ def test_export_to_nowhere(face_svg: Path, tmp_path: Path) -> None:
     collection = import_face(face_svg)
     with pytest.raises(RuntimeError, match=r"No such file or directory\. Choose another place"):
         bpy.ops.faceparse.export_svg(filepath=os.fspath(tmp_path / "no" / "out.svg"))
-    assert curves.source_of(collection) == os.fspath(face_svg)
+    assert portraits.source_of(collection) == os.fspath(face_svg)
 
 
 @pytest.mark.parametrize("source", [True, False])
 def test_export_proposes_the_portraits_own_file(source: bool, face_svg: Path) -> None:
     collection = import_face(face_svg)
     if not source:
-        curves.set_source(collection, "")
+        portraits.set_source(collection, "")
     window = Window()
     pressed = Pressed(operators.FACEPARSE_OT_export_svg)
     assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
@@ -734,12 +778,12 @@ def test_open_in_an_editor(face_svg: Path, tmp_path: Path) -> None:
     face_svg.unlink()
     with pytest.raises(RuntimeError, match=r"no such file\. Export the SVG"):
         bpy.ops.faceparse.open_svg()
-    curves.set_source(collection, "")
+    portraits.set_source(collection, "")
     with pytest.raises(RuntimeError, match="This portrait has no SVG: export one first"):
         bpy.ops.faceparse.open_svg()
 
 
-@pytest.mark.skipif(not curves.grease_pencil_available(), reason="this Blender has no Grease Pencil of version 3")
+@pytest.mark.skipif(not grease_pencil.AVAILABLE, reason="this Blender has no Grease Pencil of version 3")
 def test_a_portrait_of_grease_pencil_can_be_looked_at_and_opened(face_svg: Path) -> None:
     import_face(face_svg, as_grease_pencil=True)
     for name in ("update_from_svg", "export_svg", "remove_missing"):
@@ -763,7 +807,7 @@ def test_look_shows_the_whole_portrait_from_the_front(
     parent = bpy.data.objects.new("turned", None)
     bpy.context.scene.collection.objects.link(parent)
     parent.rotation_euler, parent.location = turn, (5.0, -2.0, 1.0)
-    layers = curves.layers_of(collection)
+    layers = portraits.layers_of(collection)
     for layer in layers:
         layer.parent = parent
     bpy.context.view_layer.update()
@@ -848,9 +892,9 @@ def test_each_is_one_undo_step(face_svg: Path, tmp_path: Path, fake: Fake, photo
     assert after < before
     assert again == before
 
-    source = curves.source_of(curves.portrait_of(bpy.context))
+    source = portraits.source_of(portraits.portrait_of(bpy.context))
     undone(lambda: bpy.ops.faceparse.export_svg(True, filepath=os.fspath(tmp_path / "b.svg")))
-    assert curves.source_of(curves.portrait_of(bpy.context)) == source
+    assert portraits.source_of(portraits.portrait_of(bpy.context)) == source
     grade()
     undone(lambda: bpy.ops.faceparse.standard_view(True))
     assert not materials.is_exact(bpy.context.scene)
@@ -870,7 +914,7 @@ def test_what_is_greyed_out_says_why(face_svg: Path) -> None:
         bpy.ops.faceparse.remove_missing()
     with pytest.raises(RuntimeError, match="Colours look as they do in the SVG already"):
         bpy.ops.faceparse.standard_view()
-    curves.set_source(collection, "")
+    portraits.set_source(collection, "")
     with pytest.raises(RuntimeError, match="has no SVG: export one first"):
         bpy.ops.faceparse.open_svg()
     bpy.ops.object.mode_set(mode="EDIT")

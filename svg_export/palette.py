@@ -1,0 +1,155 @@
+"""Palettes: colours by the names of parts, read from .gpl (GIMP, Inkscape) or .json, and written as .gpl.
+
+A name is a part's (`hair`, `ear-left`) or its label (`Ear left`), in any case; `ear`, `brow`, `eye` and `lip` stand for
+both of a pair, and a swatch of one of the two wins over them. `hair-shadow` and `hair-light` are tones.
+A .json is one object, `{"hair": "#4a3226", "lip": [186, 92, 88]}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceparse_core.errors import FaceParseError, printable
+from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
+from svg_export.looks import TONED, TONES
+
+_MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
+_GPL_HEADER = "GIMP Palette"
+_GPL_SWATCH = re.compile(r"(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})(?:[ \t]+(.*))?")
+_HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+
+_PARTS = [PARTS[part] for part in (BACKGROUND, *PAINT_ORDER)]
+_TONED = [part.name for part in _PARTS if part.id in TONED]
+
+
+def _names() -> tuple[str, ...]:
+    tones = {part: [f"{part}-{tone}" for tone in TONES] for part in _TONED}
+    names = [name for part in _PARTS for name in (part.name, *tones.get(part.name, ()))]
+    return (*names, "outline")
+
+
+def _pairs() -> dict[str, tuple[str, ...]]:
+    """`ear` -> ear-left, ear-right; `ear-light` -> ear-left-light, ear-right-light; and so on."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in _PARTS:
+        word, _, rest = part.name.partition("-")
+        for tone in ("", *(f"-{tone}" for tone in TONES)) if rest else ():
+            if part.name + tone in NAMES:
+                found[word + tone] = (*found.get(word + tone, ()), part.name + tone)
+    return found
+
+
+#: What a swatch can be called, bottom to top. `outline` is the colour of lines.
+NAMES: tuple[str, ...] = _names()
+PAIRS = _pairs()
+
+
+class PaletteError(FaceParseError):
+    """A palette cannot be read, or names what is no part."""
+
+
+def read_palette(path: Path) -> dict[str, Rgb]:
+    """Name (one of NAMES) -> colour, in the order of NAMES. Raises PaletteError, which names the file."""
+    readers = {".gpl": _read_gpl, ".json": _read_json}
+    reader = readers.get(path.suffix.lower())
+    try:
+        if reader is None:
+            raise PaletteError("a palette is a .gpl or a .json")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise PaletteError("is too large to be a palette")
+        return _by_name(reader(data.decode("utf-8-sig")))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnicodeDecodeError:
+        reason = "is no palette: it is not text in UTF-8"
+    except PaletteError as error:
+        reason = str(error)
+    raise PaletteError(f"{printable(str(path))}: {reason}")
+
+
+def write_palette(colors: Mapping[str, Rgb], title: str) -> bytes:
+    """A .gpl with these swatches in the order of NAMES: the same bytes for the same colours."""
+    lines = [_GPL_HEADER, f"Name: {printable(title)}", "Columns: 1", "#"]
+    for name in NAMES:
+        if name in colors:
+            red, green, blue = colors[name]
+            lines.append(f"{red:3d} {green:3d} {blue:3d}\t{name}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _read_gpl(text: str) -> list[tuple[str, Rgb]]:
+    lines = re.split("\r\n|\r|\n", text)
+    if lines[0].strip() != _GPL_HEADER:
+        raise PaletteError(f"is no GIMP palette: its first line is not '{_GPL_HEADER}'")
+    found: list[tuple[str, Rgb]] = []
+    for number, line in enumerate(lines[1:], 2):
+        line = line.strip()
+        if not line or line.startswith("#") or re.match(r"(Name|Columns):", line):
+            continue
+        swatch = _GPL_SWATCH.fullmatch(line)
+        if not swatch or any(int(value) > 255 for value in swatch.groups()[:3]):
+            raise PaletteError(f"line {number} is no swatch; one reads '72 50 38 hair', red, green and blue up to 255")
+        red, green, blue = (int(value) for value in swatch.groups()[:3])
+        found.append((swatch[4] or "", (red, green, blue)))
+    return found
+
+
+def _read_json(text: str) -> list[tuple[str, Rgb]]:
+    try:
+        # pairs, or of a name that stands twice one would be lost unseen
+        found = json.loads(text, object_pairs_hook=_Object)
+    except (ValueError, RecursionError) as error:
+        raise PaletteError(f"is no JSON: {error}") from None
+    if not isinstance(found, _Object):
+        raise PaletteError('is no palette: one is an object, {"hair": "#4a3226"}')
+    return [(name, _json_color(name, value)) for name, value in found.pairs]
+
+
+class _Object:
+    """A JSON object as its pairs."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+
+def _json_color(name: str, value: object) -> Rgb:
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        digits = value.removeprefix("#")
+        if len(digits) == 3:
+            digits = "".join(2 * digit for digit in digits)
+        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+    if isinstance(value, list) and len(value) == 3 and all(type(each) is int and 0 <= each <= 255 for each in value):
+        return value[0], value[1], value[2]
+    raise PaletteError(f"the colour of {_quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
+
+
+def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
+    if not swatches:
+        raise PaletteError("holds no swatch")
+    given: dict[str, Rgb] = {}
+    for text, color in swatches:
+        name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
+        if name not in NAMES and name not in PAIRS:
+            tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
+            known = ", ".join(name for name in (*PAIRS, *NAMES) if name not in tones)
+            toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
+            what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
+            raise PaletteError(f"{what}; call it one of: {known}; {toned}")
+        if given.setdefault(name, color) != color:
+            raise PaletteError(f"{_quoted(text)} has two colours; keep one")
+    for pair, members in PAIRS.items():
+        if pair in given:
+            for name in members:
+                given.setdefault(name, given[pair])
+    return {name: given[name] for name in NAMES if name in given}
+
+
+def _quoted(text: str) -> str:
+    text = printable(text)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
