@@ -10,6 +10,7 @@ What is heavy (numpy and all that stands on it) is imported when the first photo
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import math
 import os
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: How neighbours meet. The default is TraceSettings' own.
 JOINS = ("underlap", "stacked", "cutout")
+#: What borders are made of.
+CURVES = ("bezier", "polygon")
 
 #: What is drawn. The default is LookSettings' own.
 STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
@@ -54,6 +57,20 @@ class _ArgumentParser(argparse.ArgumentParser):
         if message.startswith("unrecognized arguments"):
             message += " (a photo whose name begins with a dash goes behind --)"
         self.exit(2, f"{PROGRAM}: {' '.join(message.split())}; --help explains\n")
+
+
+def _length(word: str) -> float:
+    value = float(word)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is no length")
+    return value
+
+
+def _count(word: str) -> int:
+    value = int(word)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{word} is less than 1")
+    return value
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,6 +104,18 @@ def build_parser() -> argparse.ArgumentParser:
     drawing.add_argument(
         "--joins", choices=JOINS, help="lower layers reach a little beneath upper ones (underlap, the default), lie "
         "full beneath them (stacked), or exactly abut (cutout)",
+    )
+    drawing.add_argument(
+        "--curves", choices=CURVES, default="bezier", help="smooth curves, or straight lines alone "
+        "(default: %(default)s)",
+    )
+    drawing.add_argument(
+        "--tolerance", type=_length, metavar="PX", help="how far curves may stray from the smoothed borders, in px "
+        "of the photo; thin parts less (default: 1/500 of the face's height)",
+    )
+    drawing.add_argument(
+        "--max-nodes", type=_count, metavar="N", help="nodes of the whole drawing at most: the tolerance is raised "
+        "until they suffice, and the error told",
     )
     drawing.add_argument(
         "--style", choices=STYLES, help="filled shapes (flat, the default), lines (outline), both, "
@@ -178,6 +207,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
             raise ValueError("--photo-layer does not go with --from-labels: there is no photo")
         if STDIN in arguments.photos:
             raise ValueError("--from-labels reads files, not stdin")
+    if arguments.tolerance == 0 and arguments.curves != "polygon":
+        raise ValueError("--tolerance 0 follows the pixels' own border: it goes with --curves polygon")
     if arguments.photo_layer == "link" and STDIN in arguments.photos:
         raise ValueError("--photo-layer link needs a file to link to; use embed for stdin")
     sources, unknown = find_inputs(arguments.photos, labels=arguments.from_labels)
@@ -273,10 +304,14 @@ def _draw_one(
     from svg_export.layers import TraceSettings
     from svg_export.looks import LookSettings
 
-    trace = TraceSettings(joins=arguments.joins) if arguments.joins else TraceSettings()
+    trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
+    if arguments.joins:
+        trace = dataclasses.replace(trace, joins=arguments.joins)
     given = {"style": arguments.style, "weight": arguments.weight}
     look = LookSettings(**{name: value for name, value in given.items() if value is not None})
     drawn = draw(labels, colors, parts, trace, look, rgb=rgb, **options)
+    if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
+        report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(
@@ -285,6 +320,8 @@ def _draw_one(
         {"labels": job.labels, "preview": job.preview, "palette": job.palette},
         size=list(labels.shape),
         layers=drawn.names,
+        nodes=drawn.nodes,
+        error=drawn.error,
         seconds=round(time.perf_counter() - began, 3),
         **facts,
     )

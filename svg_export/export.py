@@ -34,6 +34,8 @@ class Drawn:
     palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
 
     outline: LineWork | None = None
+    nodes: int = 0  #: of all layers together
+    error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
 
     @property
     def names(self) -> list[str]:
@@ -110,7 +112,8 @@ def draw(
         palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
     if outline:
         palette["outline"] = outline.color
-    return Drawn(svg, layers, palette, outline)
+    asked = trace.max_nodes is not None or trace.tolerance_px is not None
+    return Drawn(svg, layers, palette, outline, traced.nodes, round(traced.error, 2) if asked else None)
 
 
 def link_photo(source: str, svg: Path | None) -> str:

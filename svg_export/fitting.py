@@ -5,7 +5,8 @@ and end tangents are those of the line; the two lengths that remain are found by
 the parameters. How far one cubic can reach is searched from all candidates of all lines at once (doubling, then
 bisection); jumping along those reaches gives the fewest segments and the room that each node has, and dynamic
 programming over that room gives the best fitting chain. Nodes inside a line share their tangent, so curves run smoothly
-through them. At the end every point of the line is checked, and a segment that strays is split where it is worst.
+through them. Then the nodes are moved to where they fit best (`polish`); that brings curves back that strayed, so the
+search may be bold. At the end every point of the line is checked, and a segment that strays is split where it is worst.
 
 Limits. That longer spans fit worse is assumed by the search, not guaranteed: a chain can have a segment more than the
 true minimum. Lines that cross each other after fitting are not seen here (see `stitch`).
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import Bools, Floats, Ints, Lines, spread
+from svg_export.curves import Bools, Floats, Ints, Lines, spread, unit
+from svg_export.polish import Chain, polish
 
 Floats32 = NDArray[np.float32]
 Reals = NDArray[np.floating[Any]]  # the search runs in single precision, the last step in double
@@ -42,22 +44,36 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     tolerance   (n,) px
     spacing     (lines,) points between two candidate nodes
     """
-    samples = _Samples.of(lines, direction, tolerance)
+    samples = _Samples.of(lines, direction, _LOOSE * tolerance)
     candidates, first = _candidates(lines, spacing)
     reach = _reaches(samples, candidates, first)
     start, end = _nodes(samples, candidates, first, reach)
-    along = _along(lines.points)
-    done: list[tuple[Floats, Ints, Ints]] = []
-    while len(start):
-        control = _final(lines.points, direction, along, start, end)
+    points, direction, along = lines.points.copy(), direction.copy(), _along(lines.points)
+    chain = Chain(_final(points, direction, along, start, end), start, end)
+    fresh = np.arange(len(start))
+    while len(fresh):
+        polish(chain, lines.points, tolerance, along, fresh)
+        moved = np.flatnonzero(chain.end[:-1] == chain.start[1:])  # a curve that is split keeps its polished ends
+        points[chain.end[moved]] = chain.control[moved, 3]
+        direction[chain.end[moved]] = unit(chain.control[moved + 1, 1] - chain.control[moved + 1, 0])
+        touched = np.unique(np.clip(np.concatenate([fresh - 1, fresh, fresh + 1]), 0, len(chain.start) - 1))
+        control, start, end = chain.control[touched], chain.start[touched], chain.end[touched]
         worst, error = _worst(lines.points, tolerance, along, control, start, end)
-        bad = (error > 1.2) & (end - start > 1)
-        done.append((control[~bad], start[~bad], end[~bad]))
-        start, end = np.concatenate([start[bad], worst[bad]]), np.concatenate([worst[bad], end[bad]])
-    control, start, end = (np.concatenate(column) for column in zip(*done, strict=True))
-    order = np.argsort(start)
-    start = start[order]
-    return Fitted(control[order], np.searchsorted(lines.starts, start, "right") - 1, start, end[order])
+        bad = (error > _STRAY) & (end - start > 1)
+        fresh = _split(chain, touched[bad], worst[bad])
+        chain.control[fresh] = _final(points, direction, along, chain.start[fresh], chain.end[fresh])
+    return Fitted(chain.control, np.searchsorted(lines.starts, chain.start, "right") - 1, chain.start, chain.end)
+
+
+def _split(chain: Chain, which: Ints, at: Ints) -> Ints:
+    """Split the curves `which` at the points `at`, in place; where the new ones stand, not yet fitted."""
+    parts = np.ones(len(chain.start), np.int64)
+    parts[which] = 2
+    second = which + np.arange(1, len(which) + 1)
+    start, end = np.repeat(chain.start, parts), np.repeat(chain.end, parts)
+    start[second] = end[second - 1] = at
+    chain.start, chain.end, chain.control = start, end, np.repeat(chain.control, parts, axis=0)
+    return np.sort(np.concatenate([second - 1, second]))
 
 
 def refit(
@@ -77,6 +93,8 @@ def refit(
     return Fitted(control[order], line[order], start[order], end[order])
 
 
+_LOOSE = 1.7  # the search may stray that much further: polishing brings it back
+_STRAY = 1.2  # of the tolerance: what strays further is split
 _INNER = 12  # points at which a span is measured
 _TRIES = 7  # places tried for each node
 _AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)

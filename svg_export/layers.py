@@ -10,7 +10,8 @@ cutout    the shapes abut exactly and share their curves: nothing lies beneath a
 
 Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
 (cleaning the label map comes before). Borders are fitted one by one: where two run within the tolerance of each other,
-those that cross are fitted again more tightly, and what still crosses is left.
+those that cross are fitted again more tightly, and what still crosses is left. A mirrored map gives the mirrored
+drawing within the tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
 from svg_export.proportions import measure
 from svg_export.specks import absorb
+from svg_export.stitch import Stitched
 from svg_export.trace import planar_map
 
 
@@ -82,6 +84,17 @@ class Traced:
     layers: tuple[Layer, ...]  #: bottom to top
     lines: tuple[Line, ...]  #: every border between two parts, or a part and the background, once; in paint order
     head_size: float  #: px, what lengths are relative to
+    curves: Stitched | None = None  #: what layers and lines were made of
+
+    @property
+    def nodes(self) -> int:
+        """Of all layers together; lines are the layers' own borders."""
+        return sum(len(ring.lines) for layer in self.layers for shape in layer.shapes for ring in shape.rings)
+
+    @property
+    def error(self) -> float:
+        """px: the farthest that a part's smoothed border lies from its curve."""
+        return self.curves.error() if self.curves else 0.0
 
 
 @dataclass(frozen=True)
@@ -97,16 +110,21 @@ class LineWork:
 class TraceSettings:
     """How borders become curves. Lengths are fractions of the head's size (the height of the face)."""
 
-    tolerance: float = 0.0025  #: 0.65 px of a 260 px head: how far a curve may stray from the smoothed border
+    tolerance: float = 0.0019  #: 0.5 px of a 260 px head: how far a curve may stray from the smoothed border
+    drift: float = 1.5  #: tolerances: how far from the pixels' own border, smoothing and fitting together
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
     corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
     corner_reach: float = 0.018  #: 4.7 px
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
-    underlap: float = 0.006  #: 1.6 px: how far a part reaches beneath a later one at least, where there is room
+    underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
     complete: bool = True  #: (underlap) the head goes on beneath hair, hat and glasses, the neck beneath the head
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
+    #: px of the picture: how far a curve may stray, instead of `tolerance`. 0, with polygons: the pixels' own border
+    tolerance_px: float | None = None
+    curves: Literal["bezier", "polygon"] = "bezier"  #: smooth curves, or straight lines alone
+    max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
     decimals: int = 2  #: coordinates are rounded to this many
 
 
@@ -126,6 +144,8 @@ EVERY_PART = frozenset(PAINT_ORDER)
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
 #: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.
 _USUAL_HEAD = 330.0
+
+_SHARP = 0.6  #: px: of no use is a drift that tells the pixels' stairs from the smooth border
 
 _RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
 
@@ -170,6 +190,8 @@ def trace_map(
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
+        drift=settings.drift * max(settings.tolerance * calm, _SHARP),
+        slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
         corner=math.radians(settings.corner),
         corner_reach=settings.corner_reach * size,
@@ -178,18 +200,19 @@ def trace_map(
         spacing=0.012 * size,  # 3 px of a 260 px head
         heading=0.03 * size,
         margin=0.02 * size,
+        polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
     completed = _completions(labels, size) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
-    outlines = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed)
-    shapes = outlines.shapes
+    drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes)
+    shapes = drawn.shapes
     layers = tuple(
         Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))
         for part in PAINT_ORDER
         if shapes.get(_RANK[part])
     )
-    return Traced(layers, tuple(_line(edge) for edge in outlines.edges), size)
+    return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
 
 
 def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:

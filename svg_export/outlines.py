@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 
 from svg_export.beziers import drag, straight
+from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
@@ -32,6 +33,8 @@ class Lengths:
     """`TraceSettings` in px of the picture at hand."""
 
     tolerance: float
+    drift: float
+    slack: float  #: what tolerance and drift are multiplied by, in every part
     smoothing: float
     corner: float  #: radians
     corner_reach: float
@@ -40,6 +43,7 @@ class Lengths:
     spacing: float  #: between two candidates for a node
     heading: float  #: over which the direction of a visible outline is taken where it goes under
     margin: float  #: what a completed outline keeps from all that it must not show beside
+    polygon: bool  #: straight lines alone
     decimals: int
 
 
@@ -66,6 +70,11 @@ class Outlines:
 
     shapes: dict[int, list[list[Outline]]]  #: rank -> its shapes, largest first, each an outer ring and its holes
     edges: list[Edge]  #: each visible border once, but for the frame; in paint order
+    curves: Stitched
+
+    @property
+    def nodes(self) -> int:
+        return sum(len(ring.straight) for plan in self.shapes.values() for shape in plan for ring in shape)
 
 
 def draw_outlines(
@@ -76,12 +85,14 @@ def draw_outlines(
     head: int,
     carried: frozenset[int],
     completed: Mapping[int, Plan],
+    max_nodes: int | None = None,
 ) -> Outlines:
     """The outlines of all layers, and the borders that show.
 
-    frame    (width, height)
-    head     the rank of the head, and `carried` the ranks that it is solid beneath
+    frame      (width, height)
+    head       the rank of the head, and `carried` the ranks that it is solid beneath
     completed  ranks whose hidden outlines are completed, where `joins` is underlap, and how
+    max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
     """
     sheet = _Sheet(arcs, lengths, frame)
     ranks = [rank for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
@@ -94,13 +105,22 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
-    spacing = max(2.0, lengths.spacing)
-    curves = Stitched(arcs, sheet.strokes, sheet.tolerance, sheet.hidden, spacing, lengths.decimals)
-    shapes = {rank: [[_outline(ring, curves) for ring in shape] for shape in plan] for rank, plan in plans.items()}
-    strokes = sheet.strokes
-    order = np.argsort(strokes.owner, kind="stable").tolist()
-    edges = [Edge(curves.stroke(k), bool(strokes.closed[k]), int(strokes.owner[k])) for k in order]
-    return Outlines(shapes, edges)
+    spacing, limit = max(2.0, lengths.spacing), np.array(frame, np.float64)
+
+    def drawn(slack: float) -> Outlines:
+        allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
+        curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
+        shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+        strokes = sheet.strokes
+        order = np.argsort(strokes.owner, kind="stable").tolist()
+        edges = [
+            Edge(np.clip(curves.stroke(k), 0.0, limit), bool(strokes.closed[k]), int(strokes.owner[k])) for k in order
+        ]
+        return Outlines(shapes, edges, curves)
+
+    if max_nodes is None:
+        return drawn(1.0)
+    return within_budget(drawn, lambda outlines: outlines.nodes, max_nodes)
 
 
 def _outline(runs: list[_Run], curves: Stitched) -> Outline:
@@ -121,8 +141,11 @@ def _outline(runs: list[_Run], curves: Stitched) -> Outline:
             if run.kind == "hidden":
                 drag(parts[at][0], 0, parts[at - 1][-1, 3])
                 drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
+    control = np.concatenate(parts)
+    if curves.polygon:
+        return Outline(straight(np.concatenate([control[:, 0], control[:1, 0]])), np.ones(len(control), np.bool_))
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
-    return Outline(np.concatenate(parts), np.concatenate(flags))
+    return Outline(control, np.concatenate(flags))
 
 
 @dataclass(frozen=True)
@@ -158,10 +181,10 @@ class _Sheet:
         self.length = np.diff(arcs.starts) - 1
         self.thickness = thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
-        sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2))
+        sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2)) if lengths.slack > 0 else np.zeros(len(arcs))
         # the silhouette is looked at hardest
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
-        self.tolerance = np.clip(0.07 * thin, 0.5, np.maximum(most, 0.5))
+        self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []

@@ -8,7 +8,8 @@ JSON object on a line of stdout, in this order (failures go to stderr too):
     {"event": "step", "photo": "a.jpg", "step": "read"}           then "parse", "trace", "write", as each begins
     {"event": "note", "photo": "a.jpg", "message": ".."}
     {"event": "written", "photo": "a.jpg", "svg": "a.svg", "labels": null, "preview": null, "palette": null,
-     "size": [640, 480], "heads": 1, "layers": ["head", "hair"], "seconds": 0.31}
+     "size": [640, 480], "heads": 1, "layers": ["head", "hair"], "nodes": 96, "error": null, "seconds": 0.31}
+                                                                  "error": px, where --tolerance or --max-nodes is
     {"event": "error", "photo": "b.jpg", "message": ".."}         instead of "written"; "photo" is null for a word
                                                                   of the command that names no photo
     {"event": "done", "written": 1, "failed": 1}                  or {"event": "interrupted", ..} and nothing after it
@@ -65,9 +66,12 @@ class Report:
         self.written += 1
         self._event("written", photo=source, svg=_text(svg), **{k: _text(v) for k, v in extra.items()}, **facts)
         if not self._json and not self._quiet:
+            reached = (
+                f" ({facts['nodes']} nodes, within {facts['error']:g} px)" if facts.get("error") is not None else ""
+            )
             for path in (svg, *extra.values()):
                 if path is not None:
-                    self._line(f"wrote {shown(path)}", sys.stdout)
+                    self._line(f"wrote {shown(path)}{reached if path is svg else ''}", sys.stdout)
         self._advance()
 
     def fail(self, source: str | None, message: str) -> None:

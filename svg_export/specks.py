@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, planar_map, rings
 
-_LONG = 30
+_LONG, _SHORT = 30, 8
 
 
 def absorb(
@@ -23,7 +23,7 @@ def absorb(
     """The planar map without pieces below `min_area` (px squared); `ranks` (H, W) is changed in place.
 
     Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well,
-    up to _LONG squares of that width.
+    up to _SHORT squares of that width; of the background up to _LONG, but strips along the frame stay.
     """
     for _ in range(3):  # specks may lie within specks
         if not _fill(ranks, arcs, min_area, min_width, broad):
@@ -47,7 +47,10 @@ def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width:
             ring = np.concatenate([arcs.arc(arc)[:-1] if ahead else arcs.arc(arc)[:0:-1] for arc, ahead in walk])
             after = np.roll(ring, -1, axis=0)
             area = float((ring[:, 0] * after[:, 1] - after[:, 0] * ring[:, 1]).sum()) / 2
-            thin = rank in broad and 2 * area < min_width * length and area < _LONG * min_width**2
+            squares = _LONG if rank == BACKGROUND_RANK else _SHORT
+            at_frame = sum(lengths[arc] for arc, ahead in walk if not ahead and arcs.owner[arc] == OUTSIDE_RANK)
+            thin = rank in broad and 2 * area < min_width * length and area < squares * min_width**2
+            thin = thin and 4 * at_frame < length
             if area <= 0 or not (area < min_area or thin):
                 continue
             touching = np.zeros(256)

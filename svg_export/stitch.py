@@ -17,10 +17,12 @@ import shapely
 from svg_export.beziers import between, drag, evaluate, nearest, straight
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
+from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes, junction_places
-from svg_export.trace import PlanarMap
+from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _NEAR = 0.7  # px: lines may meet this close to their ends
+_CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _FLAT = 8  # straight steps for a cubic where crossings are looked for
 
 
@@ -39,24 +41,36 @@ class Stitched:
     """The curves of one picture: of strokes, of hidden lines, and of arcs."""
 
     def __init__(
-        self, arcs: PlanarMap, strokes: Strokes, tolerance: Floats, hidden: list[Hidden], spacing: float, decimals: int
+        self,
+        arcs: PlanarMap,
+        strokes: Strokes,
+        tolerance: Floats,
+        drift: float,
+        hidden: list[Hidden],
+        spacing: float,
+        decimals: int,
+        polygon: bool = False,
     ) -> None:
         """Fit everything.
 
-        tolerance   (arcs,) px
+        tolerance   (arcs,) px from the smoothed border
+        drift       px from the pixels' own border: where smoothing has gone far, fitting must stay close
         spacing     px between two candidates for a node
         decimals    coordinates are rounded to these
+        polygon     straight lines instead of curves
         """
+        self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         self._places = junction_places(arcs, strokes)
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):
-            self._fit(tolerance, spacing)
+            self._fit(tolerance, drift, spacing)
 
     def stroke(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a whole stroke."""
         first, last = self._strokes.first_piece[index], self._strokes.first_piece[index + 1]
-        return self._control[self._bounds[first] : self._bounds[last]]
+        curves = self._control[self._bounds[first] : self._bounds[last]]
+        return straight(np.concatenate([curves[:, 0], curves[-1:, 3]])) if self.polygon else curves
 
     def hidden(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a hidden line."""
@@ -70,13 +84,15 @@ class Stitched:
             self._cut[stroke] = self._cut_stroke(stroke)
         return self._cut[stroke][index]
 
-    def _fit(self, arc_tolerance: Floats, spacing: float) -> None:
+    def _fit(self, arc_tolerance: Floats, drift: float, spacing: float) -> None:
         pieces, strokes, hidden = self._strokes.pieces, self._strokes, self._hidden
         tolerance = np.full(len(pieces.points), np.inf)
         for arc, samples in strokes.samples.items():
             tolerance[samples] = np.minimum(tolerance[samples], arc_tolerance[arc])
         unset = np.flatnonzero(np.isinf(tolerance))  # the repeated ends of pieces
         tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
+        smoothed_away = np.hypot(*(pieces.points - strokes.raw.points).T)
+        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _CLOSEST * drift))
         count = np.array([len(each.line) for each in hidden], np.int64)
         lines = Lines(
             np.concatenate([pieces.points, *(each.line for each in hidden)]),
@@ -89,13 +105,24 @@ class Stitched:
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         # a short line needs a choice of nodes too
         apart = np.clip(np.minimum(spacing / step, lines.lengths / 8), 1, None).astype(np.int64)
-        fitted = fit(lines, direction, tolerance, apart)
+        if self.polygon:
+            frame = [
+                self._arcs.arc(arc).astype(np.float64)
+                for arc in np.flatnonzero(self._arcs.owner == OUTSIDE_RANK).tolist()
+            ]
+            borders = [pieces.points[samples] for samples in strokes.samples.values()]
+            fitted = simplified(lines, tolerance, borders + frame, len(pieces.points))
+        else:
+            fitted = fit(lines, direction, tolerance, apart)
         self._take(fitted)
         for share in (0.5, 0.2):
             crossing = self._crossing()
             if not len(crossing):
                 break
-            fitted = refit(lines, direction, tolerance, apart, fitted, crossing, share)
+            if self.polygon:
+                fitted = refined(lines, share * tolerance, fitted, crossing)
+            else:
+                fitted = refit(lines, direction, tolerance, apart, fitted, crossing, share)
             self._take(fitted)
 
     def _take(self, fitted: Fitted) -> None:
@@ -149,10 +176,19 @@ class Stitched:
             bad |= set(kept[shown:][met].tolist())
         return np.array(sorted(bad), np.int64)
 
-    def _flattened(self) -> tuple[Floats, Ints]:
+    def error(self) -> float:
+        """px: the farthest that a smoothed border lies from its curve."""
+        pieces = self._strokes.pieces
+        if not len(pieces):
+            return 0.0
+        flat, line = self._flattened(4 * _FLAT)
+        curves = shapely.linestrings(flat, indices=line)
+        return float(shapely.distance(shapely.points(pieces.points), curves[pieces.line]).max())
+
+    def _flattened(self, steps: int = _FLAT) -> tuple[Floats, Ints]:
         """All lines as polylines: points (n, 2) and the line of each."""
         count = np.diff(self._bounds)
-        points = evaluate(self._control, np.arange(_FLAT + 1) / _FLAT)
+        points = evaluate(self._control, np.arange(steps + 1) / steps)
         keep = np.ones(points.shape[:2], np.bool_)
         keep[:, -1] = False
         keep[self._bounds[1:] - 1, -1] = True  # a curve's end is the next one's start

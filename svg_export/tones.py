@@ -135,6 +135,7 @@ def _toned(layer: Layer, surface: _Surface, swatches: Mapping[str, Rgb]) -> Laye
     tones = []
     for tone, (shapes, color) in surface.tones.items():
         cut = clip(shapes, layer.shapes, surface.min_area, surface.min_width)
+        cut = tuple(_kept_within(shape, layer.shapes) for shape in cut)
         if cut:
             tones.append(Tone(tone, cut, swatches.get(f"{name}-{tone}", _moved(color, surface.base, fill))))
     return replace(layer, fill=fill, tones=tuple(tones))
@@ -183,6 +184,13 @@ def _traced(regions: Mapping[ToneName, Mask], scene: _Scene, s: ToneSettings) ->
     )
     layers = {each.part: each for each in build_layers(drawn, {}, frozenset(_STAND_INS.values()), trace, scene.head)}
     return {tone: tuple(_placed(shape, scene) for shape in layers[_STAND_INS[tone]].shapes) for tone in regions}
+
+
+def _kept_within(shape: Shape, outer: tuple[Shape, ...]) -> Shape:
+    """A tone's shape, not beyond the box around its part's: near the frame a curve may stray by its tolerance."""
+    points = np.concatenate([ring.points for each in outer for ring in each.rings])
+    low, high = points.min(axis=0), points.max(axis=0)
+    return Shape(tuple(Ring(np.clip(ring.points, low, high), ring.lines) for ring in shape.rings))
 
 
 def _placed(shape: Shape, scene: _Scene) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -186,6 +187,26 @@ def test_stdin_and_stdout(astronaut: Path, tmp_path: Path) -> None:
 
 
 # --- what it says ---------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_of_nodes_is_told(face_png: Path, capsys: Capture) -> None:
+    svg = face_png.with_name("drawn.svg")
+    assert run(face_png, "--from-labels", "--max-nodes", "90") == 0
+    assert re.fullmatch(rf"wrote {re.escape(str(svg))} \((8\d|90) nodes, within [\d.]+ px\)\n", capsys.readouterr().out)
+    assert run(face_png, "--from-labels", "--force", "--max-nodes", "1", "--tolerance", "1.5", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (written,) = (event for event in events if event["event"] == "written")
+    (note,) = (event for event in events if event["event"] == "note")
+    assert note["message"].startswith(f"{written['nodes']} nodes are the fewest")
+    assert written["error"] > 1.5
+
+
+@pytest.mark.parametrize(
+    "words", ["--tolerance 0", "--tolerance=-1", "--tolerance nan", "--tolerance x", "--max-nodes 0", "--max-nodes 1.5"]
+)
+def test_tolerance_and_nodes_that_mean_nothing_are_refused(words: str, face_png: Path, capsys: Capture) -> None:
+    assert run(face_png, "--from-labels", *words.split()) == 2
+    assert words.replace("=", " ").split()[0] in one_line(capsys)
 
 
 def test_json_tells_every_step(photo: Path, capsys: Capture) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from svg_export.beziers import between, evaluate, nearest, split, straight
 from svg_export.curves import Lines, corners, smooth, tangents
-from svg_export.fitting import Fitted, fit
+from svg_export.fitting import Fitted, _worst, fit
+from svg_export.polish import Chain, polish
 from svg_export.trace import planar_map
 
 
@@ -104,10 +105,39 @@ def test_curves_run_smoothly_through_inner_nodes():
     x = np.arange(300.0)
     soft = line(np.stack([x, 30 * np.sin(x / 25)], axis=1))
     control = fitted(soft, 0.3).control
-    assert 5 < len(control) < 16
+    assert 4 < len(control) < 12
     arriving, leaving = control[:-1, 3] - control[:-1, 2], control[1:, 1] - control[1:, 0]
     cross = arriving[:, 0] * leaving[:, 1] - arriving[:, 1] * leaving[:, 0]
     assert np.abs(cross / np.hypot(*arriving.T) / np.hypot(*leaving.T)).max() < 1e-6
+
+
+def test_polishing_brings_nodes_to_where_they_fit_better():
+    x = np.arange(300.0)
+    soft = line(np.stack([x, 30 * np.sin(x / 25) + 6 * np.sin(x / 9)], axis=1))
+    start = np.array([0, 33, 90, 130, 200, 244])
+    end = np.array([33, 90, 130, 200, 244, 299])
+    straight_off = straight(soft.points[np.append(start, 299)])
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(soft.points, axis=0).T))])
+    chain = Chain(straight_off.copy(), start, end)
+    tolerance = np.ones(len(x))
+    before = _worst(soft.points, tolerance, along, chain.control, start, end)[1].max()
+    for _ in range(5):
+        polish(chain, soft.points, tolerance, along, np.arange(len(start)))
+    after = _worst(soft.points, tolerance, along, chain.control, start, end)[1].max()
+    assert after < 0.7 * before
+    assert np.allclose(chain.control[1:, 0], chain.control[:-1, 3])
+    assert np.array_equal(chain.control[0, 0], straight_off[0, 0])
+    assert np.array_equal(chain.control[-1, 3], straight_off[-1, 3])
+
+
+@given(st.integers(0, 1000))
+def test_curves_stay_within_the_tolerance_of_any_smooth_line(seed):
+    rng = np.random.default_rng(seed)
+    turn = np.convolve(rng.normal(0, 0.06, 330), np.ones(20) / 4, "valid")[:300]
+    soft = line(np.cumsum(np.stack([np.cos(np.cumsum(turn)), np.sin(np.cumsum(turn))], axis=1), axis=0))
+    curves = drawn(fitted(soft, 0.5).control)
+    gap = np.hypot(*(soft.points[:, None] - curves).transpose(2, 0, 1)).min(axis=1)
+    assert gap.max() < 0.8
 
 
 def test_a_tighter_tolerance_needs_no_fewer_curves():

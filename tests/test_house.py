@@ -86,6 +86,7 @@ def test_the_commands_choices_are_the_settings_own() -> None:
 
     hints = typing.get_type_hints(TraceSettings)
     assert set(cli.JOINS) == set(typing.get_args(hints["joins"]))
+    assert set(cli.CURVES) == set(typing.get_args(hints["curves"]))
     assert set(cli.STYLES) == set(typing.get_args(typing.get_type_hints(LookSettings)["style"]))
     text = re.sub(r"\s+", " ", cli.build_parser().format_help())
     assert f"({TraceSettings().joins}, the default)" in text

@@ -11,8 +11,10 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import PAINT_ORDER, PRESETS
-from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers
+from svg_export.budget import within_budget
+from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace_map
 from svg_export.underlap import Room, hidden_line, inside_ring
 
 ALL = PRESETS["all"]
@@ -230,3 +232,97 @@ def test_points_in_a_lattice_ring():
     ring = np.array([[0, 0], [1, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2], [0, 1], [0, 0]])
     points = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, 1.5], [1.5, 1.5], [-0.5, 0.5], [2.5, 0.5]])
     assert inside_ring(ring, points).tolist() == [True, True, True, False, False, False]
+
+
+def nodes(face, **settings):
+    return trace_map(face, {}, ALL, TraceSettings(**settings))
+
+
+def test_more_tolerance_means_fewer_nodes_and_the_error_says_so(face):
+    found = [nodes(face, tolerance_px=px) for px in (0.1, 0.5, 2.0, 8.0)]
+    counts, errors = [each.nodes for each in found], [each.error for each in found]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 2 * counts[-1]
+    assert errors == sorted(errors)
+    assert all(error < 1.3 * px + 0.1 for error, px in zip(errors, (0.1, 0.5, 2.0, 8.0), strict=True))
+
+
+def test_a_budget_of_nodes_is_kept_and_used(face):
+    plain = nodes(face)
+    for most in (plain.nodes - 1, round(0.8 * plain.nodes), round(0.65 * plain.nodes)):
+        drawn = nodes(face, max_nodes=most)
+        assert 0.9 * most <= drawn.nodes <= most
+        assert drawn.error > 0.9 * plain.error
+    assert nodes(face, max_nodes=10_000).nodes == plain.nodes
+
+
+def test_a_budget_that_is_too_small_gives_the_fewest(face):
+    least = nodes(face, max_nodes=1)
+    assert 1 < least.nodes < nodes(face).nodes
+    assert least.nodes == nodes(face, max_nodes=2).nodes
+    assert {layer.part for layer in least.layers} == set(np.unique(face)) - {0}
+
+
+@given(st.integers(0, 5000), st.integers(10, 80), st.sampled_from(["underlap", "stacked", "cutout"]))
+def test_any_map_is_drawn_within_a_budget_or_with_the_fewest(seed, most, joins):
+    rng = np.random.default_rng(seed)
+    labels = np.kron(rng.integers(0, 4, (3, 3)), np.ones((16, 16))).astype(np.uint8)
+    drawn = trace_map(labels, {}, ALL, TraceSettings(joins=joins, max_nodes=most), head_size=100.0)
+    plain = trace_map(labels, {}, ALL, TraceSettings(joins=joins), head_size=100.0)
+    assert drawn.nodes <= max(most, plain.nodes)
+    assert all(np.isfinite(ring.points).all() for layer in drawn.layers for one in layer.shapes for ring in one.rings)
+
+
+def test_the_budget_search_takes_the_least_slack_that_suffices():
+    asked = []
+
+    def draw(slack):
+        asked.append(slack)
+        return slack
+
+    found = within_budget(draw, lambda slack: int(np.ceil(100 / slack)), 30)
+    assert 3.33 < found < 3.5
+    assert len(asked) < 10
+    assert within_budget(draw, lambda slack: 100, 30) in asked
+
+
+@pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])
+def test_polygons_are_straight_few_and_as_close(face, joins):
+    drawn = nodes(face, curves="polygon", joins=joins, tolerance_px=0.8)
+    assert drawn.error < 1.0
+    rings = [ring for layer in drawn.layers for shape in layer.shapes for ring in shape.rings]
+    assert all(ring.lines.all() for ring in rings)
+    for ring in rings:
+        control = curves(ring)
+        assert np.allclose(control[:, 1] - control[:, 0], (control[:, 3] - control[:, 0]) / 3)
+    assert drawn.nodes < 0.3 * nodes(face, curves="polygon", joins=joins, tolerance_px=0.0).nodes
+
+
+def test_polygons_that_abut_tear_nowhere(face):
+    drawn = nodes(face, curves="polygon", joins="cutout", tolerance_px=1.5)
+    shapes = [shapely.Polygon(r[0], r[1:]) for r in (
+        [ring.points[::3] for ring in shape.rings] for layer in drawn.layers for shape in layer.shapes)]  # fmt: skip
+    assert all(shape.is_valid for shape in shapes)
+    assert shapely.coverage_is_valid(np.array(shapes))
+
+
+@given(st.integers(0, 5000), st.sampled_from(["underlap", "stacked", "cutout"]))
+def test_at_zero_tolerance_polygons_are_the_label_map(seed, joins):
+    rng = np.random.default_rng(seed)
+    labels = np.kron(rng.integers(0, 4, (5, 4)), np.ones((3, 3))).astype(np.uint8) + 0
+    settings = TraceSettings(curves="polygon", tolerance_px=0.0, joins=joins, speck=0.0, sliver=0.0)
+    seen = np.zeros(labels.shape, np.uint8)
+    y, x = np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5
+    for layer in build_layers(labels, {}, ALL, settings, head_size=100.0):
+        for shape in layer.shapes:
+            inside = np.zeros(labels.shape, np.bool_)
+            for ring in shape.rings:  # even-odd
+                inside ^= shapely.contains_xy(shapely.Polygon(ring.points[::3]), x, y)
+            seen[inside] = layer.part
+    assert np.array_equal(seen, labels)
+
+
+def test_an_old_shapely_is_told(face, monkeypatch):
+    monkeypatch.delattr(shapely, "coverage_simplify")
+    with pytest.raises(FaceParseError, match=r"shapely 2\.1"):
+        nodes(face, curves="polygon")

@@ -114,6 +114,15 @@ def test_specks_and_slivers_go_to_the_part_they_touch_most():
     assert 3 not in arcs.owner
 
 
+def test_a_strip_along_the_frame_and_a_long_thread_of_a_part_stay():
+    ranks = np.full((40, 60), 1, np.uint8)
+    ranks[-1] = 0
+    ranks[10:12, 5:55] = 2
+    before = ranks.copy()
+    absorb(ranks, planar_map(ranks), 4.0, 2.2, frozenset({0, 1, 2}))
+    assert np.array_equal(ranks, before)
+
+
 def test_a_thin_part_is_no_sliver():
     ranks = np.full((40, 40), 1, np.uint8)
     ranks[20, 3:37] = 5  # the arm of a pair of glasses

@@ -119,6 +119,13 @@ def test_a_shifted_map_gives_shifted_shapes(face):
         assert area(two) == pytest.approx(area(one), rel=0.02, abs=4)
 
 
+@pytest.mark.parametrize("flip", [np.s_[:, ::-1], np.s_[::-1]], ids=["sides", "upside down"])
+def test_a_mirrored_map_gives_the_mirrored_drawing(face, flip):
+    plain, mirrored = build_layers(face, {}, ALL), build_layers(np.ascontiguousarray(face[flip]), {}, ALL)
+    assert segments(mirrored) == pytest.approx(segments(plain), rel=0.1)
+    assert (paint(mirrored, face.shape)[flip] != paint(plain, face.shape)).mean() < 0.006
+
+
 def test_size_does_not_matter():
     small, large = draw_face((240, 180)), draw_face((960, 720))
     few, many = (build_layers(labels, {}, ALL) for labels in (small, large))
