@@ -24,7 +24,7 @@ from .fill_rule import overlaps
 CHORD_ERROR = 1 / 2000
 STEPS = (3, 16)  # the fewest and most chords a segment; Blender's own default is 12
 _STRAIGHT = 1e-5  # px that the second differences of a line's points may have
-_ALIGNED = 0.02  # px that a handle may be off the line through its knot and still be called aligned
+_ALIGNED = 0.04  # px that a handle may be off the line through its knot and still be called aligned
 
 FREE, VECTOR, ALIGNED = 0, 2, 3  # handle types as Blender numbers them
 Kind = Literal["fill", "stroke"]
@@ -140,9 +140,7 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
     back = list(map(sub, before, knots))
     turns = [p * q.conjugate() for p, q in zip(back, forth, strict=True)]
     types = [
-        ALIGNED
-        if abs(turn.imag) < -1e-3 * turn.real or (turn.real < 0 and abs(turn.imag) < _ALIGNED * min(abs(p), abs(q)))
-        else FREE
+        ALIGNED if turn.real < 0 and abs(turn.imag) < _ALIGNED * min(abs(p), abs(q)) else FREE
         for turn, p, q in zip(turns, back, forth, strict=True)
     ]
     left_types = right_types = types
