@@ -18,7 +18,7 @@ import os
 import re
 from array import array
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import unquote
 
 import bpy
@@ -112,11 +112,11 @@ def build(
     collection = bpy.data.collections.new(drawing.title)
     try:
         scene.collection.children.link(collection)
-        collection[SIZE], collection[ORIGIN] = (height, width), (width / 2, height / 2)
+        collection[ORIGIN] = width / 2, height / 2
         true_unit = METRES_A_PIXEL / scene.unit_settings.scale_length
         collection[UNIT] = true_unit if settings.true_size else settings.height / height
-        collection[SOURCE], collection[TITLE], collection[PHOTO] = source, drawing.title, drawing.photo or ""
-        collection[SETTINGS], collection[METADATA] = json.dumps(asdict(settings)), json.dumps(dict(drawing.metadata))
+        collection[SOURCE], collection[SETTINGS] = source, json.dumps(asdict(settings))
+        _keep_facts(collection, drawing)
         portraits.set_step(collection, settings.step)
         site = _Site.of(collection)
         if settings.as_grease_pencil and grease_pencil.AVAILABLE:
@@ -138,6 +138,12 @@ def build(
         discard(collection)
         raise
     return collection
+
+
+def _keep_facts(collection: bpy.types.Collection, drawing: Drawing) -> None:
+    """What the file says of itself, for the way back."""
+    collection[SIZE], collection[TITLE], collection[PHOTO] = drawing.size, drawing.title, drawing.photo or ""
+    collection[METADATA] = json.dumps(dict(drawing.metadata))
 
 
 def discard(collection: bpy.types.Collection) -> None:
@@ -169,12 +175,7 @@ class _Site:
 
     @staticmethod
     def of(collection: bpy.types.Collection) -> _Site:
-        known = {item.name for item in fields(CurveSettings)}
-        try:
-            written = json.loads(collection.get(SETTINGS, "{}"))
-            settings = CurveSettings(**{name: value for name, value in written.items() if name in known})
-        except (ValueError, TypeError, AttributeError):
-            settings = CurveSettings()
+        settings = portraits.from_json(CurveSettings, collection.get(SETTINGS, "")) or CurveSettings()
         settings = replace(settings, step=collection.faceparse_step)
         return _Site(collection, portraits.frame_of(collection), settings)
 
@@ -399,9 +400,7 @@ def update_portrait(collection: bpy.types.Collection, drawing: Drawing) -> Updat
         target[MISSING] = True
         done.missing.append(target.name)
     portraits.set_known(collection, known | given)
-    collection[SIZE] = drawing.size
-    collection[TITLE], collection[METADATA] = drawing.title, json.dumps(dict(drawing.metadata))
-    collection[PHOTO] = drawing.photo or ""
+    _keep_facts(collection, drawing)
     return done
 
 
@@ -418,22 +417,23 @@ def _add_beside(
 ) -> bpy.types.Object:
     """A new layer where another one stands, which stands where most do."""
     portrait = site.portrait
-    same_face = [target for target in layers_of(portrait) if portraits.face_of(target) == layer.face]
+    layers = layers_of(portrait)
+    same_face = [target for target in layers if portraits.face_of(target) == layer.face]
     others = [inner for inner in portrait.children if FACE in inner]
     if same_face:
         home = next((inner for inner in others if same_face[0].name in inner.objects), portrait)
     else:
-        home = _home(portrait, layer.face) if others or layers_of(portrait) else portrait
+        home = _home(portrait, layer.face) if others or layers else portrait
     made = _add(home, layer, sheet, z, site)
     if neighbour is not None:
         made.parent, made.parent_type = neighbour.parent, neighbour.parent_type
         made.parent_bone = neighbour.parent_bone
         made.matrix_parent_inverse = neighbour.matrix_parent_inverse
         place, turn, scale = neighbour.matrix_basis.decompose()
-        flat = _FLAT * math.sqrt(abs(scale.x * scale.y)) if sheet.kind == "stroke" else scale.z
-        if sheet.kind == "fill" and Imported.of(neighbour) and Imported.of(neighbour).kind == "stroke":
-            flat = scale.z / _FLAT
-        made.matrix_basis = Matrix.LocRotScale(place, turn, (scale.x, scale.y, flat))
+        depth = scale.z / _FLAT if _key(neighbour)[1] == "stroke" else scale.z
+        if sheet.kind == "stroke":
+            depth = _FLAT * math.sqrt(abs(scale.x * scale.y))
+        made.matrix_basis = Matrix.LocRotScale(place, turn, (scale.x, scale.y, depth))
         portraits.lift(made, (z - neighbour.get(ORDER, 0.0)) * site.settings.step)
     return made
 

@@ -86,6 +86,13 @@ class Ring(NamedTuple):
         for i in range(0, len(points) - 1, 3):
             yield points[i], points[i + 1], points[i + 2], points[i + 3]
 
+    def closed_up(self) -> Ring:
+        """The same, closed by a straight segment where it is open: what a fill covers."""
+        if self.closed:
+            return self
+        step = (self.points[0] - self.points[-1]) / 3
+        return Ring((*self.points, self.points[-1] + step, self.points[0] - step), True)
+
     def in_measure(self) -> bool:
         """Whether every coordinate is a number, and none beyond 1e9."""
         try:

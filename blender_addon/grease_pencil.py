@@ -99,19 +99,12 @@ def _add(data: bpy.types.GreasePencil, layer: Layer, frame: Frame, z: float) -> 
     for shape in layer.shapes:
         if shape.fill is not None:
             slot = _slot(data, slots, layer, shape.fill, True)
-            closed = [_closed(ring) for ring in shape.rings]
+            closed = [ring.closed_up() for ring in shape.rings]
             strokes += [_stroke(ring, frame, slot) for ring in keyhole(closed)]
         if shape.stroke is not None:
             slot, radius = _slot(data, slots, layer, shape.stroke, False), shape.stroke_width / 2 * frame.unit
             strokes += [_stroke(ring, frame, slot, radius) for ring in shape.rings]
     _write(made.frames.new(bpy.context.scene.frame_current).drawing, strokes)
-
-
-def _closed(ring: Ring) -> Ring:
-    if ring.closed:
-        return ring
-    last, first = ring.points[-1], ring.points[0]
-    return Ring((*ring.points, last + (first - last) / 3, first - (first - last) / 3), True)
 
 
 def _slot(

@@ -6,6 +6,7 @@ import math
 import os
 import time
 import traceback
+from collections.abc import Iterable
 
 import bpy
 from bpy.app.handlers import persistent
@@ -16,7 +17,7 @@ from mathutils import Quaternion, Vector
 
 from . import curves, export, materials, options, portraits, preferences
 from .command import PHOTO_SUFFIXES, PROGRAM, CommandError, open_in_editor
-from .drawing import SvgError
+from .drawing import Drawing, SvgError
 from .files import is_text, one_line, write_whole
 from .options import CommandOptions, CurveOptions
 from .run import PortraitRun, Stage
@@ -130,6 +131,27 @@ def refused_name(operator: Operator, path: str) -> bool:
         {"ERROR"}, f"{one_line(path)}: a name that is not UTF-8, which Blender cannot hold. Rename the file"
     )
     return True
+
+
+def read_layers(operator: Operator, path: str, so: str = "") -> Drawing | None:
+    """The drawing in a file; None, and it has been said why, where there is none with layers. `so`: what follows."""
+    if refused_name(operator, path):
+        return None
+    try:
+        drawing = read_svg(path)
+    except SvgError as error:
+        operator.report({"ERROR"}, one_line(str(error)))
+        return None
+    if not drawing.layers:
+        name = one_line(os.path.basename(path))
+        operator.report({"ERROR"}, f"{name}: there are no shapes in it{so}{noted(drawing.notes)}")
+        return None
+    return drawing
+
+
+def warn(operator: Operator, name: str, notes: Iterable[str]) -> None:
+    for note in notes:
+        operator.report({"WARNING"}, f"{name}: {one_line(note)}")
 
 
 def source_path(collection: bpy.types.Collection) -> str:
@@ -251,8 +273,7 @@ class FACEPARSE_OT_portrait_from_photo(CommandOptions, CurveOptions, Operator):
             return {"CANCELLED"}
         self.report({"INFO"}, f"{run.name}: a portrait of {counted(run.layers, 'layer')}")
         run.notes += lacking(self, bpy.context, run.collection)
-        for note in run.notes:
-            self.report({"WARNING"}, f"{run.name}: {note}")
+        warn(self, run.name, run.notes)
         return {"FINISHED"}
 
 
@@ -303,25 +324,16 @@ class FACEPARSE_OT_import_svg(CurveOptions, Operator, ImportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = os.path.abspath(bpy.path.abspath(self.filepath))
         name = one_line(os.path.basename(path))
-        if refused_name(self, path):
-            return {"CANCELLED"}
-        try:
-            drawing = read_svg(path)
-        except SvgError as error:
-            self.report({"ERROR"}, one_line(str(error)))
-            return {"CANCELLED"}
-        if not drawing.layers:
-            self.report({"ERROR"}, f"{name}: there are no shapes in it{noted(drawing.notes)}")
+        drawing = read_layers(self, path)
+        if drawing is None:
             return {"CANCELLED"}
         try:
             collection = curves.import_drawing(context, drawing, options.curve_settings(self), path)
         except Exception as error:  # it has taken back what it made
             return bug(self, name, error)
         self.report({"INFO"}, f"{name}: {counted(len(drawing.layers), 'layer')}")
-        for lack in lacking(self, context, collection):
-            self.report({"WARNING"}, f"{name}: {lack}")
-        for note in drawing.notes:
-            self.report({"WARNING"}, f"{name}: {one_line(note)}")
+        warn(self, name, lacking(self, context, collection))
+        warn(self, name, drawing.notes)
         return {"FINISHED"}
 
 
@@ -358,16 +370,9 @@ class FACEPARSE_OT_update_from_svg(Operator):
         if not path:
             self.report({"ERROR"}, "This portrait has no SVG. Export one, or choose one")
             return {"CANCELLED"}
-        if refused_name(self, path):
-            return {"CANCELLED"}
         name = one_line(os.path.basename(path))
-        try:
-            drawing = read_svg(path)
-        except SvgError as error:
-            self.report({"ERROR"}, one_line(str(error)))
-            return {"CANCELLED"}
-        if not drawing.layers:
-            self.report({"ERROR"}, f"{name}: there are no shapes in it, so nothing was changed{noted(drawing.notes)}")
+        drawing = read_layers(self, path, so=", so nothing was changed")
+        if drawing is None:
             return {"CANCELLED"}
         try:
             update = curves.update_portrait(collection, drawing)
@@ -375,8 +380,7 @@ class FACEPARSE_OT_update_from_svg(Operator):
             return bug(self, name, error)
         if self.filepath:
             portraits.set_source(collection, path)
-        for note in drawing.notes:
-            self.report({"WARNING"}, f"{name}: {one_line(note)}")
+        warn(self, name, drawing.notes)
         if update.missing:
             missing = ", ".join(map(one_line, update.missing))
             self.report({"WARNING"}, f"{name}: not in it any longer: {missing}. The sidebar offers to remove them")
@@ -494,8 +498,7 @@ class FACEPARSE_OT_export_svg(Operator, ExportHelper):
             return bug(self, name, error)
         export.mark_exported(collection, written, path)
         self.report({"INFO"}, f"{name}: {counted(len(drawing.layers), 'layer')} written")
-        for note in drawing.notes:
-            self.report({"WARNING"}, f"{name}: {one_line(note)}")
+        warn(self, name, drawing.notes)
         return {"FINISHED"}
 
 

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 import bpy
 from mathutils import Matrix, Vector
@@ -39,6 +40,7 @@ _APPLIED = "faceparse_step_applied"
 
 _NUMBERED = re.compile(r"\.\d{3,}$")  # what Blender puts behind a name that is taken
 
+T = TypeVar("T")
 Key = tuple[str, str, int]  #: a layer's id, kind and tier: what is one object
 
 
@@ -59,12 +61,7 @@ class Imported:
 
     @staticmethod
     def of(target: bpy.types.Object) -> Imported | None:
-        known = {item.name for item in fields(Imported)}
-        try:
-            written = json.loads(target[IMPORTED])
-            return Imported(**{name: value for name, value in written.items() if name in known})
-        except (KeyError, ValueError, TypeError, AttributeError):
-            return None
+        return from_json(Imported, target.get(IMPORTED, ""))
 
     def write(self, target: bpy.types.Object) -> None:
         target[IMPORTED] = json.dumps(self.__dict__)
@@ -76,6 +73,15 @@ class Imported:
             return Affine()
         values = self.baked
         return Affine(complex(*values[:2]), complex(*values[2:4]), complex(*values[4:]))
+
+
+def from_json(kind: type[T], text: str) -> T | None:
+    """A dataclass that was kept as JSON, maybe by another version of the add-on; None where that cannot be."""
+    known = {item.name for item in fields(kind)}
+    try:
+        return kind(**{name: value for name, value in json.loads(text).items() if name in known})
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def parts_of(transform: Affine) -> list[float]:

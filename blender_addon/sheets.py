@@ -124,13 +124,10 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
 
     Whole lists at a time, in the interpreter's own loops: a drawing has ten thousands of knots.
     """
-    points, cyclic = list(ring.points), ring.closed or closed
-    if not ring.closed:
-        if closed:
-            step = (points[0] - points[-1]) / 3
-            points += (points[-1] + step, points[0] - step)
-        else:  # the outer handles of both ends lie on their knots
-            points += (points[-1], points[0])
+    ring = ring.closed_up() if closed else ring
+    points, cyclic = list(ring.points), ring.closed
+    if not cyclic:  # the outer handles of both ends lie on their knots
+        points += (points[-1], points[0])
     knots, after = points[::3], points[1::3]
     before = [points[-1], *points[2:-1:3]]
     ends, arriving = [*knots[1:], knots[0]], [*before[1:], before[0]]  # of the segment that begins at each knot
