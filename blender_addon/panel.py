@@ -139,9 +139,12 @@ class FACEPARSE_OT_preset(AddPresetBase, Operator):
 
     preset_menu = FACEPARSE_MT_presets.__name__
     preset_subdir = FACEPARSE_MT_presets.preset_subdir
-    # The preferences by a name that stays, however the add-on was installed.
-    preset_defines = ["options = bpy.context.window_manager.faceparse_options"]
-    preset_values = [f"options.{name}" for name in options.names(options.CommandOptions, options.CurveOptions)]
+    # The preferences by a name that stays, however the add-on was installed, and in full: a short name of our own
+    # (preset_defines) is lost under Python 3.13, as Debian builds Blender 4.3 with.
+    preset_values = [
+        f"bpy.context.window_manager.faceparse_options.{name}"
+        for name in options.names(options.CommandOptions, options.CurveOptions)
+    ]
 
 
 CLASSES = (

@@ -109,7 +109,7 @@ def test_another_version_over_this_one_brings_its_modules_with_it(tmp_path: Path
     addon_utils.disable(ADDON)  # both have the same operators
     sys.path.insert(0, os.fspath(tmp_path))
     try:
-        for label in ("Older", "Newer"):
+        for label in ("Older", "The newest"):
             text = (folder / "operators.py").read_text("utf-8")
             text = text.replace('bl_label = "Look at the portrait"', f'bl_label = "{label}"').replace(
                 '"Older"', f'"{label}"'
