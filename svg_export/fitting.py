@@ -51,8 +51,10 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     points, direction, along = lines.points.copy(), direction.copy(), _along(lines.points)
     chain = Chain(_final(points, direction, along, start, end), start, end)
     fresh = np.arange(len(start))
+    rounds = _ROUNDS
     while len(fresh):
-        polish(chain, lines.points, tolerance, along, fresh)
+        polish(chain, lines.points, tolerance, along, fresh, rounds)
+        rounds = max(rounds - 1, 2)  # what is polished later has neighbours that are in place
         moved = np.flatnonzero(chain.end[:-1] == chain.start[1:])  # a curve that is split keeps its polished ends
         points[chain.end[moved]] = chain.control[moved, 3]
         direction[chain.end[moved]] = unit(chain.control[moved + 1, 1] - chain.control[moved + 1, 0])
@@ -95,6 +97,7 @@ def refit(
 
 _LOOSE = 1.7  # the search may stray that much further: polishing brings it back
 _STRAY = 1.2  # of the tolerance: what strays further is split
+_ROUNDS = 4  # of polishing, at first
 _INNER = 12  # points at which a span is measured
 _TRIES = 7  # places tried for each node
 _AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)

@@ -22,7 +22,6 @@ from svg_export.curves import Floats, Ints
 #: Points and vectors of the plane as x + iy: there are few curves, so what costs is the number of operations
 Complexes = NDArray[np.complex128]
 
-_ROUNDS = 4  # of both colours
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most
 _STRETCH = 0.3  # of a handle's length a step at most
@@ -39,12 +38,13 @@ class Chain:
     end: Ints  # (n,)
 
 
-def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh: Ints) -> None:
+def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh: Ints, rounds: int) -> None:
     """Move the nodes on both sides of the curves `fresh`.
 
     points      (m, 2) of the lines
     tolerance   (m,) px
     along       (m,) length along the lines
+    rounds      how many steps each node makes
     """
     start, end = chain.start, chain.end
     meets = end[:-1] == start[1:]
@@ -62,7 +62,7 @@ def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh
     first = np.searchsorted(used, left)
     run = np.concatenate([[0], np.cumsum(np.diff(left) != 1)])
     colour = (np.arange(len(left)) - np.searchsorted(run, run)) % 2
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for each in (0, 1):
             before = first[colour == each]
             if len(before):
