@@ -44,11 +44,11 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     tolerance   (n,) px
     spacing     (lines,) points between two candidate nodes
     """
-    samples = _Samples.of(lines, direction, _LOOSE * tolerance)
+    along = _along(lines.points)
     candidates, first = _candidates(lines, spacing)
-    reach = _reaches(samples, candidates, first)
-    start, end = _nodes(samples, candidates, first, reach)
-    points, direction, along = lines.points.copy(), direction.copy(), _along(lines.points)
+    samples = _Samples.of(lines, direction, _LOOSE * tolerance, along, candidates)
+    start, end = (candidates[each] for each in _nodes(samples, first, _reaches(samples, first)))
+    points, direction = lines.points.copy(), direction.copy()
     chain = Chain(_final(points, direction, along, start, end), start, end)
     fresh = np.arange(len(start))
     rounds = _ROUNDS
@@ -101,24 +101,27 @@ _ROUNDS = 4  # of polishing, at first
 _INNER = 12  # points at which a span is measured
 _TRIES = 7  # places tried for each node
 _AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)
+_FINE = 0.5  # px between the samples of a line
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """The lines' points as the search reads them: single precision, with the length along the line."""
+    """The lines as the search reads them, in single precision: evenly sampled, and the candidates on them."""
 
-    x: Floats32
+    x: Floats32  # (samples,)
     y: Floats32
-    tx: Floats32
-    ty: Floats32
-    along: Floats32
     weight: Floats32  # 1 / tolerance
+    place: Floats32  # (candidates,) where they stand among the samples
+    nodes: Floats32  # (4, candidates) x, y and the unit tangent of each
 
     @classmethod
-    def of(cls, lines: Lines, direction: Floats, tolerance: Floats) -> _Samples:
+    def of(cls, lines: Lines, direction: Floats, tolerance: Floats, along: Floats, candidates: Ints) -> _Samples:
         points = lines.points - lines.points[:1]  # the same whatever lines follow
-        columns = (*points.T, *direction.T, _along(lines.points), 1 / tolerance)
-        return cls(*(np.ascontiguousarray(column, np.float32) for column in columns))
+        at = np.arange(int(along[-1] / _FINE) + 2) * _FINE
+        x, y, weight = (np.interp(at, along, each).astype(np.float32) for each in (*points.T, 1 / tolerance))
+        nodes = np.concatenate([points[candidates], direction[candidates]], axis=1).T
+        place = along[candidates] / _FINE
+        return cls(x, y, weight, place.astype(np.float32), np.ascontiguousarray(nodes, np.float32))
 
 
 def _along(points: Floats) -> Floats:
@@ -136,11 +139,12 @@ def _candidates(lines: Lines, spacing: Ints) -> tuple[Ints, Ints]:
     return lines.starts[line] + np.rint(place * (lines.lengths[line] - 1) / pieces[line]).astype(np.int64), first
 
 
-def _reaches(samples: _Samples, candidates: Ints, first: Ints) -> Ints:
+def _reaches(samples: _Samples, first: Ints) -> Ints:
     """The farthest candidate that one cubic reaches from each; the last of a line reaches itself.
 
-    Searched from every fourth candidate, by doubling and bisection; the others reach at least as far as the one before
-    and at most as far as the one after.
+    Searched from every fourth candidate, by doubling and then by cutting in four what is left; the others reach at
+    least as far as the one before and at most as far as the one after. All are asked at once, and several steps ahead:
+    a few large questions cost less than many small ones.
     """
     count = np.diff(first)
     line = np.repeat(np.arange(len(count)), count)
@@ -148,36 +152,42 @@ def _reaches(samples: _Samples, candidates: Ints, first: Ints) -> Ints:
     reach: Ints = np.minimum(here + 1, last)
     fail = last + 1
 
-    def ask(source: Ints, target: Ints) -> Bools:
-        good = _errors(samples, candidates[source], candidates[target]) <= 1
-        reach[source[good]] = target[good]
-        fail[source[~good]] = target[~good]
-        return good
+    def ask(source: Ints, targets: Ints) -> None:
+        """Try increasing targets (n, k) for the sources (n,); those between `reach` and `fail` count."""
+        asked = (targets > reach[source, None]) & (targets < fail[source, None])
+        asked[:, 1:] &= targets[:, 1:] > targets[:, :-1]
+        good = ~asked
+        row, column = np.nonzero(asked)
+        good[asked] = _errors(samples, source[row], targets[row, column]) <= 1
+        passed = np.logical_and.accumulate(good, axis=1)
+        reach[source] = np.maximum(reach[source], np.where(asked & passed, targets, 0).max(axis=1))
+        fail[source] = np.minimum(fail[source], np.where(asked & ~good, targets, fail[source, None]).min(axis=1))
 
-    def bisect(active: Ints) -> None:
+    def narrow(active: Ints) -> None:
         while len(active := active[fail[active] - reach[active] > 1]):
-            ask(active, (reach[active] + fail[active]) // 2)
+            low, high = reach[active, None], fail[active, None]
+            ask(active, low + (high - low) * np.arange(1, 4) // 4)
 
     sparse = (here - first[line]) % 4 == 0
     coarse = active = np.flatnonzero(sparse & (reach < last))
-    step = 4
+    steps = np.array([4, 8, 16])
     while len(active):
-        active = active[ask(active, np.minimum(active + step, last[active]))]
-        active = active[reach[active] < last[active]]
-        step *= 2
-    bisect(coarse)
+        ask(active, np.minimum(active[:, None] + steps, last[active, None]))
+        active = active[(reach[active] < last[active]) & (fail[active] > last[active])]
+        steps = steps * 8
+    narrow(coarse)
     before = np.maximum.accumulate(np.where(sparse, here, 0))
     after = before + 4
     inner = np.flatnonzero(~sparse & (here < last))
     reach[inner] = np.maximum(reach[inner], reach[before[inner]])
     known = inner[after[inner] <= last[inner]]
     fail[known] = np.minimum(fail[known], np.maximum(reach[after[known]], reach[known]) + 1)
-    bisect(inner)
+    narrow(inner)
     return reach
 
 
-def _nodes(samples: _Samples, candidates: Ints, first: Ints, reach: Ints) -> tuple[Ints, Ints]:
-    """Start and end (indices of points) of each segment: the fewest, and of those the best fitting.
+def _nodes(samples: _Samples, first: Ints, reach: Ints) -> tuple[list[int], list[int]]:
+    """Start and end (candidates) of each segment: the fewest, and of those the best fitting.
 
     Jumping as far as possible gives the least number of segments and how far along each node may stand; how far back
     it may stand is where the rest can still be done in the segments left. Between the two, a few places for each
@@ -206,7 +216,7 @@ def _nodes(samples: _Samples, candidates: Ints, first: Ints, reach: Ints) -> tup
             sources.append(np.repeat(one, len(two)))
             targets.append(np.tile(two, len(one)))
     source, target = np.concatenate(sources), np.concatenate(targets)
-    error = _errors(samples, candidates[source], candidates[np.maximum(target, source)]).astype(np.float64)
+    error = _errors(samples, source, np.maximum(target, source)).astype(np.float64)
     cost = error**2 + np.where(error > 1.0, 20.0, 0.0) + np.where(target <= source, np.inf, 0.0)
     starts, ends = [], []
     at = 0
@@ -224,11 +234,11 @@ def _nodes(samples: _Samples, candidates: Ints, first: Ints, reach: Ints) -> tup
         chain = [*chain[::-1]]
         starts += [int(window[0][0]), *chain[:-1]]
         ends += chain
-    return candidates[starts], candidates[ends]
+    return starts, ends
 
 
 def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
-    """Largest distance from the cubic over each span, relative to the tolerance there."""
+    """Largest distance from the cubic over each span, from candidate to candidate, relative to the tolerance there."""
     error = np.empty(len(start), np.float32)
     for first in range(0, len(start), 2048):  # chunks stay in the processor's cache
         part = slice(first, first + 2048)
@@ -238,15 +248,22 @@ def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
 
 def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
     s = samples
-    span = _Span.of(s, start, end)
+    before = s.place[start]
+    length = s.place[end] - before
+    index = (before + length * _AT[:, None] + np.float32(0.5)).astype(np.int64)
+    (x0, y0, ax, ay), (x1, y1, bx, by) = s.nodes[:, start], s.nodes[:, end]
+    span = _Span(
+        np.broadcast_to(_AT[:, None], index.shape), s.x[index] - x0, s.y[index] - y0,
+        x1 - x0, y1 - y0, ax, ay, -bx, -by, np.maximum(length * np.float32(_FINE), np.float32(1e-6)),
+    )  # fmt: skip
+    weight = s.weight[index] ** 2
     span.solve()
-    off = span.correct() * s.weight[span.index] ** 2
-    error = off.max(axis=0).astype(np.float32)
+    error = (span.correct() * weight).max(axis=0)
     again = np.flatnonzero((error > 1) & (error < 100))  # parameters by length along the line are only a first guess
     if len(again):
         closer = span.only(again)
         closer.solve()
-        error[again] = (closer.correct() * s.weight[closer.index] ** 2).max(axis=0)
+        error[again] = (closer.correct() * weight[:, again]).max(axis=0)
     distance: Floats32 = np.sqrt(error)
     return distance
 
@@ -255,8 +272,7 @@ def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
 class _Span:
     """Many spans with their cubics, at m points each: arrays (m, spans) and (spans,). Origin: the span's start."""
 
-    index: Ints  # (m, spans) of the points
-    t: Reals  # (m, spans) their parameters
+    t: Reals  # (m, spans) parameters of the points
     qx: Reals
     qy: Reals
     dx: Reals  # (spans,) the span's end
@@ -269,19 +285,9 @@ class _Span:
     alpha: Reals | None = None  # lengths of the handles
     beta: Reals | None = None
 
-    @classmethod
-    def of(cls, s: _Samples, start: Ints, end: Ints) -> _Span:
-        index = (start + (end - start) * _AT[:, None] + np.float32(0.5)).astype(np.int64)
-        x0, y0, before = s.x[start], s.y[start], s.along[start]
-        length = np.maximum(s.along[end] - before, np.float32(1e-6))
-        return cls(
-            index, (s.along[index] - before) / length, s.x[index] - x0, s.y[index] - y0, s.x[end] - x0, s.y[end] - y0,
-            s.tx[start], s.ty[start], -s.tx[end], -s.ty[end], length,
-        )  # fmt: skip
-
     def only(self, which: Ints) -> _Span:
         return _Span(
-            self.index[:, which], self.t[:, which], self.qx[:, which], self.qy[:, which],
+            self.t[:, which], self.qx[:, which], self.qy[:, which],
             *(each[which] for each in (self.dx, self.dy, self.ax, self.ay, self.bx, self.by, self.length)),
         )  # fmt: skip
 
@@ -331,7 +337,7 @@ def _final(points: Floats, direction: Floats, along: Floats, start: Ints, end: I
     length = np.maximum(along[end] - along[start], 1e-9)
     q, d = points[index] - points[start], points[end] - points[start]
     span = _Span(
-        index, (along[index] - along[start]) / length, q[..., 0], q[..., 1], d[:, 0], d[:, 1],
+        (along[index] - along[start]) / length, q[..., 0], q[..., 1], d[:, 0], d[:, 1],
         direction[start, 0], direction[start, 1], -direction[end, 0], -direction[end, 1], length,
     )  # fmt: skip
     span.solve()
