@@ -253,12 +253,11 @@ def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
     index = (before + length * _AT[:, None] + np.float32(0.5)).astype(np.int64)
     (x0, y0, ax, ay), (x1, y1, bx, by) = s.nodes[:, start], s.nodes[:, end]
     span = _Span(
-        np.broadcast_to(_AT[:, None], index.shape), s.x[index] - x0, s.y[index] - y0,
+        _AT[:, None], s.x[index] - x0, s.y[index] - y0,
         x1 - x0, y1 - y0, ax, ay, -bx, -by, np.maximum(length * np.float32(_FINE), np.float32(1e-6)),
     )  # fmt: skip
     weight = s.weight[index] ** 2
-    span.solve()
-    error = (span.correct() * weight).max(axis=0)
+    error = (span.first_guess() * weight).max(axis=0)
     again = np.flatnonzero((error > 1) & (error < 100))  # parameters by length along the line are only a first guess
     if len(again):
         closer = span.only(again)
@@ -292,43 +291,70 @@ class _Span:
         )  # fmt: skip
 
     def solve(self) -> None:
-        """Least squares for the handles' lengths at the present parameters; a third of the span where that fails."""
+        """Least squares for the handles' lengths at the present parameters."""
         t, u = self.t, 1 - self.t
         b1 = 3 * u * t
         b2 = b1 * t
         b1 = b1 * u
         b23 = b2 + t * t * t
         rx, ry = self.qx - b23 * self.dx, self.qy - b23 * self.dy
-        a11, a22 = np.einsum("ij,ij->j", b1, b1), np.einsum("ij,ij->j", b2, b2)
-        a12 = np.einsum("ij,ij->j", b1, b2) * (self.ax * self.bx + self.ay * self.by)
-        r1 = np.einsum("ij,ij->j", b1, rx) * self.ax + np.einsum("ij,ij->j", b1, ry) * self.ay
-        r2 = np.einsum("ij,ij->j", b2, rx) * self.bx + np.einsum("ij,ij->j", b2, ry) * self.by
-        det = a11 * a22 - a12 * a12
-        det = np.where(np.abs(det) < 1e-6 * a11 * a22 + 1e-12, np.inf, det)
-        alpha, beta = (r1 * a22 - r2 * a12) / det, (a11 * r2 - a12 * r1) / det
-        least, most = 0.05 * self.length, self.length
-        bad = (alpha < least) | (beta < least) | (alpha > most) | (beta > most)
-        self.alpha, self.beta = np.where(bad, self.length / 3, alpha), np.where(bad, self.length / 3, beta)
+        squares = ((one * two).sum(0) for one, two in ((b1, b1), (b1, b2), (b2, b2)))
+        self._handles(*squares, *((basis * each).sum(0) for basis in (b1, b2) for each in (rx, ry)))
 
     def correct(self) -> Reals:
         """Move the parameters to the feet of the points on the cubics; squared distances (m, spans) from there."""
+        ax, ay, bx, by = self._drawn
+        # as powers of t: the cubic from 0 over a and d + b to d
+        cx, cy = 3 * (self.dx + bx - 2 * ax), 3 * (self.dy + by - 2 * ay)
+        fx, fy = 3 * (ax - bx) - 2 * self.dx, 3 * (ay - by) - 2 * self.dy
+        t, ax, ay = self.t, 3 * ax, 3 * ay
+        ex, ey = self.qx - ((fx * t + cx) * t + ax) * t, self.qy - ((fy * t + cy) * t + ay) * t
+        fx, fy, cx, cy = 3 * fx, 3 * fy, 2 * cx, 2 * cy
+        return self._moved(ex, ey, (fx * t + cx) * t + ax, (fy * t + cy) * t + ay)
+
+    def first_guess(self) -> Reals:
+        """`solve` and `correct` where the parameters are _AT: of matrices that are the same for all spans."""
+        bases, squares = _BASES[:2], _BASES[:2] @ _BASES.T
+        r1x, r2x = bases @ self.qx - squares[:, 2:] * self.dx
+        r1y, r2y = bases @ self.qy - squares[:, 2:] * self.dy
+        self._handles(squares[0, 0], squares[0, 1], squares[1, 1], r1x, r1y, r2x, r2y)
+        ax, ay, bx, by = self._drawn
+        x, y = np.stack([ax, bx, self.dx]), np.stack([ay, by, self.dy])
+        return self._moved(self.qx - _BASES.T @ x, self.qy - _BASES.T @ y, _SPEEDS.T @ x, _SPEEDS.T @ y)
+
+    def _handles(self, s11: Reals, s12: Reals, s22: Reals, r1x: Reals, r1y: Reals, r2x: Reals, r2y: Reals) -> None:
+        """The handles from the sums of the normal equations; a third of the span where they are not sane."""
+        s12 = s12 * (self.ax * self.bx + self.ay * self.by)
+        r1, r2 = r1x * self.ax + r1y * self.ay, r2x * self.bx + r2y * self.by
+        det = s11 * s22 - s12 * s12
+        det = np.where(np.abs(det) < 1e-6 * s11 * s22 + 1e-12, np.inf, det)
+        alpha, beta = (r1 * s22 - r2 * s12) / det, (s11 * r2 - s12 * r1) / det
+        sane = (np.minimum(alpha, beta) >= 0.05 * self.length) & (np.maximum(alpha, beta) <= self.length)
+        third = self.length / 3
+        self.alpha, self.beta = np.where(sane, alpha, third), np.where(sane, beta, third)
+
+    @property
+    def _drawn(self) -> tuple[Reals, Reals, Reals, Reals]:
+        """The handles as vectors."""
         assert self.alpha is not None
         assert self.beta is not None
-        ax, ay, bx, by = self.ax * self.alpha, self.ay * self.alpha, self.bx * self.beta, self.by * self.beta
-        # as powers of t: the cubic from 0 over a and d + b to d
-        cx, cy = self.dx + bx - 2 * ax, self.dy + by - 2 * ay
-        fx, fy = 3 * ax - 3 * bx - 2 * self.dx, 3 * ay - 3 * by - 2 * self.dy
-        t = self.t
-        ex = self.qx - ((fx * t + 3 * cx) * t + 3 * ax) * t
-        ey = self.qy - ((fy * t + 3 * cy) * t + 3 * ay) * t
-        vx, vy = (3 * fx * t + 6 * cx) * t + 3 * ax, (3 * fy * t + 6 * cy) * t + 3 * ay
+        return self.ax * self.alpha, self.ay * self.alpha, self.bx * self.beta, self.by * self.beta
+
+    def _moved(self, ex: Reals, ey: Reals, vx: Reals, vy: Reals) -> Reals:
+        """Take a step along the cubics from where they miss the points by e; what is left, squared (m, spans)."""
         step = (ex * vx + ey * vy) / (vx * vx + vy * vy + np.float32(1e-9))
-        self.t = np.clip(t + step, 0, 1)
-        step = self.t - t
+        t = np.minimum(np.maximum(self.t + step, 0), 1)
+        step = t - self.t
+        self.t = t
         ex -= step * vx
         ey -= step * vy
         squared: Reals = ex * ex + ey * ey
         return squared
+
+
+# The cubic from 0 over a and d + b to d, and its speed, at _AT: of a, b and d (3, m).
+_BASES = np.stack([3 * _AT * (1 - _AT) ** 2, 3 * _AT**2 * (1 - _AT), 3 * _AT**2 - 2 * _AT**3])
+_SPEEDS = np.stack([3 * (1 - _AT) * (1 - 3 * _AT), 3 * _AT * (2 - 3 * _AT), 6 * _AT * (1 - _AT)])
 
 
 def _final(points: Floats, direction: Floats, along: Floats, start: Ints, end: Ints) -> Floats:
