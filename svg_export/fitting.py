@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import Bools, Floats, Ints, Lines, spread, unit
+from svg_export.curves import Bools, Floats, Ints, Lines, spread, travelled, unit
 from svg_export.polish import Chain, polish
 
 Floats32 = NDArray[np.float32]
@@ -44,7 +44,7 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     tolerance   (n,) px
     spacing     (lines,) points between two candidate nodes
     """
-    along = _along(lines.points)
+    along = travelled(lines.points)
     candidates, first = _candidates(lines, spacing)
     samples = _Samples.of(lines, direction, _LOOSE * tolerance, along, candidates)
     start, end = (candidates[each] for each in _nodes(samples, first, _reaches(samples, first)))
@@ -122,11 +122,6 @@ class _Samples:
         nodes = np.concatenate([points[candidates], direction[candidates]], axis=1).T
         place = along[candidates] / _FINE
         return cls(x, y, weight, place.astype(np.float32), np.ascontiguousarray(nodes, np.float32))
-
-
-def _along(points: Floats) -> Floats:
-    step = np.hypot(*np.diff(points, axis=0).T)
-    return np.concatenate([[0.0], np.cumsum(step)])
 
 
 def _candidates(lines: Lines, spacing: Ints) -> tuple[Ints, Ints]:

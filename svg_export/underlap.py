@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 import shapely
 
-from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents
+from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, travelled
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ def _laid(
     border: Floats, inset: bool, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
 ) -> tuple[Floats, Floats]:
     """`hidden_line`, which may still cross itself."""
-    along = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
-    pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), along)
+    tangent = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
+    pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), tangent)
     line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
     danger = _near(danger, line, 3 * room.reach)
     free = distance(line, danger)
     wanted = np.full(count, -room.inset) if inset else _clearance(line, outward, free, danger, room.reach)
     if not closed:  # leave the ends at an angle
-        travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-        from_end = np.minimum(travelled, travelled[-1] - travelled)
+        along = travelled(line)
+        from_end = np.minimum(along, along[-1] - along)
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
     laid = line + wanted[:, None] * outward
     reach, underlap = room.reach, room.underlap
@@ -155,10 +155,10 @@ def _within(laid: Floats, line: Floats, radius: Floats, closed: bool) -> Bools:
 
     Without them what remains is the outline of all the circles together.
     """
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))]).astype(np.float32)
-    apart = np.abs(travelled[:, None] - travelled)
+    along = travelled(line).astype(np.float32)
+    apart = np.abs(along[:, None] - along)
     if closed:
-        apart = np.minimum(apart, travelled[-1] - apart)
+        apart = np.minimum(apart, along[-1] - apart)
     # near by, circles that grow along the line hold each other's points; far off, it is the other bank of a cove
     radius = radius.astype(np.float32)
     reach = np.where(apart > 2.5 * radius, 0.97 * radius, 0.8 * radius)
@@ -245,13 +245,13 @@ def _one(points: Floats, closed: bool) -> Lines:
 
 def _even(points: Floats, step: float) -> Floats:
     """The same line with its points evenly spread, about `step` apart."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    along = travelled(points)
     at = np.linspace(0.0, along[-1], max(len(points), round(along[-1] / step) + 1))
     return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _length(points: Floats) -> float:
-    return float(np.hypot(*np.diff(points, axis=0).T).sum())
+    return float(travelled(points)[-1])
 
 
 def distance(points: Floats, others: Floats) -> Floats:
