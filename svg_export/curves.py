@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+#: Points and vectors of the plane as x + iy: where arrays are small, what costs is the number of operations
+Complexes = NDArray[np.complex128]
 
 
 _CORNER_FROM_END = 3  #: points; closer to an end, a step of the staircase looks like a corner
@@ -157,6 +159,11 @@ def spread(starts: Ints, counts: Ints) -> Ints:
     before = np.cumsum(counts) - counts
     index: Ints = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
     return index
+
+
+def as_complex(points: Floats) -> Complexes:
+    """x and y, the last axis, as one complex number."""
+    return np.ascontiguousarray(points).view(np.complex128)[..., 0]
 
 
 def travelled(points: Floats) -> Floats:

@@ -15,12 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from svg_export.curves import Floats, Ints
-
-#: Points and vectors of the plane as x + iy: there are few curves, so what costs is the number of operations
-Complexes = NDArray[np.complex128]
+from svg_export.curves import Complexes, Floats, Ints, as_complex
 
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most
@@ -58,7 +54,7 @@ def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh
     index = (start[used, None] + (end - start)[used, None] * place + 0.5).astype(np.int64)
     length = np.maximum(along[end[used]] - along[start[used]], 1e-9)
     t = (along[index] - along[start[used], None]) / length[:, None]
-    fit = _Fit(_complex(chain.control[used]), t, _complex(points)[index], 1 / tolerance[index], length)
+    fit = _Fit(as_complex(chain.control[used]), t, as_complex(points)[index], 1 / tolerance[index], length)
     first = np.searchsorted(used, left)
     run = np.concatenate([[0], np.cumsum(np.diff(left) != 1)])
     colour = (np.arange(len(left)) - np.searchsorted(run, run)) % 2
@@ -152,8 +148,3 @@ def _real(one: Complexes, two: Complexes) -> Floats:
     """The products' real part, of one (k, m) and two (k,): where one is conjugate, the vectors' scalar product."""
     product: Floats = (one * two[:, None]).real
     return product
-
-
-def _complex(points: Floats) -> Complexes:
-    """x and y, the last axis, as one complex number."""
-    return np.ascontiguousarray(points).view(np.complex128)[..., 0]

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 import shapely
 
-from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, travelled
+from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, tangents, travelled
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,10 @@ def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
     pick    (n,) indices of samples
     along   (m, 2) unit tangents at all points
     """
-    before, after = along[:-1], along[1:]
-    turn = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], (before * after).sum(1))
-    heading = np.arctan2(along[0, 1], along[0, 0]) + np.concatenate([[0.0], np.cumsum(turn)])
+    tangent = as_complex(along)
+    turn = tangent.copy()
+    turn[1:] *= np.conj(tangent[:-1])
+    heading = np.cumsum(np.angle(turn))
     parts = np.maximum(np.ceil(np.diff(heading[pick]) / 0.6), 1).astype(np.int64)  # a turn to the right is a tip
     first = np.repeat(np.arange(len(parts)), parts)
     share = (np.arange(len(first)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[first]
@@ -131,7 +132,8 @@ def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
 def _near(points: Floats, line: Floats, margin: float) -> Floats:
     """Those of `points` in the box around a line, for the sake of speed."""
     low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-    near: Floats = points[((points > low) & (points < high)).all(axis=1)]
+    (x, y), (left, top), (right, bottom) = points.T, low, high
+    near: Floats = points[(x > left) & (x < right) & (y > top) & (y < bottom)]
     return near
 
 
@@ -206,9 +208,11 @@ def _without_loops(points: Floats) -> Floats:
 def _without_spikes(points: Floats, width: float) -> Floats:
     """The line without what goes out and comes back by the same way."""
     for _ in range(100):
-        before, after = points[1:-1] - points[:-2], points[2:] - points[1:-1]
-        back = (before * after).sum(1) < -0.8 * np.hypot(*before.T) * np.hypot(*after.T)
-        back &= np.hypot(*(points[2:] - points[:-2]).T) < width
+        place = as_complex(points)
+        step = place[1:] - place[:-1]
+        length = np.abs(step)
+        back = (np.conj(step[:-1]) * step[1:]).real < -0.8 * length[:-1] * length[1:]
+        back &= np.abs(place[2:] - place[:-2]) < width
         back[1:] &= ~back[:-1]
         if not back.any() or len(points) < 6:
             break
