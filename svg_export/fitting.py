@@ -181,55 +181,66 @@ def _reaches(samples: _Samples, first: Ints) -> Ints:
     return reach
 
 
-def _nodes(samples: _Samples, first: Ints, reach: Ints) -> tuple[list[int], list[int]]:
+def _nodes(samples: _Samples, first: Ints, reach: Ints) -> tuple[Ints, Ints]:
     """Start and end (candidates) of each segment: the fewest, and of those the best fitting.
 
     Jumping as far as possible gives the least number of segments and how far along each node may stand; how far back
     it may stand is where the rest can still be done in the segments left. Between the two, a few places for each
     node are tried with all of the next node, and the chain with the least sum of squared errors is taken.
     """
+    farthest, nearest, segments = _rooms(first, reach)
+    room = np.maximum(farthest - nearest, 0)[:, None]
+    tries, number = np.minimum(room, _TRIES - 1), np.arange(_TRIES)
+    place = farthest[:, None] - number * room // np.maximum(tries, 1)  # (nodes, _TRIES)
+    tried = number <= tries
+
+    line = np.repeat(np.arange(len(segments)), segments + 1)
+    before = np.flatnonzero(line[1:] == line[:-1])  # the node at the start of each segment
+    source, target = np.broadcast_arrays(place[before, :, None], place[before + 1, None, :])
+    possible = tried[before, :, None] & tried[before + 1, None, :] & (source < target)
+    error = _errors(samples, source[possible], target[possible]).astype(np.float64)
+    cost = np.full(source.shape, np.inf)  # (segments, places of its start, places of its end)
+    cost[possible] = error**2 + np.where(error > 1.0, 20.0, 0.0)
+
+    # all lines at once: the first segment of each, the second of each ..
+    origin = np.cumsum(segments) - segments
+    rounds = [np.flatnonzero(segments > depth) for depth in range(int(segments.max(initial=0)))]
+    best = np.zeros((len(segments), _TRIES))
+    via = np.zeros((len(before), _TRIES), np.int64)
+    for depth, some in enumerate(rounds):
+        chains = best[some, :, None] + cost[origin[some] + depth]
+        via[origin[some] + depth], best[some] = chains.argmin(axis=1), chains.min(axis=1)
+    start, end = np.zeros(len(before), np.int64), np.zeros(len(before), np.int64)
+    chosen = np.zeros(len(segments), np.int64)  # the place of the segment's end
+    for depth, some in reversed(list(enumerate(rounds))):
+        segment = origin[some] + depth
+        end[segment] = place[before[segment] + 1, chosen[some]]
+        chosen[some] = via[segment, chosen[some]]
+        start[segment] = place[before[segment], chosen[some]]
+    return start, end
+
+
+def _rooms(first: Ints, reach: Ints) -> tuple[Ints, Ints, Ints]:
+    """Between which candidates each node may stand, line after line with its ends; and the segments of each line."""
     jumps = reach.tolist()
     left = [0] * len(jumps)  # segments from here to the line's end
-    windows: list[list[Ints]] = []
-    sources, targets = [], []
+    farthest, nearest, segments = [], [], []
     for begin, stop in zip(first[:-1].tolist(), first[1:].tolist(), strict=True):
-        end = stop - 1
-        for at in range(end - 1, begin - 1, -1):
-            left[at] = left[jumps[at]] + 1
-        backwards = np.array(left[begin:stop][::-1])
-        total, farthest = left[begin], begin
-        window = [np.array([begin])]
-        for node in range(1, total):
-            farthest = jumps[farthest]
-            nearest_possible = stop - int(np.searchsorted(backwards, total - node, "right"))
-            spread = max(farthest - nearest_possible, 0)
-            tries = min(spread, _TRIES - 1)
-            window.append(farthest - (np.arange(tries + 1) * spread) // max(tries, 1))
-        window.append(np.array([end]))
-        windows.append(window)
-        for one, two in zip(window[:-1], window[1:], strict=True):
-            sources.append(np.repeat(one, len(two)))
-            targets.append(np.tile(two, len(one)))
-    source, target = np.concatenate(sources), np.concatenate(targets)
-    error = _errors(samples, source, np.maximum(target, source)).astype(np.float64)
-    cost = error**2 + np.where(error > 1.0, 20.0, 0.0) + np.where(target <= source, np.inf, 0.0)
-    starts, ends = [], []
-    at = 0
-    for window in windows:
-        best, via = np.zeros(1), []
-        for one, two in zip(window[:-1], window[1:], strict=True):
-            table = best[:, None] + cost[at : at + len(one) * len(two)].reshape(len(one), len(two))
-            at += len(one) * len(two)
-            via.append(table.argmin(axis=0))
-            best = table.min(axis=0)
-        place, chain = 0, []
-        for node in range(len(window) - 1, 0, -1):
-            chain.append(int(window[node][place]))
-            place = int(via[node - 1][place])
-        chain = [*chain[::-1]]
-        starts += [int(window[0][0]), *chain[:-1]]
-        ends += chain
-    return starts, ends
+        closest: list[int] = []  # from where on the end is 0 segments away at most, or 1 ..
+        for at in range(stop - 1, begin - 1, -1):
+            if at < stop - 1:
+                left[at] = left[jumps[at]] + 1
+            if left[at] == len(closest):
+                closest.append(at)
+            closest[-1] = at
+        at, total = begin, left[begin]
+        segments.append(total)
+        nearest += [begin, *closest[:total][::-1]]
+        farthest.append(at)
+        for _ in range(total):
+            at = jumps[at]
+            farthest.append(at)
+    return np.array(farthest), np.array(nearest), np.array(segments)
 
 
 def _errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
