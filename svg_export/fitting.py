@@ -364,7 +364,7 @@ _SPEEDS = np.stack([3 * (1 - _AT) * (1 - 3 * _AT), 3 * _AT * (2 - 3 * _AT), 6 * 
 
 
 def _final(points: Floats, direction: Floats, along: Floats, start: Ints, end: Ints) -> Floats:
-    """The chosen spans once more in double precision, with more points and corrections: controls (n, 4, 2)."""
+    """The chosen spans once more in double precision, with more points: controls (n, 4, 2)."""
     index = (start + (end - start) * ((np.arange(24) + 0.5) / 24)[:, None] + 0.5).astype(np.int64)
     length = np.maximum(along[end] - along[start], 1e-9)
     q, d = points[index] - points[start], points[end] - points[start]
@@ -373,9 +373,8 @@ def _final(points: Floats, direction: Floats, along: Floats, start: Ints, end: I
         direction[start, 0], direction[start, 1], -direction[end, 0], -direction[end, 1], length,
     )  # fmt: skip
     span.solve()
-    for _ in range(4):
-        span.correct()
-        span.solve()
+    span.correct()
+    span.solve()
     assert span.alpha is not None
     assert span.beta is not None
     first = points[start] + direction[start] * span.alpha[:, None]
