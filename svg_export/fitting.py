@@ -264,7 +264,7 @@ def _chunk_errors(samples: _Samples, start: Ints, end: Ints) -> Floats32:
     )  # fmt: skip
     weight = s.weight[index] ** 2
     error = (span.first_guess() * weight).max(axis=0)
-    again = np.flatnonzero((error > 1) & (error < 100))  # parameters by length along the line are only a first guess
+    again = np.flatnonzero((error > 1) & (error < 4))  # parameters by length along the line are only a first guess
     if len(again):
         closer = span.only(again)
         closer.solve()
