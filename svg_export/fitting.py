@@ -54,7 +54,7 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     rounds = _ROUNDS
     while len(fresh):
         polish(chain, lines.points, tolerance, along, fresh, rounds)
-        rounds = max(rounds - 1, 2)  # what is polished later has neighbours that are in place
+        rounds = max(rounds - 1, 1)  # what is polished later has neighbours that are in place
         moved = np.flatnonzero(chain.end[:-1] == chain.start[1:])  # a curve that is split keeps its polished ends
         points[chain.end[moved]] = chain.control[moved, 3]
         direction[chain.end[moved]] = unit(chain.control[moved + 1, 1] - chain.control[moved + 1, 0])
