@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import Bools, Floats, Ints, Lines, spread, travelled, unit
+from svg_export.curves import Bools, Floats, Ints, Lines, distinct, spread, travelled, unit
 from svg_export.polish import Chain, polish
 
 Floats32 = NDArray[np.float32]
@@ -58,7 +58,7 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
         moved = np.flatnonzero(chain.end[:-1] == chain.start[1:])  # a curve that is split keeps its polished ends
         points[chain.end[moved]] = chain.control[moved, 3]
         direction[chain.end[moved]] = unit(chain.control[moved + 1, 1] - chain.control[moved + 1, 0])
-        touched = np.unique(np.clip(np.concatenate([fresh - 1, fresh, fresh + 1]), 0, len(chain.start) - 1))
+        touched = distinct(np.clip(np.concatenate([fresh - 1, fresh, fresh + 1]), 0, len(chain.start) - 1))
         control, start, end = chain.control[touched], chain.start[touched], chain.end[touched]
         worst, error = _worst(lines.points, tolerance, along, control, start, end)
         bad = (error > _STRAY) & (end - start > 1)

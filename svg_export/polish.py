@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Complexes, Floats, Ints, as_complex
+from svg_export.curves import Complexes, Floats, Ints, as_complex, distinct
 
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most
@@ -49,7 +49,7 @@ def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh
     left = np.flatnonzero(meets & near[1:-1])  # the curve before each node; the one after it is the next
     if not len(left):
         return
-    used = np.unique(np.concatenate([left, left + 1]))
+    used = distinct(np.concatenate([left, left + 1]))
     place = (np.arange(_POINTS) + 0.5) / _POINTS
     index = (start[used, None] + (end - start)[used, None] * place + 0.5).astype(np.int64)
     length = np.maximum(along[end[used]] - along[start[used]], 1e-9)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from svg_export.curves import distinct
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, planar_map, rings
 
 _LONG, _SHORT = 30, 8
@@ -36,7 +37,7 @@ def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width:
     """Repaint the small pieces; whether there were any."""
     found = []
     lengths = np.diff(arcs.starts) - 1
-    for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist():
+    for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist():
         if rank == OUTSIDE_RANK:
             continue
         for walk in rings(arcs, lambda values, rank=rank: values == rank):  # type: ignore[misc]

@@ -208,7 +208,7 @@ def _taken_apart(
         north_east, south_west = padded[fy, fx + 1], padded[fy + 1, fx]
         falling, rising = north_west == south_east, north_east == south_west
         area = np.zeros(256, np.int64)
-        for part in np.unique(np.concatenate([north_west, north_east])).tolist():
+        for part in {*north_west.tolist(), *north_east.tolist()}:
             area[part] = np.count_nonzero(padded == part)
         scarcer = (area[north_west] < area[north_east]) | (
             (area[north_west] == area[north_east]) & (north_west > north_east)

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 import shapely
 
-from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, tangents, travelled
+from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, distinct, smooth, tangents, travelled
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
     if not closed:
         near = np.rint(np.arange(1, 4) * step / 2 * (count - 1) / max(length, 1e-9)).astype(np.int64)
         pick = np.concatenate([pick, near, count - 1 - near])
-    return np.unique(np.clip(pick, 0, count - 1))
+    return distinct(np.clip(pick, 0, count - 1))
 
 
 def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
