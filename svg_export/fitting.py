@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import Bools, Floats, Ints, Lines, distinct, spread, travelled, unit
+from svg_export.curves import Floats, Ints, Lines, distinct, spread, travelled, unit
 from svg_export.polish import Chain, polish
 
 Floats32 = NDArray[np.float32]
