@@ -99,8 +99,8 @@ class _Fit:
         slope = (slope * weight[:, None]).reshape(len(before), 6, -1)
         pull = slope * (0.3 + (rest / worst) ** 2).reshape(len(before), 1, -1)
         square = pull @ slope.transpose(0, 2, 1)
-        damping = _DAMPING * np.trace(square, axis1=1, axis2=2) / 6 + 1e-9
-        square += damping[:, None, None] * np.eye(6)
+        diagonal = square.reshape(-1, 36)[:, ::7]  # a view
+        diagonal += _DAMPING / 6 * diagonal.sum(axis=1, keepdims=True) + 1e-9
         step = np.linalg.solve(square, pull @ rest.reshape(len(before), -1, 1))[..., 0]
         step = np.minimum(np.maximum(step, -_LIMIT), _LIMIT).T
 

@@ -21,10 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain as joined
 
 import numpy as np
 from numpy.typing import NDArray
+
+from svg_export.curves import spread
 
 BACKGROUND_RANK = 0
 OUTSIDE_RANK = 255  #: what lies beyond the frame: above everything
@@ -235,18 +236,29 @@ def _chains(tail: Ints, head: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     after = np.full(n, n)  # no link, at the end of an open chain
     after[before[before >= 0]] = np.flatnonzero(before >= 0)
     follow = after.tolist()  # for steps one by one, lists are faster than arrays
-    used = bytearray(n + 1)
-    used[n] = True
-    chains = []
-    for link in [*np.flatnonzero(before < 0).tolist(), *range(n)]:  # what no open chain reaches is in closed ones
-        if not used[link]:
-            chain = []
-            while not used[link]:
-                used[link] = True
-                chain.append(link)
-                link = follow[link]
-            chains.append(chain)
-    chains.sort()  # by their first links
-    starts = np.concatenate([[0], np.cumsum([len(chain) for chain in chains])])
-    order = np.fromiter(joined.from_iterable(chains), np.int64, n)
-    return order, starts, order[starts[:-1]], order[starts[1:] - 1]
+    walked: list[int] = []
+    starts: list[int] = []
+    for first in np.flatnonzero(before < 0).tolist():
+        starts.append(len(walked))
+        link = first
+        while link < n:
+            walked.append(link)
+            link = follow[link]
+    order = np.array(walked, np.int64)
+    closed = np.ones(n, np.bool_)  # what no open chain reaches
+    closed[order] = False
+    left = dict.fromkeys(np.flatnonzero(closed).tolist())
+    around: list[int] = []
+    while left:
+        starts.append(len(walked) + len(around))
+        link = next(iter(left))  # the lowest
+        while link in left:
+            del left[link]
+            around.append(link)
+            link = follow[link]
+    order = np.concatenate([order, np.array(around, np.int64)])
+    begin, end = np.array(starts), np.array([*starts[1:], n])
+    chains = np.argsort(order[begin])  # by their first links
+    order = order[spread(begin[chains], (end - begin)[chains])]
+    begin = np.concatenate([[0], np.cumsum((end - begin)[chains])])
+    return order, begin, order[begin[:-1]], order[begin[1:] - 1]
