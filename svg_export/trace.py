@@ -177,9 +177,9 @@ class _Cracks:
         met = np.zeros(len(pixels), np.bool_)
         met[lattice] = True
         corners = np.flatnonzero(met)
-        number = np.empty(len(pixels), np.int64)
+        number = np.empty(len(pixels), np.int32)
         number[corners] = np.arange(len(corners))
-        index = number[lattice]
+        index = number[lattice].astype(np.int64)
         count = np.bincount(index, minlength=len(corners))
         y, x = np.divmod(corners, columns)
         main, anti = _taken_apart(padded, y, x, count)
