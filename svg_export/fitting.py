@@ -2,8 +2,8 @@
 
 Approach. The nodes are chosen over the whole line. Every span between two candidate nodes asks for one cubic whose ends
 and end tangents are those of the line; the two lengths that remain are found by least squares with one correction of
-the parameters. How far one cubic can reach is searched from all candidates of all lines at once (doubling, then
-bisection); jumping along those reaches gives the fewest segments and the room that each node has, and dynamic
+the parameters. How far one cubic can reach is searched from all candidates of all lines at once (doubling, then cutting
+what is left in four); jumping along those reaches gives the fewest segments and the room of each node, and dynamic
 programming over that room gives the best fitting chain. Nodes inside a line share their tangent, so curves run smoothly
 through them. Then the nodes are moved to where they fit best (`polish`); that brings curves back that strayed, so the
 search may be bold. At the end every point of the line is checked, and a segment that strays is split where it is worst.
