@@ -58,7 +58,7 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
         for xs, column_cells, column_weights in bands_x:
             if ys.stop <= ys.start or xs.stop <= xs.start:
                 continue
-            winners = np.unique(first[row_cells, column_cells])
+            winners = _values(first[row_cells, column_cells])
             if len(winners) == 1:
                 out[ys, xs] = winners[0]
                 continue
@@ -172,7 +172,7 @@ def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: C
     _fill(view, small[index])
     pieces, _, _ = _pieces(view != BACKGROUND)
     hangs = np.zeros(pieces.max() + 1, bool)
-    hangs[np.unique(pieces[mine])] = True
+    hangs[pieces[mine]] = True
     view[~hangs[pieces]] = BACKGROUND
 
 
@@ -182,7 +182,7 @@ def _drop_loose_pieces(view: Labels, centre: NDArray[np.float64], size: float, s
     index, stats, centroids = _pieces(group)
     loose = np.ones(len(stats), bool)
     loose[0] = False
-    loose[np.unique(index[np.isin(view, FACE) & _near(view.shape, centre, s.near * size)])] = False
+    loose[index[np.isin(view, FACE) & _near(view.shape, centre, s.near * size)]] = False
     loose &= stats[:, 4] < (s.loose * size) ** 2  # long hair that an arm cuts in two stays
     earrings = np.bincount(index[view == EARRING], minlength=len(stats)) > stats[:, 4] / 2
     loose &= ~(earrings & (np.hypot(*(centroids - centre).T) < size))  # they hang a little off
@@ -202,7 +202,7 @@ def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> 
 def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
     """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
     specks = np.zeros(view.shape, bool)
-    for part in np.unique(view):
+    for part in _values(view).tolist():
         fraction = s.small_speck if part in _SMALL else s.tuft if part in _LARGE else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
@@ -245,7 +245,7 @@ def _keep_features_on_head(view: Labels) -> None:
     on_head = [part.id for part in PARTS if part.on_head]
     index, _, _ = _pieces(np.isin(view, [HEAD, *on_head]))
     carried = np.zeros(index.max() + 1, bool)
-    carried[np.unique(index[view == HEAD])] = True
+    carried[index[view == HEAD]] = True
     carried[0] = True
     _fill(view, ~carried[index])
 
@@ -275,3 +275,8 @@ def _across(view: Labels) -> NDArray[np.float64]:
         return np.array([1.0, 0.0])
     up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])
     return np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))
+
+
+def _values(labels: Labels) -> NDArray[np.int64]:
+    """np.unique, which would import numpy.ma at first: a tenth of all that a cold start imports."""
+    return np.flatnonzero(np.bincount(labels.ravel()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from svg_export.curves import Floats
+from svg_export.curves import Floats, as_complex
 
 
 def straight(corners: Floats) -> Floats:
@@ -48,7 +48,8 @@ def evaluate(control: Floats, t: Floats) -> Floats:
     t = np.broadcast_to(t, (len(control), np.shape(t)[-1]))[..., None]
     u = 1 - t
     p = control[:, None]
-    value: Floats = u**3 * p[:, :, 0] + 3 * u * u * t * p[:, :, 1] + 3 * u * t * t * p[:, :, 2] + t**3 * p[:, :, 3]
+    uu, tt = u * u, t * t
+    value: Floats = uu * u * p[:, :, 0] + 3 * uu * t * p[:, :, 1] + 3 * u * tt * p[:, :, 2] + tt * t * p[:, :, 3]
     return value
 
 
@@ -63,15 +64,13 @@ def split(control: Floats, t: float) -> tuple[Floats, Floats]:
 
 def nearest(control: Floats, points: Floats, t: Floats, steps: int = 4) -> Floats:
     """Parameters (n,) of the feet of `points` (n, 2) on cubics (n, 4, 2), by Newton's steps from `t`."""
+    p0, p1, p2, p3 = as_complex(control).T
+    a, b, c, d = p3 - p0 + 3 * (p1 - p2), 3 * (p0 - 2 * p1 + p2), 3 * (p1 - p0), p0 - as_complex(points)
     for _ in range(steps):
-        u = (1 - t)[:, None]
-        v = t[:, None]
-        edge = np.diff(control, axis=1) * 3
-        bend = np.diff(edge, axis=1) * 2
-        place = evaluate(control, t[:, None])[:, 0] - points
-        speed = u * u * edge[:, 0] + 2 * u * v * edge[:, 1] + v * v * edge[:, 2]
-        turn = u * bend[:, 0] + v * bend[:, 1]
-        down = (speed * speed).sum(1) + (place * turn).sum(1)
-        down = np.where(down > 1e-12, down, np.maximum((speed * speed).sum(1), 1e-12))
-        t = np.clip(t - (place * speed).sum(1) / down, 0.0, 1.0)
+        away = ((a * t + b) * t + c) * t + d
+        speed, turn = (3 * a * t + 2 * b) * t + c, 6 * a * t + 2 * b
+        squared = (speed * np.conj(speed)).real
+        down = squared + (np.conj(away) * turn).real
+        down = np.where(down > 1e-12, down, np.maximum(squared, 1e-12))
+        t = np.minimum(np.maximum(t - (np.conj(away) * speed).real / down, 0.0), 1.0)
     return t

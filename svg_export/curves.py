@@ -14,6 +14,7 @@ Limits. A corner within three points of the end of a line is not seen, and round
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+#: Points and vectors of the plane as x + iy: where arrays are small, what costs is the number of operations
+Complexes = NDArray[np.complex128]
 
 
 _CORNER_FROM_END = 3  #: points; closer to an end, a step of the staircase looks like a corner
@@ -56,6 +59,8 @@ class Lines:
         Closed lines go round again; open ones are continued by their reflection through the end point, or by the end
         point itself where not `mirror`.
         """
+        if len(chosen) == 1:
+            return self._padded_one(reach, int(chosen[0]), mirror), np.arange(reach, reach + self.lengths[chosen[0]])
         count = self.lengths[chosen]
         wide = count + 2 * reach
         line = np.repeat(np.arange(len(chosen)), wide)
@@ -72,19 +77,29 @@ class Lines:
             values[outside] = 2 * self.points[end] - values[outside]
         return values, np.flatnonzero((place >= 0) & (place <= last))
 
+    def _padded_one(self, reach: int, line: int, mirror: bool) -> Floats:
+        """`padded` for one line: hidden outlines come one at a time, and less is to be done for them."""
+        points = self.points[self.starts[line] : self.starts[line + 1]]
+        last = len(points) - 1
+        place = np.arange(-reach, last + reach + 1)
+        if self.closed[line]:
+            values: Floats = points[place % max(last, 1)]
+        elif mirror:
+            before, after = np.minimum(-place[:reach], last), np.maximum(2 * last - place[last + reach + 1 :], 0)
+            values = np.concatenate([2 * points[0] - points[before], points, 2 * points[last] - points[after]])
+        else:
+            values = points[np.minimum(np.maximum(place, 0), last)]
+        return values
+
 
 def smooth(lines: Lines, sigma: Floats) -> Floats:
     """Smoothed points (n, 2), ends fixed; `sigma` (lines,) in points of the line, next to 0 leaves it alone."""
     points = lines.points.copy()
     for width, chosen in _classes(sigma):
         if width > 0.25:
-            kernel = _gaussian(width)
-            twice = -np.convolve(kernel, kernel)
-            reach = len(twice) // 2
-            middle = reach - len(kernel) // 2
-            twice[middle : middle + len(kernel)] += 2 * kernel
-            values, own = lines.padded(reach, chosen)
-            points[spread(lines.starts[chosen], lines.lengths[chosen])] = _convolved(values, twice)[own]
+            kernel = _twicing(width)
+            values, own = lines.padded(len(kernel) // 2, chosen)
+            points[spread(lines.starts[chosen], lines.lengths[chosen])] = _convolved(values, kernel)[own]
     ends = np.concatenate([lines.starts[:-1][~lines.closed], lines.starts[1:][~lines.closed] - 1])
     points[ends] = lines.points[ends]  # equal already but for the last bits
     points[lines.starts[1:][lines.closed] - 1] = points[lines.starts[:-1][lines.closed]]
@@ -95,7 +110,7 @@ def tangents(lines: Lines, sigma: Floats) -> Floats:
     """Unit tangents (n, 2), averaged over a Gaussian of `sigma` (lines,) points."""
     found = np.zeros_like(lines.points)
     for width, chosen in _classes(sigma):
-        slope = np.gradient(_gaussian(width, int(np.ceil(3 * width)) + 1))
+        slope = _slope(width)
         values, own = lines.padded(len(slope) // 2, chosen)
         found[spread(lines.starts[chosen], lines.lengths[chosen])] = _convolved(values, slope)[own]
     return unit(found)
@@ -107,11 +122,10 @@ def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
     Ends of open lines are none; of a closed line the end that repeats the start is never listed.
     """
     found = []
-    for wide in np.unique(reach):
+    for wide in distinct(reach).tolist():
         chosen = np.flatnonzero((reach == wide) & (lines.lengths > wide))
         if not len(chosen):
             continue
-        wide = int(wide)
         values, own = lines.padded(2 * wide, chosen, mirror=False)
         turn = np.zeros(len(values))
         before, after = values[wide:-wide] - values[: -2 * wide], values[2 * wide :] - values[wide:-wide]
@@ -139,6 +153,14 @@ def unit(vectors: Floats) -> Floats:
     return scaled
 
 
+def distinct(values: Ints) -> Ints:
+    """The values (none below 0) in order, each once: np.unique, faster where they are small, and without numpy.ma.
+
+    (That is what np.unique imports at first, a tenth of all that a cold start imports.)
+    """
+    return np.flatnonzero(np.bincount(values))
+
+
 def spread(starts: Ints, counts: Ints) -> Ints:
     """Indices of the runs starts..starts + counts, one after the other."""
     before = np.cumsum(counts) - counts
@@ -146,21 +168,52 @@ def spread(starts: Ints, counts: Ints) -> Ints:
     return index
 
 
-def _gaussian(sigma: float, reach: int | None = None) -> Floats:
-    reach = max(1, int(np.ceil(3 * sigma))) if reach is None else reach
+def as_complex(points: Floats) -> Complexes:
+    """x and y, the last axis, as one complex number."""
+    return np.ascontiguousarray(points).view(np.complex128)[..., 0]
+
+
+def travelled(points: Floats) -> Floats:
+    """Length along a line (n, 2) at each of its points, (n,), from 0."""
+    step = points[1:] - points[:-1]
+    length = np.zeros(len(points))
+    np.cumsum(np.hypot(step[:, 0], step[:, 1]), out=length[1:])
+    return length
+
+
+def _gaussian(sigma: float, reach: int) -> Floats:
     weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel: Floats = weight / weight.sum()
     return kernel
 
 
+@cache  # there are few sigmas, see `_classes`
+def _twicing(sigma: float) -> Floats:
+    """2 G - G G."""
+    kernel = _gaussian(sigma, max(1, int(np.ceil(3 * sigma))))
+    twice: Floats = -np.convolve(kernel, kernel)
+    reach = len(kernel) // 2
+    twice[reach:-reach] += 2 * kernel
+    return twice
+
+
+@cache
+def _slope(sigma: float) -> Floats:
+    slope: Floats = np.gradient(_gaussian(sigma, int(np.ceil(3 * sigma)) + 1))
+    return slope
+
+
 def _classes(sigma: Floats) -> list[tuple[float, Ints]]:
     """Lines by their sigma: a Gaussian for each line would be slow, and sigmas a fifth apart are as good as equal."""
     steps: Ints = np.rint(np.log(np.maximum(sigma, 0.2)) / np.log(1.2)).astype(np.int64)
-    return [(1.2 ** float(step), np.flatnonzero(steps == step)) for step in np.unique(steps)]
+    return [(1.2 ** float(step), np.flatnonzero(steps == step)) for step in sorted(set(steps.tolist()))]
 
 
 def _convolved(values: Floats, kernel: Floats) -> Floats:
-    return np.stack([np.convolve(values[:, axis], kernel, "same") for axis in (0, 1)], axis=1)
+    found = np.empty_like(values)
+    for axis in (0, 1):
+        found[:, axis] = np.convolve(values[:, axis], kernel, "same")
+    return found
 
 
 def _angle(one: Floats, two: Floats) -> Floats:

@@ -18,7 +18,7 @@ import shapely
 from svg_export.beziers import drag, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
-from svg_export.curves import Bools, Floats, Ints, unit
+from svg_export.curves import Bools, Floats, Ints, distinct, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
@@ -95,7 +95,7 @@ def draw_outlines(
     max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
     """
     sheet = _Sheet(arcs, lengths, frame)
-    ranks = [rank for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
+    ranks = [rank for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
     plans: dict[int, list[list[list[_Run]]]] = {}
     for rank in ranks:
         if joins == "underlap":

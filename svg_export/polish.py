@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Floats, Ints, unit
+from svg_export.curves import Complexes, Floats, Ints, as_complex, distinct
 
-_ROUNDS = 3  # of both colours
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most
 _STRETCH = 0.3  # of a handle's length a step at most
@@ -35,12 +34,13 @@ class Chain:
     end: Ints  # (n,)
 
 
-def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh: Ints) -> None:
+def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh: Ints, rounds: int) -> None:
     """Move the nodes on both sides of the curves `fresh`.
 
     points      (m, 2) of the lines
     tolerance   (m,) px
     along       (m,) length along the lines
+    rounds      how many steps each node makes
     """
     start, end = chain.start, chain.end
     meets = end[:-1] == start[1:]
@@ -49,111 +49,102 @@ def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh
     left = np.flatnonzero(meets & near[1:-1])  # the curve before each node; the one after it is the next
     if not len(left):
         return
-    used = np.unique(np.concatenate([left, left + 1]))
-    place = (np.arange(_POINTS)[:, None] + 0.5) / _POINTS
-    index = (start[used] + (end - start)[used] * place + 0.5).astype(np.int64)
+    used = distinct(np.concatenate([left, left + 1]))
+    place = (np.arange(_POINTS) + 0.5) / _POINTS
+    index = (start[used, None] + (end - start)[used, None] * place + 0.5).astype(np.int64)
     length = np.maximum(along[end[used]] - along[start[used]], 1e-9)
-    fit = _Fit(chain.control[used], (along[index] - along[start[used]]) / length, points[index], tolerance[index])
+    t = (along[index] - along[start[used], None]) / length[:, None]
+    fit = _Fit(as_complex(chain.control[used]), t, as_complex(points)[index], 1 / tolerance[index], length)
     first = np.searchsorted(used, left)
     run = np.concatenate([[0], np.cumsum(np.diff(left) != 1)])
     colour = (np.arange(len(left)) - np.searchsorted(run, run)) % 2
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for each in (0, 1):
             before = first[colour == each]
             if len(before):
-                fit.move(before, length)
-    chain.control[used] = fit.control
+                fit.move(before)
+    chain.control[used] = fit.control.view(np.float64).reshape(-1, 4, 2)
 
 
 class _Fit:
-    """The curves being polished, with the points that they should pass: arrays (m, n) of m points on n curves."""
+    """The curves being polished, n of them, and the m points that each should pass."""
 
-    def __init__(self, control: Floats, t: Floats, target: Floats, tolerance: Floats) -> None:
-        self.control, self.t, self.target, self.weight = control, t, target, 1 / tolerance
+    def __init__(self, control: Complexes, t: Floats, target: Complexes, weight: Floats, length: Floats) -> None:
+        self.control = control  # (n, 4)
+        self.target, self.weight = target, weight  # (n, m)
+        self.length = length  # (n,) of each curve, px
+        self.feet = _feet(control, _feet(control, t, target)[0], target)
 
-    def move(self, before: Ints, length: Floats) -> None:
-        """One step for the nodes between the curves `before` and those after them."""
-        n, both = len(before), np.concatenate([before, before + 1])
-        weight, target = self.weight[:, both], self.target[:, both]
-        t, basis, normal, off = _feet(self.control[both], self.t[:, both], target)
-        one, two = self.control[before], self.control[before + 1]
-        back, ahead = one[:, 3] - one[:, 2], two[:, 1] - two[:, 0]
-        first, last = one[:, 1] - one[:, 0], two[:, 3] - two[:, 2]
-        across = _turned(unit(ahead))
+    def move(self, before: Ints) -> None:
+        """One step for the nodes between the k curves `before` and those after them."""
+        both = before[:, None] + np.arange(2)  # (k, 2), the first two axes of most that follows
+        weight, target = self.weight[both], self.target[both]
+        t, basis, normal, off = (each[both] for each in self.feet)
+        one, two = self.control[both].transpose(1, 2, 0)  # (4, k) each
+        first, back, ahead, last = one[1] - one[0], one[3] - one[2], two[1] - two[0], two[3] - two[2]
+        across = 1j * ahead / np.maximum(np.abs(ahead), 1e-12)
 
-        def felt(side: int, controls: list[int], shift: Floats) -> Floats:
-            """How much the curves of a side move across themselves where some of their controls are shifted."""
-            part = slice(n * side, n * side + n)
-            share: Floats = basis[controls, :, part].sum(0) * (normal[:, part] * shift).sum(-1)
-            return share
+        # how far each point's curve moves across itself, for a step of one in each of the six numbers
+        slope = np.zeros((len(before), 6, *off.shape[1:]))
+        (left, right), (a, b) = np.conj(normal).swapaxes(0, 1), basis.transpose(1, 2, 0, 3)
+        at_back, at_ahead = left * back[:, None], right * ahead[:, None]
+        slope[:, 0, 0], slope[:, 0, 1] = (a[2] + a[3]) * _real(left, across), (b[0] + b[1]) * _real(right, across)
+        slope[:, 1, 0], slope[:, 1, 1] = a[2] * at_back.imag, -b[1] * at_ahead.imag  # the node's handles turn ..
+        slope[:, 2, 0], slope[:, 3, 1] = -a[2] * at_back.real, b[1] * at_ahead.real  # .. and grow
+        slope[:, 4, 0], slope[:, 5, 1] = a[1] * _real(left, first), -b[2] * _real(right, last)  # the far ones grow
 
-        none = np.zeros((_POINTS, n))
-        slope = np.stack(
-            [  # columns: across, turning, the handles at the node, the handles at the far ends
-                np.concatenate([felt(0, [2, 3], across), felt(1, [0, 1], across)]),
-                np.concatenate([felt(0, [2], -_turned(back)), felt(1, [1], _turned(ahead))]),
-                np.concatenate([felt(0, [2], -back), none]),
-                np.concatenate([none, felt(1, [1], ahead)]),
-                np.concatenate([felt(0, [1], first), none]),
-                np.concatenate([none, felt(1, [2], -last)]),
-            ],
-            axis=-1,
-        ).transpose(1, 0, 2)  # (n, 2 m, 6)
-        heavy = np.concatenate([weight[:, :n], weight[:, n:]]).T
-        rest = np.concatenate([off[:, :n], off[:, n:]]).T * heavy
-        slope = slope * heavy[..., None]
-        worst = np.abs(rest).max(axis=1)
-        pull = slope * (0.3 + (rest / np.maximum(worst, 1e-9)[:, None]) ** 2)[..., None]
-        square = pull.transpose(0, 2, 1) @ slope
-        damping = _DAMPING * np.trace(square, axis1=1, axis2=2) / square.shape[-1] + 1e-9
-        square = square + damping[:, None, None] * np.eye(square.shape[-1])
-        step = np.linalg.solve(square, pull.transpose(0, 2, 1) @ rest[..., None])[..., 0]
-        limit = np.array([1.0, _TURN, *[_STRETCH] * 4])
-        step = np.clip(step, -limit, limit)
+        rest = off * weight
+        error = np.abs(rest).max(axis=(1, 2))
+        worst = np.maximum(error, 1e-9)[:, None, None]
+        slope = (slope * weight[:, None]).reshape(len(before), 6, -1)
+        pull = slope * (0.3 + (rest / worst) ** 2).reshape(len(before), 1, -1)
+        square = pull @ slope.transpose(0, 2, 1)
+        diagonal = square.reshape(-1, 36)[:, ::7]  # a view
+        diagonal += _DAMPING / 6 * diagonal.sum(axis=1, keepdims=True) + 1e-9
+        step = np.linalg.solve(square, pull @ rest.reshape(len(before), -1, 1))[..., 0]
+        step = np.minimum(np.maximum(step, -_LIMIT), _LIMIT).T
 
-        cos, sin = np.cos(step[:, 1:2]), np.sin(step[:, 1:2])
-        node = one[:, 3] + across * step[:, :1]
-        back, ahead = back * cos + _turned(back) * sin, ahead * cos + _turned(ahead) * sin
-        first, back, ahead, last = (
-            handle * (1 + step[:, at : at + 1]) for handle, at in ((first, 4), (back, 2), (ahead, 3), (last, 5))
-        )
-        new = np.concatenate(
-            [
-                np.stack([one[:, 0], one[:, 0] + first, node - back, node], axis=1),
-                np.stack([node, node + ahead, two[:, 3] - last, two[:, 3]], axis=1),
-            ]
-        )
-        then = np.abs(off * weight).max(axis=0)
-        after, _, _, left_over = _feet(new, t, target)
-        now = np.abs(left_over * weight).max(axis=0)
-        handles = np.hypot(*np.stack([first, back, ahead, last]).transpose(2, 0, 1))
-        spans = length[np.stack([before, before, before + 1, before + 1])]
-        sane = ((handles > _SHORT * spans) & (handles < _LONG * spans)).all(axis=0)
-        better = sane & (np.maximum(now[:n], now[n:]) <= np.maximum(then[:n], then[n:]))
-        better = np.concatenate([better, better])
-        self.control[both[better]] = new[better]
-        self.t[:, both] = np.where(better, after, t)
+        node = one[3] + across * step[0]
+        turn = np.exp(1j * step[1])
+        back, ahead = back * turn * (1 + step[2]), ahead * turn * (1 + step[3])
+        first, last = first * (1 + step[4]), last * (1 + step[5])
+        new = self.control[both]
+        new[:, 0, 1], new[:, 0, 2], new[:, 0, 3] = one[0] + first, node - back, node
+        new[:, 1, 0], new[:, 1, 1], new[:, 1, 2] = node, node + ahead, two[3] - last
+        feet = _feet(new, t, target)
+        handles = np.abs(new[..., [1, 3]] - new[..., [0, 2]]) / self.length[both][..., None]
+        sane = ((handles > _SHORT) & (handles < _LONG)).all(axis=(1, 2))
+        better = sane & (np.abs(feet[3] * weight).max(axis=(1, 2)) <= error)
+        which = both[better]
+        self.control[which] = new[better]
+        for each, found in zip(self.feet, feet, strict=True):
+            each[which] = found[better]
 
 
-def _feet(control: Floats, t: Floats, target: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """One step towards the feet of targets (m, n, 2) on cubics (n, 4, 2).
+_LIMIT = np.array([1.0, _TURN, *[_STRETCH] * 4])
 
-    Returns the parameters (m, n) after it; and before it the basis (4, m, n), the unit normals (m, n, 2) and how far
-    the targets lie along those (m, n).
+
+def _feet(control: Complexes, t: Floats, target: Complexes) -> tuple[Floats, Floats, Complexes, Floats]:
+    """Where m targets (.., m) lie beside cubics (.., 4), seen from the points at the parameters t (.., m).
+
+    Returns the parameters after one step towards the targets' feet (.., m); and before it the basis (.., 4, m), the
+    unit normals (.., m) and how far the targets lie along those (.., m).
     """
     u = 1 - t
-    uu, ut, tt = u * u, u * t, t * t
-    x, y = control.transpose(2, 1, 0)
-    basis = np.stack([uu * u, 3 * uu * t, 3 * ut * t, tt * t])
-    ex, ey = target[..., 0] - (basis * x[:, None]).sum(0), target[..., 1] - (basis * y[:, None]).sum(0)
-    vx, vy = (3 * (uu * (p[1] - p[0]) + 2 * ut * (p[2] - p[1]) + tt * (p[3] - p[2])) for p in (x, y))
-    squared = vx * vx + vy * vy + 1e-9
-    speed = np.sqrt(squared)
-    nx, ny = -vy / speed, vx / speed
-    after = np.clip(t + (ex * vx + ey * vy) / squared, 0.0, 1.0)
-    return after, basis, np.stack([nx, ny], axis=-1), ex * nx + ey * ny
+    uu, ut, tt = u * u, 2 * u * t, t * t
+    basis = np.empty((*t.shape[:-1], 4, t.shape[-1]))
+    basis[..., 0, :], basis[..., 1, :] = uu * u, 1.5 * ut * u
+    basis[..., 2, :], basis[..., 3, :] = 1.5 * ut * t, tt * t
+    miss = target - (control[..., None, :] @ basis)[..., 0, :]
+    edge = 3 * (control[..., 1:] - control[..., :-1])[..., None]
+    velocity = edge[..., 0, :] * uu + edge[..., 1, :] * ut + edge[..., 2, :] * tt
+    speed = np.maximum(np.abs(velocity), 1e-9)
+    seen = np.conj(velocity) * miss  # along the curve and across it, times the speed
+    after = np.minimum(np.maximum(t + seen.real / (speed * speed), 0.0), 1.0)
+    return after, basis, 1j * velocity / speed, seen.imag / speed
 
 
-def _turned(vectors: Floats) -> Floats:
-    """Turned by a right angle."""
-    return np.stack([-vectors[:, 1], vectors[:, 0]], axis=1)
+def _real(one: Complexes, two: Complexes) -> Floats:
+    """The products' real part, of one (k, m) and two (k,): where one is conjugate, the vectors' scalar product."""
+    product: Floats = (one * two[:, None]).real
+    return product

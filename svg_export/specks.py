@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from svg_export.curves import distinct
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, planar_map, rings
 
 _LONG, _SHORT = 30, 8
@@ -36,13 +37,16 @@ def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width:
     """Repaint the small pieces; whether there were any."""
     found = []
     lengths = np.diff(arcs.starts) - 1
-    for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist():
+    for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist():
         if rank == OUTSIDE_RANK:
+            continue
+        # a piece of n pixels has at most 2 n + 2 steps around it
+        longest = 2 * max(min_area, _LONG * min_width**2 if rank in broad else 0.0) + 2
+        if lengths[(arcs.owner == rank) | (arcs.lower == rank)].min() > longest:
             continue
         for walk in rings(arcs, lambda values, rank=rank: values == rank):  # type: ignore[misc]
             length = int(sum(lengths[arc] for arc, _ in walk))
-            # a piece of n pixels has at most 2 n + 2 steps around it
-            if length > 2 * max(min_area, _LONG * min_width**2 if rank in broad else 0.0) + 2:
+            if length > longest:
                 continue
             ring = np.concatenate([arcs.arc(arc)[:-1] if ahead else arcs.arc(arc)[:0:-1] for arc, ahead in walk])
             after = np.roll(ring, -1, axis=0)

@@ -10,8 +10,8 @@ Where two equal pixels touch only at a corner (a checkerboard) the corner is tak
 connected, which keeps thin diagonal parts (glasses, necklaces) whole. Only corners with four different parts remain
 junctions of four arcs.
 
-Everything is done on arrays of cracks (chains are put in order by pointer doubling), so the cost follows the length of
-the borders, plus one comparison per pixel.
+Everything is done on arrays of cracks, but for one walk along the chains to put them in order, so the cost follows the
+length of the borders, plus one comparison per pixel.
 
 Limits. Arcs here are the raw staircase; nothing is smoothed or dropped. Specks are the business of the cleaning that
 comes before.
@@ -24,6 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from svg_export.curves import spread
 
 BACKGROUND_RANK = 0
 OUTSIDE_RANK = 255  #: what lies beyond the frame: above everything
@@ -162,17 +164,26 @@ class _Cracks:
     @classmethod
     def find(cls, padded: NDArray[np.uint8]) -> _Cracks:
         columns = padded.shape[1] - 1  # corners in a row
-        above, below = padded[:-1, 1:-1], padded[1:, 1:-1]
-        west, east = padded[1:-1, :-1], padded[1:-1, 1:]
-        hy, hx = np.nonzero(above != below)  # from corner (hx, hy) to (hx + 1, hy)
-        vy, vx = np.nonzero(west != east)  # from corner (vx, vy) to (vx, vy + 1)
-        one = np.concatenate([above[hy, hx], east[vy, vx]])  # the side on the left when going right or down
-        two = np.concatenate([below[hy, hx], west[vy, vx]])
-        lattice = np.concatenate([hy * columns + hx, vy * columns + vx, hy * columns + hx + 1, (vy + 1) * columns + vx])
-        corners, index, count = np.unique(lattice, return_inverse=True, return_counts=True)
+        pixels = padded.ravel()
+        # counted in one run and not in rows and columns: finding what is not zero is many times faster so
+        y, x = np.divmod(np.flatnonzero(padded[:-1, 1:-1] != padded[1:, 1:-1]), columns - 1)
+        across, above = y * columns + x, y * (columns + 1) + x + 1  # from the corner (x, y) to (x + 1, y)
+        y, x = np.divmod(np.flatnonzero(padded[1:-1, :-1] != padded[1:-1, 1:]), columns)
+        down, west = y * columns + x, (y + 1) * (columns + 1) + x  # from the corner (x, y) to (x, y + 1)
+        # the side on the left when going right or down, and the other
+        one = pixels[np.concatenate([above, west + 1])]
+        two = pixels[np.concatenate([above + columns + 1, west])]
+        lattice = np.concatenate([across, down, across + 1, down + columns])
+        met = np.zeros(len(pixels), np.bool_)
+        met[lattice] = True
+        corners = np.flatnonzero(met)
+        number = np.empty(len(pixels), np.int32)
+        number[corners] = np.arange(len(corners))
+        index = number[lattice].astype(np.int64)
+        count = np.bincount(index, minlength=len(corners))
         y, x = np.divmod(corners, columns)
         main, anti = _taken_apart(padded, y, x, count)
-        n, h = len(one), len(hy)
+        n, h = len(one), len(across)
         # of the four cracks at a corner that is taken apart: north keeps the first name, south takes the second;
         # east and west go with whichever of them bounds the same pixel
         second = np.zeros(2 * n, np.bool_)
@@ -198,7 +209,7 @@ def _taken_apart(
         north_east, south_west = padded[fy, fx + 1], padded[fy + 1, fx]
         falling, rising = north_west == south_east, north_east == south_west
         area = np.zeros(256, np.int64)
-        for part in np.unique(np.concatenate([north_west, north_east])).tolist():
+        for part in {*north_west.tolist(), *north_east.tolist()}:
             area[part] = np.count_nonzero(padded == part)
         scarcer = (area[north_west] < area[north_east]) | (
             (area[north_west] == area[north_east]) & (north_west > north_east)
@@ -222,34 +233,32 @@ def _chains(tail: Ints, head: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     arriving = np.full(len(degree), -1)
     arriving[head] = np.arange(n)
     before = np.where(degree[tail] == 2, arriving[tail], -1)
-    rounds = int(n).bit_length()
-    first, rank = _rank(before, rounds)
-    closed = before[first] >= 0
-    if closed.any():  # break each closed chain before its lowest link
-        lowest, jump = np.arange(n), before.copy()
-        jump[~closed] = np.flatnonzero(~closed)
-        for _ in range(rounds):
-            lowest, jump = np.minimum(lowest, lowest[jump]), jump[jump]
-        before[closed & (lowest == np.arange(n))] = -1
-        first, rank = _rank(before, rounds)
-    firsts = np.flatnonzero(before < 0)
-    chain = np.zeros(n, np.int64)
-    chain[firsts] = np.arange(len(firsts))
-    chain = chain[first]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(chain))])
-    order = np.empty(n, np.int64)
-    order[starts[chain] + rank] = np.arange(n)
-    return order, starts, firsts, order[starts[1:] - 1]
-
-
-def _rank(before: Ints, rounds: int) -> tuple[Ints, Ints]:
-    """First link of every link's chain and how many links lie between, by pointer doubling (meaningless if closed)."""
-    jump = np.where(before < 0, np.arange(len(before)), before)
-    rank = (before >= 0).astype(np.int64)
-    for _ in range(rounds):
-        further = jump[jump]
-        rank += rank[jump]
-        if np.array_equal(further, jump):
-            break
-        jump = further
-    return jump, rank
+    after = np.full(n, n)  # no link, at the end of an open chain
+    after[before[before >= 0]] = np.flatnonzero(before >= 0)
+    follow = after.tolist()  # for steps one by one, lists are faster than arrays
+    walked: list[int] = []
+    starts: list[int] = []
+    for first in np.flatnonzero(before < 0).tolist():
+        starts.append(len(walked))
+        link = first
+        while link < n:
+            walked.append(link)
+            link = follow[link]
+    order = np.array(walked, np.int64)
+    closed = np.ones(n, np.bool_)  # what no open chain reaches
+    closed[order] = False
+    left = dict.fromkeys(np.flatnonzero(closed).tolist())
+    around: list[int] = []
+    while left:
+        starts.append(len(walked) + len(around))
+        link = next(iter(left))  # the lowest
+        while link in left:
+            del left[link]
+            around.append(link)
+            link = follow[link]
+    order = np.concatenate([order, np.array(around, np.int64)])
+    begin, end = np.array(starts), np.array([*starts[1:], n])
+    chains = np.argsort(order[begin])  # by their first links
+    order = order[spread(begin[chains], (end - begin)[chains])]
+    begin = np.concatenate([[0], np.cumsum((end - begin)[chains])])
+    return order, begin, order[begin[:-1]], order[begin[1:] - 1]

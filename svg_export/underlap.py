@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 import shapely
 
-from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents
+from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, distinct, smooth, tangents, travelled
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ def _laid(
     border: Floats, inset: bool, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
 ) -> tuple[Floats, Floats]:
     """`hidden_line`, which may still cross itself."""
-    along = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
-    pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), along)
+    tangent = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
+    pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), tangent)
     line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
     danger = _near(danger, line, 3 * room.reach)
     free = distance(line, danger)
     wanted = np.full(count, -room.inset) if inset else _clearance(line, outward, free, danger, room.reach)
     if not closed:  # leave the ends at an angle
-        travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-        from_end = np.minimum(travelled, travelled[-1] - travelled)
+        along = travelled(line)
+        from_end = np.minimum(along, along[-1] - along)
         wanted = np.clip(wanted, -0.7 * from_end, 1.5 * from_end)
     laid = line + wanted[:, None] * outward
     reach, underlap = room.reach, room.underlap
@@ -108,7 +108,7 @@ def _picked(count: int, length: float, closed: bool, step: float) -> Ints:
     if not closed:
         near = np.rint(np.arange(1, 4) * step / 2 * (count - 1) / max(length, 1e-9)).astype(np.int64)
         pick = np.concatenate([pick, near, count - 1 - near])
-    return np.unique(np.clip(pick, 0, count - 1))
+    return distinct(np.clip(pick, 0, count - 1))
 
 
 def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
@@ -117,9 +117,10 @@ def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
     pick    (n,) indices of samples
     along   (m, 2) unit tangents at all points
     """
-    before, after = along[:-1], along[1:]
-    turn = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], (before * after).sum(1))
-    heading = np.arctan2(along[0, 1], along[0, 0]) + np.concatenate([[0.0], np.cumsum(turn)])
+    tangent = as_complex(along)
+    turn = tangent.copy()
+    turn[1:] *= np.conj(tangent[:-1])
+    heading = np.cumsum(np.angle(turn))
     parts = np.maximum(np.ceil(np.diff(heading[pick]) / 0.6), 1).astype(np.int64)  # a turn to the right is a tip
     first = np.repeat(np.arange(len(parts)), parts)
     share = (np.arange(len(first)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[first]
@@ -131,7 +132,8 @@ def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
 def _near(points: Floats, line: Floats, margin: float) -> Floats:
     """Those of `points` in the box around a line, for the sake of speed."""
     low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-    near: Floats = points[((points > low) & (points < high)).all(axis=1)]
+    (x, y), (left, top), (right, bottom) = points.T, low, high
+    near: Floats = points[(x > left) & (x < right) & (y > top) & (y < bottom)]
     return near
 
 
@@ -155,10 +157,10 @@ def _within(laid: Floats, line: Floats, radius: Floats, closed: bool) -> Bools:
 
     Without them what remains is the outline of all the circles together.
     """
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))]).astype(np.float32)
-    apart = np.abs(travelled[:, None] - travelled)
+    along = travelled(line).astype(np.float32)
+    apart = np.abs(along[:, None] - along)
     if closed:
-        apart = np.minimum(apart, travelled[-1] - apart)
+        apart = np.minimum(apart, along[-1] - apart)
     # near by, circles that grow along the line hold each other's points; far off, it is the other bank of a cove
     radius = radius.astype(np.float32)
     reach = np.where(apart > 2.5 * radius, 0.97 * radius, 0.8 * radius)
@@ -206,9 +208,11 @@ def _without_loops(points: Floats) -> Floats:
 def _without_spikes(points: Floats, width: float) -> Floats:
     """The line without what goes out and comes back by the same way."""
     for _ in range(100):
-        before, after = points[1:-1] - points[:-2], points[2:] - points[1:-1]
-        back = (before * after).sum(1) < -0.8 * np.hypot(*before.T) * np.hypot(*after.T)
-        back &= np.hypot(*(points[2:] - points[:-2]).T) < width
+        place = as_complex(points)
+        step = place[1:] - place[:-1]
+        length = np.abs(step)
+        back = (np.conj(step[:-1]) * step[1:]).real < -0.8 * length[:-1] * length[1:]
+        back &= np.abs(place[2:] - place[:-2]) < width
         back[1:] &= ~back[:-1]
         if not back.any() or len(points) < 6:
             break
@@ -245,13 +249,13 @@ def _one(points: Floats, closed: bool) -> Lines:
 
 def _even(points: Floats, step: float) -> Floats:
     """The same line with its points evenly spread, about `step` apart."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    along = travelled(points)
     at = np.linspace(0.0, along[-1], max(len(points), round(along[-1] / step) + 1))
     return np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _length(points: Floats) -> float:
-    return float(np.hypot(*np.diff(points, axis=0).T).sum())
+    return float(travelled(points)[-1])
 
 
 def distance(points: Floats, others: Floats) -> Floats:

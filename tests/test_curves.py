@@ -122,7 +122,7 @@ def test_polishing_brings_nodes_to_where_they_fit_better():
     tolerance = np.ones(len(x))
     before = _worst(soft.points, tolerance, along, chain.control, start, end)[1].max()
     for _ in range(5):
-        polish(chain, soft.points, tolerance, along, np.arange(len(start)))
+        polish(chain, soft.points, tolerance, along, np.arange(len(start)), 3)
     after = _worst(soft.points, tolerance, along, chain.control, start, end)[1].max()
     assert after < 0.7 * before
     assert np.allclose(chain.control[1:, 0], chain.control[:-1, 3])
