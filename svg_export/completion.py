@@ -21,12 +21,13 @@ import numpy as np
 import shapely
 
 from svg_export.beziers import flatten
-from svg_export.curves import Floats, Lines, smooth
+from svg_export.curves import Floats, Lines, smooth, unit
 from svg_export.proportions import Proportions
 from svg_export.stitch import Hidden
+from svg_export.templates import BROW, EAR, EYE, Template, fit_template
 from svg_export.underlap import cut_ends, distance, meets
 
-Kind = Literal["head", "neck"]
+Kind = Literal["head", "neck", "ear", "eye", "brow"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Plan:
     kind: Kind
     beneath: frozenset[int]  #: ranks of the parts beneath which they are
     face: Proportions | None
+    left: bool = False  #: the subject's left one of a pair
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Gap:
     border: Floats  #: (n, 2) px: the visible border, from where the outline goes under to where it comes out
     going: Floats  #: (2,) unit vector: how the visible outline runs before the gap; zero where it is not seen
     coming: Floats  #: (2,) and after it
+    seen: Floats  #: (m, 2) px: what is seen of the whole outline
+    covered: Floats  #: (k, 2) px: and what is not, this and other gaps
+    closed: bool  #: nothing of the outline is seen
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,15 @@ class Space:
     """Where the part may be."""
 
     part: shapely.Polygon  #: the part itself, to its visible border
-    allowed: shapely.Geometry  #: the part, and what is painted later
+    allowed: Callable[[], shapely.Geometry]  #: the part, and what is painted later
     danger: Floats  #: (k, 2) points of outlines beside which nothing of the part may show
     others: list[Floats]  #: the part's other hidden borders and completed lines, points (m, 2) each
     underlap: float  #: px: the least that the part reaches beneath the upper ones
     margin: float  #: px to keep from danger, but for the gap's ends
     clear: float  #: px to keep from `others`
     rim: float  #: px that the part reaches beneath the upper ones where there is room and nothing better proposed
+    frame: tuple[float, float]  #: px: width and height of the picture
+    ground: shapely.Geometry | None  #: what lies on the head keeps to this: the head, completed
 
 
 def complete(
@@ -69,22 +76,24 @@ def complete(
     laid   gives the hidden line that lies a little beneath the upper parts, points (m, 2), and its tolerance
     step   px between two points, less where it must be
     """
-    proposals = list(_PROPOSE[plan.kind](gap, plan.face))
+    if plan.kind in TEMPLATES:
+        return _feature(plan, gap, laid, space)
+    proposals = [] if gap.closed else list(_PROPOSE[plan.kind](gap, plan.face))
     if not proposals:
         return None
-    space = _cut_out(space, np.concatenate([*proposals, gap.border]))
-    safe = _safe(gap, space)
+    space, allowed = _cut_out(space, np.concatenate([*proposals, gap.border]))
+    safe = _safe(gap, space, allowed)
     rim = shapely.LineString(gap.border).simplify(0.3).buffer(space.rim, quad_segs=4)
     part = space.part.union(rim.intersection(safe))
     strip: shapely.Geometry | None = None
     shapes = [shapely.Polygon(proposal).buffer(0) for proposal in proposals]
     for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
         whole = part.union(shape.intersection(safe))
-        line = _held(whole, gap, space, step)
+        line = _held(whole, gap, space, allowed, step)
         if line is None or _is_shallow(line[0], gap, space):  # the upper part is thin there
             if strip is None:
                 strip = shapely.Polygon(np.concatenate([laid()[0], gap.border[::-1]])).buffer(0)
-            line = _held(whole.union(strip), gap, space, step)
+            line = _held(whole.union(strip), gap, space, allowed, step)
         if line is not None:
             return Hidden(line[0], _tolerance(line[0], gap, space), False, gap.border, line[1])
     return None
@@ -199,7 +208,7 @@ def _neck(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
     yield face.to_picture(flatten(np.stack([left, arch, right]), 16))
 
 
-_PROPOSE: dict[Kind, Callable[[Gap, Proportions | None], Iterator[Floats]]] = {
+_PROPOSE: dict[str, Callable[[Gap, Proportions | None], Iterator[Floats]]] = {
     "head": _cranium,
     "neck": _neck,
 }
@@ -211,16 +220,16 @@ _OPEN = np.array([False])
 _SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where outlines part at an angle
 
 
-def _cut_out(space: Space, points: Floats) -> Space:
-    """What of a space is near some points: all that follows is faster so."""
+def _cut_out(space: Space, points: Floats) -> tuple[Space, shapely.Geometry]:
+    """What of a space is near some points, and of where the part may be: all that follows is faster so."""
     low, high = points.min(axis=0) - 2 * space.margin, points.max(axis=0) + 2 * space.margin
     near = ((space.danger > low) & (space.danger < high)).all(axis=1)
-    return replace(space, allowed=shapely.clip_by_rect(space.allowed, *low, *high), danger=space.danger[near])
+    return replace(space, danger=space.danger[near]), shapely.clip_by_rect(space.allowed(), *low, *high)
 
 
-def _safe(gap: Gap, space: Space) -> shapely.Geometry:
+def _safe(gap: Gap, space: Space, allowed: shapely.Geometry) -> shapely.Geometry:
     """Where a proposal is well hidden: `margin` from danger, less towards the gap's ends."""
-    pieces = [space.allowed.buffer(-space.margin, quad_segs=2)]
+    pieces = [allowed.buffer(-space.margin, quad_segs=2)]
     around = space.margin / _SLOPE
     for end in gap.border[[0, -1]]:
         away = np.hypot(*(space.danger - end).T)
@@ -228,7 +237,7 @@ def _safe(gap: Gap, space: Space) -> shapely.Geometry:
         near = (away < 1.2 * around) & (np.arange(len(away)) % np.maximum(0.2 * away, 1).astype(np.int64) == 0)
         circles = shapely.buffer(shapely.points(space.danger[near]), _SLOPE * away[near], quad_segs=2)
         disk = shapely.Point(end).buffer(around, quad_segs=4)
-        pieces.append(disk.intersection(space.allowed).difference(shapely.union_all(circles)))
+        pieces.append(disk.intersection(allowed).difference(shapely.union_all(circles)))
     safe = shapely.union_all(pieces)
     if space.others:
         safe = safe.difference(
@@ -243,7 +252,9 @@ def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
     return bool((distance(line, gap.border[::2]) < np.minimum(0.9 * space.underlap, 0.3 * from_end)).any())
 
 
-def _held(whole: shapely.Geometry, gap: Gap, space: Space, step: float) -> tuple[Floats, float] | None:
+def _held(
+    whole: shapely.Geometry, gap: Gap, space: Space, allowed: shapely.Geometry, step: float
+) -> tuple[Floats, float] | None:
     """The hidden part of the outline of `whole`, and its step; None where that does not go, or is next to nothing."""
     if whole.geom_type == "MultiPolygon":
         whole = max(whole.geoms, key=lambda piece: piece.area)
@@ -263,7 +274,7 @@ def _held(whole: shapely.Geometry, gap: Gap, space: Space, step: float) -> tuple
         if len(cut_ends(points, 0.7)) < 2 or not shapely.LineString(points).is_simple or meets(points, gap.border):
             continue
         region = shapely.Polygon(np.concatenate([points, gap.border[::-1]])).buffer(0)
-        if region.difference(space.allowed).area < 0.3:
+        if region.difference(allowed).area < 0.3:
             return points, fine * step
     return None
 
@@ -283,3 +294,122 @@ def _tolerance(line: Floats, gap: Gap, space: Space) -> Floats:
     own = distance(line, gap.border[::2])
     spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.6 * distance(line, space.danger[::2]))
     return np.clip(spare, 0.1, 0.8 * space.margin)
+
+
+# ears, eyes and brows ----------------------------------------------------------------------------------------------
+
+TEMPLATES: dict[str, Template] = {"ear": EAR, "eye": EYE, "brow": BROW}
+_EVENLY = 0.02  # units of the face between two points that a template is fitted to
+_LIKE = 0.2  # of its lesser length: how far the outline may lie from the template that stands for it
+_LARGEST = 2.5  # of what is seen: nothing more is made up
+_EGG = 0.92  # of its convex hull: an ear that came out with more dents is none
+
+
+def _feature(plan: Plan, gap: Gap, laid: Callable[[], tuple[Floats, Floats]], space: Space) -> Hidden | None:
+    """The hidden line of an ear, an eye or a brow: a template goes on where the seen outline goes under."""
+    if gap.closed and plan.kind != "ear":  # seen whole, through a lens: as it is, with its corners
+        return _outlined(space.part.buffer(1.3 * space.underlap, join_style="mitre", mitre_limit=2.5), gap, space, 1.0)
+    if plan.face is None:
+        return None
+    seen, covered = (_sampled_evenly(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
+    fitted = fit_template(TEMPLATES[plan.kind], plan.left, seen, covered)
+    if fitted.stray > _LIKE * fitted.width:
+        return None
+    line = _followed(plan.face.to_picture(fitted.ring), gap)
+    if line is None or not _is_hidden(line, gap, space):
+        return None
+    if space.ground is not None and (shapely.distance(shapely.points(line), space.ground) > 1.0).any():
+        return None
+    region = shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
+    whole = space.part.union(region)
+    if _is_shallow(line, gap, space) or meets(line, gap.border):
+        strip = laid()[0]
+        whole = whole.union(
+            shapely.Polygon(strip if gap.closed else np.concatenate([strip, gap.border[::-1]])).buffer(0)
+        )
+    if not 1.1 < whole.area / space.part.area < _LARGEST:
+        return None
+    if plan.kind == "ear" and whole.area < _EGG * whole.convex_hull.area:
+        return None
+    step = max(1.0, 0.02 * float(np.hypot(*np.ptp(line, axis=0))))
+    return _outlined(whole, gap, space, step)
+
+
+def _outlined(whole: shapely.Geometry, gap: Gap, space: Space, step: float) -> Hidden | None:
+    if whole.geom_type != "Polygon":
+        return None
+    ring = shapely.get_coordinates(shapely.orient_polygons(shapely.Polygon(whole.exterior)).exterior)
+    if gap.closed:
+        count = max(8, round(whole.exterior.length / step))
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ring, axis=0).T))])
+        at = np.linspace(0.0, along[-1], count + 1)
+        points = np.stack([np.interp(at, along, ring[:, axis]) for axis in (0, 1)], axis=1)
+        points[-1] = points[0]
+    else:
+        ring = ring[:-1]
+        at = [int(np.hypot(*(ring - end).T).argmin()) for end in gap.border[[0, -1]]]
+        if any(np.hypot(*(ring[index] - end)) > 0.3 for index, end in zip(at, gap.border[[0, -1]], strict=True)):
+            return None
+        points = _sampled(np.concatenate([ring, ring])[at[0] : at[1] + 1 + (len(ring) if at[1] < at[0] else 0)], step)
+        points[[0, -1]] = gap.border[[0, -1]]
+    points = smooth(Lines(points, np.array([0, len(points)]), np.array([gap.closed])), np.array([1.0]))
+    if not shapely.LineString(points).is_simple or meets(points, gap.border) or not _is_hidden(points, gap, space, 0.7):
+        return None
+    own = distance(points, gap.border)
+    danger = np.concatenate([space.danger, gap.seen])
+    spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.5 * distance(points, danger))
+    return Hidden(points, np.clip(spare, 0.1, 0.5 * step), gap.closed, gap.border, step)
+
+
+def _followed(ring: Floats, gap: Gap) -> Floats | None:
+    """A ring (n, 2) from where the seen outline goes under to where it comes out, led smoothly into both."""
+    if gap.closed:
+        return np.concatenate([ring, ring[:1]])
+    along = unit(np.roll(ring, -1, axis=0) - np.roll(ring, 1, axis=0))
+    ends, headings = gap.border[[0, -1]], (gap.going, gap.coming)
+    found: list[int] = []
+    for end, heading in zip(ends, headings, strict=True):
+        same = along @ heading > 0.3 if heading.any() else np.ones(len(ring), np.bool_)
+        if not same.any():
+            return None
+        found.append(int(np.where(same, np.hypot(*(ring - end).T), np.inf).argmin()))
+    first, last = found
+    if last <= first:
+        last += len(ring)
+    at = np.arange(first, last + 1) % len(ring)
+    if len(at) < 4 or len(at) > 0.9 * len(ring):
+        return None
+    line, heads = ring[at], along[at]
+    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    reach = 0.5 * travelled[-1]
+    for end, heading, side in zip(ends, headings, (0, -1), strict=True):
+        share = np.clip((travelled if side == 0 else travelled[-1] - travelled) / reach, 0.0, 1.0)[:, None]
+        turn = (heading - heads[side]) * (1 if side == 0 else -1) if heading.any() else np.zeros(2)
+        shift = end - ring[at[side]]
+        line = line + (1 + 2 * share) * (1 - share) ** 2 * shift + reach * share * (1 - share) ** 2 * turn
+    return line
+
+
+def _is_hidden(line: Floats, gap: Gap, space: Space, share: float = 1.0) -> bool:
+    """Whether nothing of a part that reaches to `line` is seen: it keeps `share` of its distance from danger."""
+    inside = ((line > 0) & (line < np.array(space.frame))).all()
+    low, high = line.min(axis=0) - space.margin, line.max(axis=0) + space.margin
+    danger = np.concatenate([space.danger, gap.seen, *space.others])
+    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
+    from_end = np.full(len(line), np.inf)
+    if not gap.closed:
+        from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))
+    room = np.minimum(space.underlap, 0.3 * from_end)
+    if not inside or (distance(line, danger) < share * room - 0.3).any():
+        return False
+    region = shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
+    within = danger[shapely.contains_xy(region, danger)]
+    return not len(within) or bool((shapely.distance(shapely.points(within), region.boundary) < 1.0).all())
+
+
+def _sampled_evenly(points: Floats, step: float) -> Floats:
+    """Of points along lines some that lie `step` apart, about."""
+    if len(points) < 2:
+        return points
+    apart = float(np.median(np.hypot(*np.diff(points, axis=0).T)))
+    return points[:: max(1, round(step / max(apart, 1e-9)))]

@@ -138,6 +138,9 @@ BROAD = frozenset(
 _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("head", "head", ("hair", "hat", "glasses")),
     ("neck", "neck", ("head", "beard", "hair")),
+    *((f"ear-{side}", "ear", ("hair", "hat")) for side in ("left", "right")),
+    *((f"eye-{side}", "eye", ("glasses", "hair", "hat")) for side in ("left", "right")),
+    *((f"brow-{side}", "brow", ("glasses", "hair", "hat")) for side in ("left", "right")),
 )
 EVERY_PART = frozenset(PAINT_ORDER)
 
@@ -219,7 +222,7 @@ def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:
     """Rank -> how what is hidden of the part is completed."""
     face = measure(labels, size)
     return {
-        _RANK[BY_NAME[name].id]: Plan(kind, frozenset(_RANK[BY_NAME[cover].id] for cover in covers), face)
+        _RANK[BY_NAME[name].id]: Plan(kind, frozenset(_RANK[BY_NAME[cover].id] for cover in covers), face, name.endswith("left"))
         for name, kind, covers in _COMPLETED
     }
 
