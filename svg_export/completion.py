@@ -68,19 +68,53 @@ class Space:
     ground: shapely.Geometry | None  #: what lies on the head keeps to this: the head, completed
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """How closely the outline of a completed part is followed, px."""
+
+    step: float  # between two points
+    sigma: float  # steps: of the Gaussian along the line
+    margin: float  # to keep from danger
+    stray: float  # of the curve from the line at most
+
+
 def complete(
     plan: Plan, gap: Gap, laid: Callable[[], tuple[Floats, Floats]], space: Space, step: float
 ) -> Hidden | None:
     """The completed hidden line; None where there is nothing to complete.
 
     laid   gives the hidden line that lies a little beneath the upper parts, points (m, 2), and its tolerance
-    step   px between two points, less where it must be
+    step   px between two points of a large part, less where it must be
     """
-    if plan.kind in TEMPLATES:
-        return _feature(plan, gap, laid, space)
-    proposals = [] if gap.closed else list(_PROPOSE[plan.kind](gap, plan.face))
-    if not proposals:
-        return None
+    feature = plan.kind in TEMPLATES
+    if gap.closed and plan.kind in ("eye", "brow"):  # seen whole, through a lens: as it is, with its corners
+        whole = space.part.buffer(1.3 * space.underlap, join_style="mitre", mitre_limit=2.5)
+        return _outlined(whole, gap, space, _Manner(1.0, 1.0, space.underlap, 0.5))
+    proposals = list(_likeness(plan, gap, space) if feature else _PROPOSE[plan.kind](gap, plan.face))
+    manner = _Manner(step, 3.0, space.margin, 0.8 * space.margin)
+    if feature and proposals:
+        step = max(1.0, 0.02 * float(np.hypot(*np.ptp(proposals[0], axis=0))))
+        manner = _Manner(step, 1.0, space.underlap, 0.5 * step)
+    strip: shapely.Geometry | None = None
+    for line in proposals:
+        if not _is_hidden(line, gap, space, manner.margin):
+            continue
+        whole = space.part.union(_region(line, gap))
+        if _is_shallow(line, gap, space) or meets(line, gap.border):  # the upper part is thin there
+            strip = strip or _region(laid()[0], gap)
+            whole = whole.union(strip)
+        if feature and not _is_likely(whole, plan, space):
+            return None
+        found = _outlined(whole, gap, space, manner)
+        if found:
+            return found
+    return None if feature or not proposals else _clipped(proposals, gap, laid, space, manner)
+
+
+def _clipped(
+    proposals: list[Floats], gap: Gap, laid: Callable[[], tuple[Floats, Floats]], space: Space, manner: _Manner
+) -> Hidden | None:
+    """What of a proposal is hidden, of that which is hidden best."""
     space, allowed = _cut_out(space, np.concatenate([*proposals, gap.border]))
     safe = _safe(gap, space, allowed)
     rim = shapely.LineString(gap.border).simplify(0.3).buffer(space.rim, quad_segs=4)
@@ -89,13 +123,12 @@ def complete(
     shapes = [shapely.Polygon(proposal).buffer(0) for proposal in proposals]
     for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
         whole = part.union(shape.intersection(safe))
-        line = _held(whole, gap, space, allowed, step)
-        if line is None or _is_shallow(line[0], gap, space):  # the upper part is thin there
-            if strip is None:
-                strip = shapely.Polygon(np.concatenate([laid()[0], gap.border[::-1]])).buffer(0)
-            line = _held(whole.union(strip), gap, space, allowed, step)
-        if line is not None:
-            return Hidden(line[0], _tolerance(line[0], gap, space), False, gap.border, line[1])
+        found = _outlined(whole, gap, space, manner, allowed)
+        if found is None or _is_shallow(found.line, gap, space):
+            strip = strip or _region(laid()[0], gap)
+            found = _outlined(whole.union(strip), gap, space, manner, allowed)
+        if found:
+            return found
     return None
 
 
@@ -216,7 +249,6 @@ _PROPOSE: dict[str, Callable[[Gap, Proportions | None], Iterator[Floats]]] = {
 
 # what of it is hidden ----------------------------------------------------------------------------------------------
 
-_OPEN = np.array([False])
 _SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where outlines part at an angle
 
 
@@ -252,36 +284,55 @@ def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
     return bool((distance(line, gap.border[::2]) < np.minimum(0.9 * space.underlap, 0.3 * from_end)).any())
 
 
-def _held(
-    whole: shapely.Geometry, gap: Gap, space: Space, allowed: shapely.Geometry, step: float
-) -> tuple[Floats, float] | None:
-    """The hidden part of the outline of `whole`, and its step; None where that does not go, or is next to nothing."""
+def _region(line: Floats, gap: Gap) -> shapely.Geometry:
+    """What lies between a gap's border and a line beneath it."""
+    return shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
+
+
+def _outlined(
+    whole: shapely.Geometry, gap: Gap, space: Space, manner: _Manner, allowed: shapely.Geometry | None = None
+) -> Hidden | None:
+    """The hidden part of the outline of `whole`; None where that does not go, or is next to nothing.
+
+    allowed  where it may be, if that is known
+    """
     if whole.geom_type == "MultiPolygon":
         whole = max(whole.geoms, key=lambda piece: piece.area)
-    if whole.geom_type != "Polygon" or whole.area - space.part.area < 4 * space.margin**2:
+    if whole.geom_type != "Polygon" or whole.area - space.part.area < min(4 * space.margin**2, 0.1 * space.part.area):
         return None
-    ring = shapely.get_coordinates(shapely.orient_polygons(shapely.Polygon(whole.exterior)).exterior)[:-1]
-    at = [int(np.hypot(*(ring - end).T).argmin()) for end in gap.border[[0, -1]]]
-    if any(np.hypot(*(ring[index] - end)) > 0.3 for index, end in zip(at, gap.border[[0, -1]], strict=True)):
-        return None
-    line = np.concatenate([ring, ring])[at[0] : at[1] + 1 + (len(ring) if at[1] < at[0] else 0)]
+    line = shapely.get_coordinates(shapely.orient_polygons(shapely.Polygon(whole.exterior)).exterior)
+    ends = gap.border[[0, -1]]
+    if not gap.closed:
+        at = [int(np.hypot(*(line[:-1] - end).T).argmin()) for end in ends]
+        if any(np.hypot(*(line[index] - end)) > 0.3 for index, end in zip(at, ends, strict=True)):
+            return None
+        line = np.concatenate([line[:-1], line])[at[0] : at[1] + 1 + (len(line) - 1 if at[1] < at[0] else 0)]
     if len(line) < 3:
         return None
     for fine in (1.0, 0.4):
-        points = _sampled(line, fine * step)
-        points = smooth(Lines(points, np.array([0, len(points)]), _OPEN), np.array([min(3.0, len(points) / 6)]))
-        points[[0, -1]] = gap.border[[0, -1]]
+        points = _sampled(line, fine * manner.step, gap.closed)
+        sigma = np.array([min(manner.sigma, len(points) / 6)])
+        points = smooth(Lines(points, np.array([0, len(points)]), np.array([gap.closed])), sigma)
+        if not gap.closed:
+            points[[0, -1]] = ends
         if len(cut_ends(points, 0.7)) < 2 or not shapely.LineString(points).is_simple or meets(points, gap.border):
             continue
-        region = shapely.Polygon(np.concatenate([points, gap.border[::-1]])).buffer(0)
-        if region.difference(allowed).area < 0.3:
-            return points, fine * step
+        if allowed is not None:
+            hidden = _region(points, gap).difference(allowed).area < 0.3
+        else:
+            hidden = _is_hidden(points, gap, space, 0.5 * space.underlap)
+        if hidden:
+            tolerance = _tolerance(points, gap, space, manner.stray)
+            return Hidden(points, tolerance, gap.closed, gap.border, fine * manner.step)
     return None
 
 
-def _sampled(line: Floats, step: float) -> Floats:
+def _sampled(line: Floats, step: float, closed: bool) -> Floats:
     """The same line with a point every `step` px, and more of them near its ends, where there is little room."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    if closed:
+        at = np.linspace(0.0, along[-1], max(8, round(along[-1] / step)) + 1) % along[-1]
+        return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
     close = np.arange(0.0, min(5 * step, along[-1] / 3), 0.2 * step)
     inner = np.linspace(0.0, along[-1], max(4, round(along[-1] / step)))
     inner = inner[(inner > close[-1]) & (inner < along[-1] - close[-1])]
@@ -289,11 +340,29 @@ def _sampled(line: Floats, step: float) -> Floats:
     return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _tolerance(line: Floats, gap: Gap, space: Space) -> Floats:
+def _tolerance(line: Floats, gap: Gap, space: Space, most: float) -> Floats:
     """How far the curve may stray from each point, px (n,): not to the border, nor to danger."""
     own = distance(line, gap.border[::2])
     spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.6 * distance(line, space.danger[::2]))
-    return np.clip(spare, 0.1, 0.8 * space.margin)
+    return np.clip(spare, 0.1, most)
+
+
+def _is_hidden(line: Floats, gap: Gap, space: Space, margin: float) -> bool:
+    """Whether nothing is seen of a part that reaches to `line`, and that keeps its margin, but for the gap's ends."""
+    if not ((line >= 0) & (line <= np.array(space.frame))).all():
+        return False
+    low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
+    danger = np.concatenate([space.danger, gap.seen, *space.others])
+    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
+    room = np.full(len(line), margin)
+    if not gap.closed:
+        from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))
+        room = np.minimum(margin, _SLOPE * from_end)
+    if (distance(line, danger) < room - 0.3).any():
+        return False
+    region = _region(line, gap)
+    within = danger[shapely.contains_xy(region, danger)]
+    return not len(within) or bool((shapely.distance(shapely.points(within), region.boundary) < 1.0).all())
 
 
 # ears, eyes and brows ----------------------------------------------------------------------------------------------
@@ -305,60 +374,23 @@ _LARGEST = 2.5  # of what is seen: nothing more is made up
 _EGG = 0.92  # of its convex hull: an ear that came out with more dents is none
 
 
-def _feature(plan: Plan, gap: Gap, laid: Callable[[], tuple[Floats, Floats]], space: Space) -> Hidden | None:
-    """The hidden line of an ear, an eye or a brow: a template goes on where the seen outline goes under."""
-    if gap.closed and plan.kind != "ear":  # seen whole, through a lens: as it is, with its corners
-        return _outlined(space.part.buffer(1.3 * space.underlap, join_style="mitre", mitre_limit=2.5), gap, space, 1.0)
+def _likeness(plan: Plan, gap: Gap, space: Space) -> Iterator[Floats]:
+    """An ear, an eye or a brow: a template goes on where the seen outline goes under."""
     if plan.face is None:
-        return None
-    seen, covered = (_sampled_evenly(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
+        return
+    seen, covered = (_thinned(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
     fitted = fit_template(TEMPLATES[plan.kind], plan.left, seen, covered)
-    if fitted.stray > _LIKE * fitted.width:
-        return None
-    line = _followed(plan.face.to_picture(fitted.ring), gap)
-    if line is None or not _is_hidden(line, gap, space):
-        return None
-    if space.ground is not None and (shapely.distance(shapely.points(line), space.ground) > 1.0).any():
-        return None
-    region = shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
-    whole = space.part.union(region)
-    if _is_shallow(line, gap, space) or meets(line, gap.border):
-        strip = laid()[0]
-        whole = whole.union(
-            shapely.Polygon(strip if gap.closed else np.concatenate([strip, gap.border[::-1]])).buffer(0)
-        )
-    if not 1.1 < whole.area / space.part.area < _LARGEST:
-        return None
+    line = _followed(plan.face.to_picture(fitted.ring), gap) if fitted.stray < _LIKE * fitted.width else None
+    if line is None:
+        return
+    if space.ground is None or (shapely.distance(shapely.points(line), space.ground) < 1.0).all():
+        yield line
+
+
+def _is_likely(whole: shapely.Geometry, plan: Plan, space: Space) -> bool:
     if plan.kind == "ear" and whole.area < _EGG * whole.convex_hull.area:
-        return None
-    step = max(1.0, 0.02 * float(np.hypot(*np.ptp(line, axis=0))))
-    return _outlined(whole, gap, space, step)
-
-
-def _outlined(whole: shapely.Geometry, gap: Gap, space: Space, step: float) -> Hidden | None:
-    if whole.geom_type != "Polygon":
-        return None
-    ring = shapely.get_coordinates(shapely.orient_polygons(shapely.Polygon(whole.exterior)).exterior)
-    if gap.closed:
-        count = max(8, round(whole.exterior.length / step))
-        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ring, axis=0).T))])
-        at = np.linspace(0.0, along[-1], count + 1)
-        points = np.stack([np.interp(at, along, ring[:, axis]) for axis in (0, 1)], axis=1)
-        points[-1] = points[0]
-    else:
-        ring = ring[:-1]
-        at = [int(np.hypot(*(ring - end).T).argmin()) for end in gap.border[[0, -1]]]
-        if any(np.hypot(*(ring[index] - end)) > 0.3 for index, end in zip(at, gap.border[[0, -1]], strict=True)):
-            return None
-        points = _sampled(np.concatenate([ring, ring])[at[0] : at[1] + 1 + (len(ring) if at[1] < at[0] else 0)], step)
-        points[[0, -1]] = gap.border[[0, -1]]
-    points = smooth(Lines(points, np.array([0, len(points)]), np.array([gap.closed])), np.array([1.0]))
-    if not shapely.LineString(points).is_simple or meets(points, gap.border) or not _is_hidden(points, gap, space, 0.7):
-        return None
-    own = distance(points, gap.border)
-    danger = np.concatenate([space.danger, gap.seen])
-    spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.5 * distance(points, danger))
-    return Hidden(points, np.clip(spare, 0.1, 0.5 * step), gap.closed, gap.border, step)
+        return False
+    return bool(1.1 < whole.area / space.part.area < _LARGEST)
 
 
 def _followed(ring: Floats, gap: Gap) -> Floats | None:
@@ -390,24 +422,7 @@ def _followed(ring: Floats, gap: Gap) -> Floats | None:
     return line
 
 
-def _is_hidden(line: Floats, gap: Gap, space: Space, share: float = 1.0) -> bool:
-    """Whether nothing of a part that reaches to `line` is seen: it keeps `share` of its distance from danger."""
-    inside = ((line > 0) & (line < np.array(space.frame))).all()
-    low, high = line.min(axis=0) - space.margin, line.max(axis=0) + space.margin
-    danger = np.concatenate([space.danger, gap.seen, *space.others])
-    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
-    from_end = np.full(len(line), np.inf)
-    if not gap.closed:
-        from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))
-    room = np.minimum(space.underlap, 0.3 * from_end)
-    if not inside or (distance(line, danger) < share * room - 0.3).any():
-        return False
-    region = shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
-    within = danger[shapely.contains_xy(region, danger)]
-    return not len(within) or bool((shapely.distance(shapely.points(within), region.boundary) < 1.0).all())
-
-
-def _sampled_evenly(points: Floats, step: float) -> Floats:
+def _thinned(points: Floats, step: float) -> Floats:
     """Of points along lines some that lie `step` apart, about."""
     if len(points) < 2:
         return points

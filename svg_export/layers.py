@@ -221,10 +221,11 @@ def trace_map(
 def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:
     """Rank -> how what is hidden of the part is completed."""
     face = measure(labels, size)
-    return {
-        _RANK[BY_NAME[name].id]: Plan(kind, frozenset(_RANK[BY_NAME[cover].id] for cover in covers), face, name.endswith("left"))
-        for name, kind, covers in _COMPLETED
-    }
+    plans = {}
+    for name, kind, covers in _COMPLETED:
+        beneath = frozenset(_RANK[BY_NAME[cover].id] for cover in covers)
+        plans[_RANK[BY_NAME[name].id]] = Plan(kind, beneath, face, BY_NAME[name].side == "left")
+    return plans
 
 
 def _shape(rings: list[Outline]) -> Shape:

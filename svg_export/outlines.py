@@ -251,6 +251,7 @@ class _Sheet:
         danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
         layout: list[list[list[_Run]]] = []
         whole: shapely.Geometry | None = None  # the largest shape, completed
+        every = np.concatenate([np.zeros((0, 2)), *visible])
         allowed = cache(partial(self._area_of, rank))
         for shape in self._grouped(walks):
             if whole and whole.buffer(-self.lengths.margin).covers(self._polygon([shape[0]])):
@@ -259,6 +260,7 @@ class _Sheet:
             # of what is in pieces the largest stands for the whole
             layout.append([self._runs(walk, rank, borders, None if layout else plan) for walk in shape])
             completed: list[Floats] = []
+            polygon = cache(partial(self._polygon, [shape[0]]))
             for at, border in enumerate(borders):
                 # a shape must not lie on itself either: the even-odd rule would make a hole of it
                 rest = [other.points for other in borders[:at] + borders[at + 1 :]]
@@ -269,10 +271,9 @@ class _Sheet:
                 )
                 hidden: Hidden | None = None
                 if plan and border.gap and len(border.points) > 2 * reach:
-                    every = np.concatenate([np.zeros((0, 2)), *visible])
                     rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
                     space = Space(
-                        self._polygon([shape[0]]),
+                        polygon(),
                         allowed,
                         every,
                         others + completed,
@@ -358,14 +359,11 @@ class _Sheet:
                 runs.append(_Run("hidden", len(self.hidden) + len(borders)))
                 gap = None
                 closed = len(stretch) == len(walk)
-                if (
-                    plan
-                    and not forward
-                    and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}
-                ):
+                if plan and not forward and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
-                    headings = [np.zeros(2)] * 2 if closed else [self._heading(before, -1), self._heading(after, 0)]
-                    gap = Gap(points, *headings, seen, covered, closed)
+                    going = np.zeros(2) if closed else self._heading(before, -1)
+                    coming = np.zeros(2) if closed else self._heading(after, 0)
+                    gap = Gap(points, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs
 

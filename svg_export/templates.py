@@ -37,9 +37,7 @@ class Template:
         """Points (n, 2) of the closed outline, clockwise, the first not repeated."""
         node = np.array(self.nodes)
         start, end = node, np.roll(node, -1, axis=0)
-        curves = np.stack(
-            [start[:, :2], start[:, :2] + start[:, 4:], end[:, :2] + end[:, 2:4], end[:, :2]], axis=1
-        )
+        curves = np.stack([start[:, :2], start[:, :2] + start[:, 4:], end[:, :2] + end[:, 2:4], end[:, :2]], axis=1)
         points: Floats = flatten(curves, 12)[:-1]
         return points
 
