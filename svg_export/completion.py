@@ -20,14 +20,14 @@ from typing import Literal
 import numpy as np
 import shapely
 
-from svg_export.beziers import flatten
+from svg_export.beziers import flatten, straight
 from svg_export.curves import Floats, Lines, smooth, unit
 from svg_export.proportions import Proportions
 from svg_export.stitch import Hidden
 from svg_export.templates import BROW, EAR, EYE, Template, fit_template
 from svg_export.underlap import cut_ends, distance, meets
 
-Kind = Literal["head", "neck", "ear", "eye", "brow"]
+Kind = Literal["head", "neck", "hair-back", "ear", "eye", "brow"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Plan:
     beneath: frozenset[int]  #: ranks of the parts beneath which they are
     face: Proportions | None
     left: bool = False  #: the subject's left one of a pair
+
+    @property
+    def stands_for_all(self) -> bool:
+        """Whether of a part in pieces the largest is completed for all of them."""
+        return self.kind != "hair-back"
 
 
 @dataclass(frozen=True)
@@ -241,9 +246,32 @@ def _neck(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
     yield face.to_picture(flatten(np.stack([left, arch, right]), 16))
 
 
+def _curtain(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
+    """Hair that falls behind one side of the neck goes on to its middle, in an arch, and over the back of the head."""
+    if face is None:
+        return
+    border = face.to_face(gap.border)
+    falling = border[0, 1] < border[-1, 1]  # its outer side is walked downwards: it is the one at the right
+    side = np.array([1.0 if falling else -1.0, 1.0])
+    low, high = (border[[0, -1]] if falling else border[[-1, 0]]) * side
+    for middle in _MIDDLES:
+        if high[0] < middle + 0.2:
+            continue
+        inner = np.array([middle, min(low[1] + 0.15, high[1])])
+        top = np.array([middle, max(high[1], inner[1]) + 0.4])
+        arch = _cubic(low, np.array([(inner[0] - low[0]) / 2, 0.03]), inner, np.array([0.0, 0.08]))
+        up = straight(np.stack([inner, top]))[0]
+        over = _cubic(top, np.array([_QUARTER * (high[0] - top[0]), 0.0]), high, _QUARTER * (high[1] - top[1]) * _UP)
+        line = flatten(np.stack([arch, up, over]), 12) * side
+        yield face.to_picture(line if falling else line[::-1])
+
+
+_MIDDLES = (-0.05, 0.15, 0.3)  # units from the middle of the face, tried in turn
+
 _PROPOSE: dict[str, Callable[[Gap, Proportions | None], Iterator[Floats]]] = {
     "head": _cranium,
     "neck": _neck,
+    "hair-back": _curtain,
 }
 
 

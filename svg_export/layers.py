@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
-from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HAIR_BACK, HEAD, LAYER_ORDER, LAYERS, PARTS, Rgb
 from svg_export.completion import Kind, Plan
+from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
-from svg_export.proportions import measure
+from svg_export.proportions import Proportions, measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.trace import planar_map
@@ -132,17 +133,19 @@ class TraceSettings:
 CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
 #: Parts that are never thin by nature.
 BROAD = frozenset(
-    BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right")
+    BY_NAME[name].id
+    for name in ("background", "head", "neck", "cloth", "hair", "hair-back", "hat", "ear-left", "ear-right")
 )
 #: Name of a part, how it is completed, and beneath which parts.
 _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("head", "head", ("hair", "hat", "glasses")),
     ("neck", "neck", ("head", "beard", "hair")),
+    ("hair-back", "hair-back", ("cloth", "neck", "head", "hair")),
     *((f"ear-{side}", "ear", ("hair", "hat")) for side in ("left", "right")),
     *((f"eye-{side}", "eye", ("glasses", "hair", "hat")) for side in ("left", "right")),
     *((f"brow-{side}", "brow", ("glasses", "hair", "hat")) for side in ("left", "right")),
 )
-EVERY_PART = frozenset(PAINT_ORDER)
+EVERY_PART = frozenset(LAYER_ORDER)
 
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
 #: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.
@@ -150,7 +153,7 @@ _USUAL_HEAD = 330.0
 
 _SHARP = 0.6  #: px: of no use is a drift that tells the pixels' stairs from the smooth border
 
-_RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
+_RANK = {part: rank for rank, part in enumerate(LAYER_ORDER, 1)}
 
 
 def build_layers(
@@ -181,10 +184,12 @@ def trace_map(
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
     _check(labels)
-    ranks = _ranks(parts)[labels]
     if not labels.any():
         return Traced((), (), 0.0)
     size = head_size or _head_size(labels)
+    face = measure(labels, size)
+    behind = hair_behind(labels, face) if HAIR_BACK in parts else None
+    ranks = _ranks(parts)[labels if behind is None else np.where(behind, np.uint8(HAIR_BACK), labels)]
     broad = frozenset(_RANK.get(part, 0) for part in BROAD)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
@@ -206,21 +211,20 @@ def trace_map(
         polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
-    completed = _completions(labels, size) if settings.complete and settings.joins == "underlap" else {}
+    completed = _completions(face) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
     drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes)
     shapes = drawn.shapes
     layers = tuple(
-        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))
-        for part in PAINT_ORDER
+        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, LAYERS[part].color))
+        for part in LAYER_ORDER
         if shapes.get(_RANK[part])
     )
     return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
 
 
-def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:
+def _completions(face: Proportions | None) -> dict[int, Plan]:
     """Rank -> how what is hidden of the part is completed."""
-    face = measure(labels, size)
     plans = {}
     for name, kind, covers in _COMPLETED:
         beneath = frozenset(_RANK[BY_NAME[cover].id] for cover in covers)
@@ -247,15 +251,15 @@ def _check(labels: NDArray[np.uint8]) -> None:
 
 def shown_parts(parts: frozenset[int]) -> NDArray[np.uint8]:
     """Part id -> the part in whose layer it is drawn, uint8 (256,): its own, the head's, or none (background)."""
-    by_rank = np.array([BACKGROUND, *PAINT_ORDER], np.uint8)
+    by_rank = np.array([BACKGROUND, *LAYER_ORDER], np.uint8)
     return by_rank[_ranks(parts)]
 
 
 def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:
     """Part id -> rank in the paint order, uint8 (256,), of parts that are not drawn that of what shows instead."""
     table = np.zeros(256, np.uint8)
-    for part in PAINT_ORDER:
-        shown = part if part in parts else HEAD if PARTS[part].on_head and HEAD in parts else BACKGROUND
+    for part in LAYER_ORDER:
+        shown = part if part in parts else HEAD if LAYERS[part].on_head and HEAD in parts else BACKGROUND
         table[part] = _RANK.get(shown, 0)
     return table
 

@@ -258,7 +258,8 @@ class _Sheet:
                 continue  # a piece of forehead between strands of hair: it is there already
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
-            layout.append([self._runs(walk, rank, borders, None if layout else plan) for walk in shape])
+            planned = plan if plan and not (layout and plan.stands_for_all) else None
+            layout.append([self._runs(walk, rank, borders, planned) for walk in shape])
             completed: list[Floats] = []
             polygon = cache(partial(self._polygon, [shape[0]]))
             for at, border in enumerate(borders):
