@@ -100,19 +100,20 @@ def complete(
     if feature and proposals:
         step = max(1.0, 0.02 * float(np.hypot(*np.ptp(proposals[0], axis=0))))
         manner = _Manner(step, 1.0, space.underlap, 0.5 * step)
-    strip: shapely.Geometry | None = None
     for line in proposals:
         if not _is_hidden(line, gap, space, manner.margin):
             continue
         whole = space.part.union(_region(line, gap))
-        if _is_shallow(line, gap, space) or meets(line, gap.border):  # the upper part is thin there
-            strip = strip or _region(laid()[0], gap)
-            whole = whole.union(strip)
         if feature and not _is_likely(whole, plan, space):
             return None
-        found = _outlined(whole, gap, space, manner)
+        found: Hidden | None = None
+        if _is_shallow(line, gap, space) or meets(line, gap.border):  # the upper part is thin there
+            found = _outlined(whole.union(_rim(gap, space)), gap, space, manner)
+            whole = whole if found else whole.union(_region(laid()[0], gap))
+        found = found or _outlined(whole, gap, space, manner)
         if found:
             return found
+        break  # it is not the proposal that does not go
     return None if feature or not proposals else _clipped(proposals, gap, laid, space, manner)
 
 
@@ -122,8 +123,7 @@ def _clipped(
     """What of a proposal is hidden, of that which is hidden best."""
     space, allowed = _cut_out(space, np.concatenate([*proposals, gap.border]))
     safe = _safe(gap, space, allowed)
-    rim = shapely.LineString(gap.border).simplify(0.3).buffer(space.rim, quad_segs=4)
-    part = space.part.union(rim.intersection(safe))
+    part = space.part.union(_rim(gap, space).intersection(safe))
     strip: shapely.Geometry | None = None
     shapes = [shapely.Polygon(proposal).buffer(0) for proposal in proposals]
     for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
@@ -312,6 +312,13 @@ def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
     return bool((distance(line, gap.border[::2]) < np.minimum(0.9 * space.underlap, 0.3 * from_end)).any())
 
 
+def _rim(gap: Gap, space: Space) -> shapely.Geometry:
+    """A little around a gap's border, less towards its ends."""
+    inner = cut_ends(gap.border, 1.5 * space.rim)
+    line = inner if len(inner) > 1 and not gap.closed else gap.border
+    return shapely.LineString(line).simplify(0.3).buffer(space.rim, quad_segs=4)
+
+
 def _region(line: Floats, gap: Gap) -> shapely.Geometry:
     """What lies between a gap's border and a line beneath it."""
     return shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
@@ -386,7 +393,7 @@ def _is_hidden(line: Floats, gap: Gap, space: Space, margin: float) -> bool:
     if not gap.closed:
         from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))
         room = np.minimum(margin, _SLOPE * from_end)
-    if (distance(line, danger) < room - 0.3).any():
+    if (distance(line, danger[::2]) < room - 0.3).any():
         return False
     region = _region(line, gap)
     within = danger[shapely.contains_xy(region, danger)]

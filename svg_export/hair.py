@@ -51,22 +51,24 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
     """Where the hair of a label map (H, W) falls behind, bool (H, W); None where it does nowhere, or may not."""
     if face is None or face.up[1] > -_UPRIGHT:
         return None
-    height, width = labels.shape
-    rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
-    # how far above the line each pixel lies, in units, without an array of points
-    above = (face.up[0] * (columns - face.origin[0]) + face.up[1] * (rows - face.origin[1])) / face.unit
-    low = (labels == HAIR) & (above < _LOBES)
+    (x, y), (right, up), unit = face.origin, face.up, face.unit
+    # only the rows that the line crosses, and those below it
+    crossed = [y + (_LOBES * unit - right * (column - x)) / up for column in (0, labels.shape[1])]
+    top = int(np.clip(min(crossed) - _REACH * unit, 0, len(labels)))
+    labels = labels[top:]
+    rows, columns = np.arange(len(labels), dtype=np.float32)[:, None] + 0.5, np.arange(labels.shape[1]) + 0.5
+    limit = (_LOBES * unit - up * (rows + top - y)).astype(np.float32)
+    low = (labels == HAIR) & ((right * (columns - x)).astype(np.float32) < limit)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(low.astype(np.uint8), connectivity=4)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] > _LOCK * face.unit**2]
-    large = [k for k in large if _beside_neck(labels, pieces, k, stats[k]) > _BESIDE * face.unit]
+    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] > _LOCK * unit**2]
+    large = [k for k in large if _beside_neck(labels, pieces, k, stats[k]) > _BESIDE * unit]
     if not large:
         return None
-    top = max(0, int(min(stats[k, cv2.CC_STAT_TOP] for k in large) - _REACH * face.unit))
-    arcs = planar_map(_KIND[labels[top:]])
+    arcs = planar_map(_KIND[labels])
     behind, before = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    for place, kinds, nearer in _junctions(arcs, _REACH * face.unit):
-        x, y = place[0], place[1] + top
-        around = pieces[max(y - 1, 0) : y + 1, max(x - 1, 0) : x + 1]
+    for place, kinds, nearer in _junctions(arcs, _REACH * unit):
+        column, row = place
+        around = pieces[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1]
         piece = int(around.max())
         if piece and _HAIR in kinds:
             if nearer == _HAIR:
@@ -75,7 +77,9 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
                 behind[piece] |= nearer in _ON_TOP
     found = behind & ~before
     found[[k for k in range(count) if k not in large]] = False
-    return found[pieces] if found.any() else None
+    if not found.any():
+        return None
+    return np.concatenate([np.zeros((top, labels.shape[1]), np.bool_), found[pieces]])
 
 
 def _beside_neck(labels: NDArray[np.uint8], pieces: NDArray[np.int32], piece: int, stats: NDArray[np.int32]) -> int:
