@@ -61,11 +61,13 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
     low = (labels == HAIR) & ((right * (columns - x)).astype(np.float32) < limit)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(low.astype(np.uint8), connectivity=4)
     large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] > _LOCK * unit**2]
-    large = [k for k in large if _beside_neck(labels, pieces, k, stats[k]) > _BESIDE * unit]
+    large = [k for k in large if _border(labels, pieces, k, stats[k], _NECK) > _BESIDE * unit]
     if not large:
         return None
     arcs = planar_map(_KIND[labels])
     behind, before = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    # hair that ends on cloth may lie on it
+    in_doubt = [_border(labels, pieces, k, stats[k], _CLOTH) > _BESIDE * unit for k in range(count)]
     for place, kinds, nearer in _junctions(arcs, _REACH * unit):
         column, row = place
         around = pieces[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1]
@@ -75,20 +77,23 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
                 before[piece] |= any(kind in _ON_TOP for kind in kinds)
             else:
                 behind[piece] |= nearer in _ON_TOP
-    found = behind & ~before
+                in_doubt[piece] &= nearer != _CLOTH
+    found = behind & ~before & ~np.array(in_doubt)
     found[[k for k in range(count) if k not in large]] = False
     if not found.any():
         return None
     return np.concatenate([np.zeros((top, labels.shape[1]), np.bool_), found[pieces]])
 
 
-def _beside_neck(labels: NDArray[np.uint8], pieces: NDArray[np.int32], piece: int, stats: NDArray[np.int32]) -> int:
-    """px of border between a piece of hair and the neck."""
+def _border(
+    labels: NDArray[np.uint8], pieces: NDArray[np.int32], piece: int, stats: NDArray[np.int32], kind: int
+) -> int:
+    """px of border between a piece of hair and the neck, or the cloth."""
     left, top, width, height = stats[:4].tolist()
     window = np.s_[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1]
-    mine, neck = pieces[window] == piece, _KIND[labels[window]] == _NECK
-    beside = np.count_nonzero(mine[:, 1:] & neck[:, :-1]) + np.count_nonzero(mine[:, :-1] & neck[:, 1:])
-    return int(beside + np.count_nonzero(mine[1:] & neck[:-1]) + np.count_nonzero(mine[:-1] & neck[1:]))
+    mine, its = pieces[window] == piece, _KIND[labels[window]] == kind
+    beside = np.count_nonzero(mine[:, 1:] & its[:, :-1]) + np.count_nonzero(mine[:, :-1] & its[:, 1:])
+    return int(beside + np.count_nonzero(mine[1:] & its[:-1]) + np.count_nonzero(mine[:-1] & its[1:]))
 
 
 def _junctions(arcs: PlanarMap, reach: float) -> list[tuple[list[int], set[int], int]]:
