@@ -1,14 +1,18 @@
-"""What an upper part hides of a lower one, as an illustrator would draw it: the skull and the neck.
+"""What an upper part hides of a lower one, as an illustrator would draw it.
 
 A hidden outline runs from where a part's outline goes under to where it comes out again, a **gap**. In between it is
 proposed as a curve that goes on as the visible outline does at both ends: of a head as a cranium in the proportions of
-the face, or, where it does not lead over the top, as a plain bridge; of a neck as a column. Then it is held to what is
-hidden: the part and what of the proposal lies well within the parts painted later are united, and the outline of that
-is the new hidden line. So nothing comes into sight, and at worst all stays as it was (`underlap`).
+the face, or, where it does not lead over the top, as a plain bridge; of a neck as a column; of hair that falls behind
+the neck as an arch behind it; of an ear, an eye or a brow as it usually looks, fitted to what is seen (`templates`).
+
+A proposal that is hidden wherever it goes is united with the part, and the outline of both is the new hidden line. One
+that is not is held to what is hidden: of large parts what lies well within the parts painted later is kept of it. Ears,
+eyes and brows would lose their shape so, they stay as they were (`underlap`). So nothing comes into sight.
 
 Limits. What is hidden bounds the skull: beneath thin hair or a tight hat it follows their outline. Where a proposal
-would go around a hole in the hair, through which the page is seen, smaller ones are tried, then none. Curves are fitted
-to a tolerance: among specks and slivers a pixel or two may change.
+would go around a hole in the hair, through which the page is seen, smaller ones are tried, then none. A brow or an eye
+that a lock cuts in two stays in two. Curves are fitted to a tolerance: among specks and slivers a pixel or two may
+change.
 """
 
 from __future__ import annotations
@@ -92,6 +96,8 @@ def complete(
     step   px between two points of a large part, less where it must be
     """
     feature = plan.kind in TEMPLATES
+    if gap.closed and not feature:
+        return None
     if gap.closed and plan.kind in ("eye", "brow"):  # seen whole, through a lens: as it is, with its corners
         whole = space.part.buffer(1.3 * space.underlap, join_style="mitre", mitre_limit=2.5)
         return _outlined(whole, gap, space, _Manner(1.0, 1.0, space.underlap, 0.5))
@@ -423,6 +429,7 @@ def _likeness(plan: Plan, gap: Gap, space: Space) -> Iterator[Floats]:
 
 
 def _is_likely(whole: shapely.Geometry, plan: Plan, space: Space) -> bool:
+    """Whether enough of it is seen, and it came out as smooth as it should."""
     if plan.kind == "ear" and whole.area < _EGG * whole.convex_hull.area:
         return False
     return bool(1.1 < whole.area / space.part.area < _LARGEST)

@@ -4,7 +4,8 @@ Three ways for neighbours to meet, `joins`:
 
 underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
           parts painted later, so that no page shines through. The head is solid beneath what it carries, and with
-          `complete` a whole head beneath hair and hat; so is the neck beneath the head (`completion`).
+          `complete` a whole head beneath hair and hat; so are the neck beneath the head, and ears, eyes and brows beneath
+          hair, hat and glasses (`completion`). Hair that falls behind the neck has a layer of its own (`hair`).
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
@@ -119,7 +120,7 @@ class TraceSettings:
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
-    complete: bool = True  #: (underlap) the head goes on beneath hair, hat and glasses, the neck beneath the head
+    complete: bool = True  #: (underlap) what is hidden of head, neck, ears, eyes and brows is drawn
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
     #: px of the picture: how far a curve may stray, instead of `tolerance`. 0, with polygons: the pixels' own border
