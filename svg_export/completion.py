@@ -115,7 +115,8 @@ def complete(
         found: Hidden | None = None
         if _is_shallow(line, gap, space) or meets(line, gap.border):  # the upper part is thin there
             found = _outlined(whole.union(_rim(gap, space)), gap, space, manner)
-            whole = whole if found else whole.union(_region(laid()[0], gap))
+            if found is None or _is_shallow(found.line, gap, space):
+                found, whole = None, whole.union(_region(laid()[0], gap))
         found = found or _outlined(whole, gap, space, manner)
         if found:
             return found
