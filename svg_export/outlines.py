@@ -24,7 +24,7 @@ from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
 
-_THIN = 0.25  #: of its thickness: a part reaches no farther beneath others, or an eye behind glasses would swell
+_THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -102,8 +102,7 @@ def draw_outlines(
     for rank in ranks:
         if joins == "underlap":
             members = frozenset({rank}) | (carried if rank == head else frozenset())
-            ground = sheet.wholes.get(head) if rank in carried else None
-            plans[rank] = sheet.underlapping(rank, members, completed.get(rank), ground)
+            plans[rank] = sheet.underlapping(rank, members, completed.get(rank), head if rank in carried else None)
         elif joins == "stacked":
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
@@ -220,11 +219,11 @@ class _Sheet:
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
     def underlapping(
-        self, rank: int, members: frozenset[int], plan: Plan | None, ground: shapely.Geometry | None = None
+        self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None = None
     ) -> list[list[list[_Run]]]:
         """What `rank` shows, reaching beneath what is painted later, solid beneath `members`.
 
-        What is completed of it keeps to the `ground`.
+        on_head  the rank of the head where the part lies on it: what is completed of it keeps to that
         """
         arcs = self.arcs
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
@@ -245,7 +244,9 @@ class _Sheet:
             gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
             walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
         stride = max(1, int(self.room.step))
-        reach = max(self.room.underlap, min(self.room.reach, _THIN * self.thickness[rank]))
+        reach = self.room.reach
+        if on_head:  # no page can shine through, and an eye behind glasses would swell
+            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
         room = replace(self.room, reach=reach)
         visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
         danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
@@ -281,7 +282,7 @@ class _Sheet:
                         *self.clearances,
                         rim,
                         self.frame,
-                        ground,
+                        None if on_head is None else self.wholes.get(on_head),
                     )
                     hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
                     if hidden:
