@@ -22,7 +22,7 @@ import numpy as np
 import resvg_py
 from numpy.typing import NDArray
 
-from faceparse_core.parts import BACKGROUND, BY_NAME, HEAD, PARTS
+from faceparse_core.parts import BACKGROUND, BY_NAME, HAIR, HAIR_BACK, HEAD, PARTS
 
 SVG, INKSCAPE = "{http://www.w3.org/2000/svg}", "{http://www.inkscape.org/namespaces/inkscape}"
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
@@ -41,11 +41,15 @@ class Score:
     bytes: int
 
 
+#: Layer -> the part of a label map that it shows.
+_PART = {name: HAIR if part.id == HAIR_BACK else part.id for name, part in BY_NAME.items()}
+
+
 def score(svg: bytes, labels: NDArray[np.uint8]) -> Score:
     """The figures of a file whose layers bear the parts' names; `labels` (H, W) fill its viewBox."""
     layers = [group for group in ET.fromstring(svg) if group.get("id") in BY_NAME]
     names = list(dict.fromkeys(group.get("id", "") for group in layers))
-    shown = {BY_NAME[name].id for name in names} | {BACKGROUND}
+    shown = {_PART[name] for name in names} | {BACKGROUND}
     wanted = np.where(np.isin(labels, sorted(shown)), labels, BACKGROUND)
     if HEAD in shown:
         wanted[np.isin(labels, [part.id for part in PARTS if part.on_head and part.id not in shown])] = HEAD
@@ -81,7 +85,7 @@ def _seen(layers: list[ET.Element], names: list[str], size: tuple[int, ...]) -> 
     """The part seen at each pixel (H, W)."""
     colors = {name: f"#{number:02x}0000" for number, name in enumerate(names, 1)}
     picture = _drawn([(group, colors[group.get("id", "")]) for group in layers], size, crisp=True)
-    part = np.array([BACKGROUND, *(BY_NAME[name].id for name in names)], np.uint8)
+    part = np.array([BACKGROUND, *(_PART[name] for name in names)], np.uint8)
     return part[np.where(picture[..., 3] > 127, picture[..., 2], 0)]
 
 

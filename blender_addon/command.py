@@ -32,6 +32,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 #: (id, label) of the layers it can draw, bottom to top.
 PARTS = (
+    ("hair-back", "Hair back"),
     ("cloth", "Cloth"),
     ("neck", "Neck"),
     ("necklace", "Necklace"),

@@ -52,7 +52,14 @@ PARTS: tuple[Part, ...] = (
 )
 
 BACKGROUND, HEAD, NOSE, NECK, CLOTH, HAIR, HAT, BEARD = 0, 1, 10, 14, 16, 17, 18, 19
-BY_NAME: dict[str, Part] = {part.name: part for part in PARTS}
+
+#: A layer that no label map has: what of the hair falls behind the neck and the shoulders, told from the hair's place.
+HAIR_BACK = 20
+#: By id, all that can be a layer, and the background.
+LAYERS: dict[int, Part] = {
+    part.id: part for part in (*PARTS, Part(HAIR_BACK, "hair-back", "Hair back", False, PARTS[HAIR].color))
+}
+BY_NAME: dict[str, Part] = {part.name: part for part in LAYERS.values()}
 
 #: Parts whose bounding box is the face: skin, brows, eyes, glasses, nose, mouth, lips.
 FACE: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
@@ -64,7 +71,7 @@ _OTHER_SIDE = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
 #: For each id the one that stands for it in a mirrored picture: left and right change places.
 MIRRORED: tuple[int, ...] = tuple(_OTHER_SIDE.get(part.id, part.id) for part in PARTS)
 
-#: Bottom to top, as the layers are painted.
+#: Bottom to top, as the parts of a label map are painted.
 PAINT_ORDER: tuple[int, ...] = tuple(
     BY_NAME[name].id
     for name in (
@@ -72,13 +79,15 @@ PAINT_ORDER: tuple[int, ...] = tuple(
         "lip-lower", "lip-upper", "eye-left", "eye-right", "brow-left", "brow-right", "glasses", "hair", "hat",
     )
 )  # fmt: skip
+#: And as all layers are.
+LAYER_ORDER: tuple[int, ...] = (HAIR_BACK, *PAINT_ORDER)
 
 _CONTOUR = ("ear-left", "ear-right", "head", "beard", "hair", "hat")
-_PORTRAIT = (*_CONTOUR, "earring", *(part.name for part in PARTS if part.on_head and part.name != "beard"))
+_PORTRAIT = (*_CONTOUR, "hair-back", "earring", *(part.name for part in PARTS if part.on_head and part.name != "beard"))
 PRESETS: dict[str, frozenset[int]] = {
     "contour": frozenset(BY_NAME[name].id for name in _CONTOUR),
     "portrait": frozenset(BY_NAME[name].id for name in _PORTRAIT),
-    "all": frozenset(PAINT_ORDER),
+    "all": frozenset(LAYER_ORDER),
 }
 
 
@@ -92,9 +101,9 @@ def select_parts(names: str | Iterable[str]) -> frozenset[int]:
     for word in (word.strip() for word in words):
         if word in PRESETS:
             wanted |= PRESETS[word]
-        elif word in BY_NAME and BY_NAME[word].id in PAINT_ORDER:
+        elif word in BY_NAME and BY_NAME[word].id in LAYER_ORDER:
             wanted.add(BY_NAME[word].id)
         else:
-            known = ", ".join([*PRESETS, *(PARTS[i].name for i in PAINT_ORDER)])
+            known = ", ".join([*PRESETS, *(LAYERS[i].name for i in LAYER_ORDER)])
             raise FaceParseError(f"unknown part {word!r}; choose from: {known}")
     return frozenset(wanted)

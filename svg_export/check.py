@@ -11,7 +11,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from faceparse_core.parts import BY_NAME, PAINT_ORDER
+from faceparse_core.parts import BY_NAME, LAYER_ORDER
 
 SVG = "{http://www.w3.org/2000/svg}"
 INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"
@@ -91,8 +91,8 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
         if rank <= below:
             yield f"layer {name!r} is not in paint order"
         below = rank
-        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(PAINT_ORDER))
-        if rank[0] == 0 or rank[1] == len(PAINT_ORDER):
+        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(LAYER_ORDER))
+        if rank[0] == 0 or rank[1] == len(LAYER_ORDER):
             continue
         tones = [tone.get("id") for tone in group.findall(f"{SVG}g")]
         if tones != [tone for tone in (f"{name}-shadow", f"{name}-light") if tone in tones]:
@@ -130,10 +130,10 @@ def _rank(layer: str) -> tuple[int, int] | None:
         return 0, 1 + ("photo", "background").index(layer)
     found = _LAYER.fullmatch(layer)
     if found and found[2] == "outline":
-        return int(found[1] or 1), len(PAINT_ORDER)
-    if not found or found[2] not in BY_NAME or BY_NAME[found[2]].id not in PAINT_ORDER:
+        return int(found[1] or 1), len(LAYER_ORDER)
+    if not found or found[2] not in BY_NAME or BY_NAME[found[2]].id not in LAYER_ORDER:
         return None
-    return int(found[1] or 1), PAINT_ORDER.index(BY_NAME[found[2]].id)
+    return int(found[1] or 1), LAYER_ORDER.index(BY_NAME[found[2]].id)
 
 
 def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:

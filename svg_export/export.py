@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, PhotoError
-from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
@@ -39,7 +39,7 @@ class Drawn:
 
     @property
     def names(self) -> list[str]:
-        names = [PARTS[layer.part].name for layer in self.layers]
+        names = [LAYERS[layer.part].name for layer in self.layers]
         return [*names, "outline"] if self.outline else names
 
 
@@ -72,7 +72,12 @@ def draw(
     """
     trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
+    hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
+    swatches = {back + name[len(hair) :]: rgb for name, rgb in swatches.items() if name.startswith(hair)} | {**swatches}
     colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
+    colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
+    if look.lined:
+        parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
     traced = trace_map(labels, colors, parts, trace, head_size)
     if not traced.layers:
         there = set(np.unique(labels).tolist())
@@ -94,7 +99,7 @@ def draw(
         "version": __version__,
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
-        "parts": [PARTS[part].name for part in PAINT_ORDER if part in parts],
+        "parts": [LAYERS[part].name for part in LAYER_ORDER if part in parts],
         "settings": dataclasses.asdict(trace) | look.used(),
     }
     svg = write_svg(
@@ -106,8 +111,8 @@ def draw(
         background=colors[BACKGROUND] if background else None,
         outline=outline,
     )
-    palette = {PARTS[layer.part].name: layer.fill for layer in layers}
-    palette |= {f"{PARTS[layer.part].name}-{tone.name}": tone.fill for layer in layers for tone in layer.tones}
+    palette = {LAYERS[layer.part].name: layer.fill for layer in layers}
+    palette |= {f"{LAYERS[layer.part].name}-{tone.name}": tone.fill for layer in layers for tone in layer.tones}
     if background:
         palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
     if outline:

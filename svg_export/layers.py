@@ -4,7 +4,8 @@ Three ways for neighbours to meet, `joins`:
 
 underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
           parts painted later, so that no page shines through. The head is solid beneath what it carries, and with
-          `complete` a whole head beneath hair and hat; so is the neck beneath the head (`completion`).
+          `complete` a whole head beneath hair and hat; so are the neck beneath the head, and ears, eyes and brows
+          beneath hair, hat and glasses (`completion`). Hair that falls behind the neck is a layer of its own (`hair`).
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
@@ -26,11 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
-from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HAIR_BACK, HEAD, LAYER_ORDER, LAYERS, PARTS, Rgb
 from svg_export.completion import Kind, Plan
+from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
-from svg_export.proportions import measure
+from svg_export.proportions import Proportions, measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.trace import planar_map
@@ -119,7 +121,7 @@ class TraceSettings:
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
-    complete: bool = True  #: (underlap) the head goes on beneath hair, hat and glasses, the neck beneath the head
+    complete: bool = True  #: (underlap) what is hidden of head, neck, ears, eyes and brows is drawn
     speck: float = 0.00006  #: of the head's size squared, 4 px: smaller pieces go to their neighbours ...
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
     #: px of the picture: how far a curve may stray, instead of `tolerance`. 0, with polygons: the pixels' own border
@@ -133,14 +135,19 @@ class TraceSettings:
 CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
 #: Parts that are never thin by nature.
 BROAD = frozenset(
-    BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right")
+    BY_NAME[name].id
+    for name in ("background", "head", "neck", "cloth", "hair", "hair-back", "hat", "ear-left", "ear-right")
 )
 #: Name of a part, how it is completed, and beneath which parts.
 _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("head", "head", ("hair", "hat", "glasses")),
     ("neck", "neck", ("head", "beard", "hair")),
+    ("hair-back", "hair-back", ("cloth", "neck", "head", "hair")),
+    *((f"ear-{side}", "ear", ("hair", "hat")) for side in ("left", "right")),
+    *((f"eye-{side}", "eye", ("glasses", "hair", "hat")) for side in ("left", "right")),
+    *((f"brow-{side}", "brow", ("glasses", "hair", "hat")) for side in ("left", "right")),
 )
-EVERY_PART = frozenset(PAINT_ORDER)
+EVERY_PART = frozenset(LAYER_ORDER)
 
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
 #: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.
@@ -148,7 +155,7 @@ _USUAL_HEAD = 330.0
 
 _SHARP = 0.6  #: px: of no use is a drift that tells the pixels' stairs from the smooth border
 
-_RANK = {part: rank for rank, part in enumerate(PAINT_ORDER, 1)}
+_RANK = {part: rank for rank, part in enumerate(LAYER_ORDER, 1)}
 
 
 def build_layers(
@@ -183,6 +190,9 @@ def trace_map(
         return Traced((), (), 0.0)
     ranks = np.asarray(cv2.LUT(labels, _ranks(parts)), np.uint8)  # _ranks(parts)[labels], ten times as fast
     size = head_size or _head_size(labels)
+    face = measure(labels, size)
+    behind = hair_behind(labels, face) if HAIR_BACK in parts else None
+    ranks = _ranks(parts)[labels if behind is None else np.where(behind, np.uint8(HAIR_BACK), labels)]
     broad = frozenset(_RANK.get(part, 0) for part in BROAD)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
@@ -204,25 +214,25 @@ def trace_map(
         polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
-    completed = _completions(labels, size) if settings.complete and settings.joins == "underlap" else {}
+    completed = _completions(face) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
     drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes)
     shapes = drawn.shapes
     layers = tuple(
-        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))
-        for part in PAINT_ORDER
+        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, LAYERS[part].color))
+        for part in LAYER_ORDER
         if shapes.get(_RANK[part])
     )
     return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
 
 
-def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:
+def _completions(face: Proportions | None) -> dict[int, Plan]:
     """Rank -> how what is hidden of the part is completed."""
-    face = measure(labels, size)
-    return {
-        _RANK[BY_NAME[name].id]: Plan(kind, frozenset(_RANK[BY_NAME[cover].id] for cover in covers), face)
-        for name, kind, covers in _COMPLETED
-    }
+    plans = {}
+    for name, kind, covers in _COMPLETED:
+        beneath = frozenset(_RANK[BY_NAME[cover].id] for cover in covers)
+        plans[_RANK[BY_NAME[name].id]] = Plan(kind, beneath, face, BY_NAME[name].side == "left")
+    return plans
 
 
 def _shape(rings: list[Outline]) -> Shape:
@@ -244,15 +254,15 @@ def _check(labels: NDArray[np.uint8]) -> None:
 
 def shown_parts(parts: frozenset[int]) -> NDArray[np.uint8]:
     """Part id -> the part in whose layer it is drawn, uint8 (256,): its own, the head's, or none (background)."""
-    by_rank = np.array([BACKGROUND, *PAINT_ORDER], np.uint8)
+    by_rank = np.array([BACKGROUND, *LAYER_ORDER], np.uint8)
     return by_rank[_ranks(parts)]
 
 
 def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:
     """Part id -> rank in the paint order, uint8 (256,), of parts that are not drawn that of what shows instead."""
     table = np.zeros(256, np.uint8)
-    for part in PAINT_ORDER:
-        shown = part if part in parts else HEAD if PARTS[part].on_head and HEAD in parts else BACKGROUND
+    for part in LAYER_ORDER:
+        shown = part if part in parts else HEAD if LAYERS[part].on_head and HEAD in parts else BACKGROUND
         table[part] = _RANK.get(shown, 0)
     return table
 

@@ -12,7 +12,8 @@ ToneName = Literal["shadow", "light"]
 TONES: tuple[ToneName, ...] = ("shadow", "light")  #: bottom to top
 #: Parts broad enough to show them.
 TONED = frozenset(
-    BY_NAME[name].id for name in ("cloth", "neck", "ear-left", "ear-right", "head", "beard", "nose", "hair", "hat")
+    BY_NAME[name].id
+    for name in ("cloth", "neck", "ear-left", "ear-right", "head", "beard", "nose", "hair", "hair-back", "hat")
 )
 INK: Rgb = (43, 37, 40)  #: lines where no palette names a colour: a warm dark, softer than black
 

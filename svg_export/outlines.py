@@ -8,7 +8,7 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
 
@@ -23,6 +23,8 @@ from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
+
+_THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -100,7 +102,7 @@ def draw_outlines(
     for rank in ranks:
         if joins == "underlap":
             members = frozenset({rank}) | (carried if rank == head else frozenset())
-            plans[rank] = sheet.underlapping(rank, members, completed.get(rank))
+            plans[rank] = sheet.underlapping(rank, members, completed.get(rank), head if rank in carried else None)
         elif joins == "stacked":
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
@@ -188,6 +190,7 @@ class _Sheet:
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []
+        self.wholes: dict[int, shapely.Geometry] = {}  # of the parts that are completed, the largest shape
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
@@ -215,8 +218,13 @@ class _Sheet:
             shapes = [shape for shape in shapes if inside_ring(self._lattice(shape[0]), own).any()]
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
-    def underlapping(self, rank: int, members: frozenset[int], plan: Plan | None) -> list[list[list[_Run]]]:
-        """What `rank` shows, reaching beneath what is painted later, solid beneath `members`."""
+    def underlapping(
+        self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None = None
+    ) -> list[list[list[_Run]]]:
+        """What `rank` shows, reaching beneath what is painted later, solid beneath `members`.
+
+        on_head  the rank of the head where the part lies on it: what is completed of it keeps to that
+        """
         arcs = self.arcs
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
         danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
@@ -236,49 +244,56 @@ class _Sheet:
             gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
             walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
         stride = max(1, int(self.room.step))
+        reach = self.room.reach
+        if on_head:  # no page can shine through, and an eye behind glasses would swell
+            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
+        room = replace(self.room, reach=reach)
         visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
         danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
         layout: list[list[list[_Run]]] = []
-        gained: list[shapely.Geometry] = []
+        whole: shapely.Geometry | None = None  # the largest shape, completed
+        every = np.concatenate([np.zeros((0, 2)), *visible])
+        allowed = cache(partial(self._area_of, rank))
         for shape in self._grouped(walks):
-            if gained and self._lies_within(shape, gained):
+            if whole and whole.buffer(-self.lengths.margin).covers(self._polygon([shape[0]])):
                 continue  # a piece of forehead between strands of hair: it is there already
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
-            layout.append([self._runs(walk, rank, borders, None if layout else plan) for walk in shape])
+            planned = plan if plan and not (layout and plan.stands_for_all) else None
+            layout.append([self._runs(walk, rank, borders, planned) for walk in shape])
             completed: list[Floats] = []
+            polygon = cache(partial(self._polygon, [shape[0]]))
             for at, border in enumerate(borders):
                 # a shape must not lie on itself either: the even-odd rule would make a hole of it
                 rest = [other.points for other in borders[:at] + borders[at + 1 :]]
                 others = [np.concatenate([points[::stride], points[-1:]]) for points in rest]
                 keep_off = np.concatenate([danger, *others])
                 near = cache(
-                    partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, self.room)
+                    partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room)
                 )
                 hidden: Hidden | None = None
-                if plan and border.gap and len(border.points) > 2 * self.lengths.hidden_reach:
-                    every = np.concatenate([np.zeros((0, 2)), *visible])
+                if plan and border.gap and len(border.points) > 2 * reach:
                     rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
                     space = Space(
-                        self._polygon([shape[0]]),
-                        self._area_of(rank),
+                        polygon(),
+                        allowed,
                         every,
                         others + completed,
                         *self.clearances,
                         rim,
+                        self.frame,
+                        None if on_head is None else self.wholes.get(on_head),
                     )
                     hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
                     if hidden:
                         completed.append(hidden.line)
-                        region = shapely.Polygon(np.concatenate([hidden.line, border.points[::-1]]))
-                        gained.append(space.part.union(region.buffer(0)))
+                        line = hidden.line if hidden.closed else np.concatenate([hidden.line, border.points[::-1]])
+                        region = shapely.Polygon(line)
+                        whole = (whole or space.part).union(region.buffer(0))
                 self.hidden.append(hidden or Hidden(*near(), border.closed, border.points, self.room.step))
+        if whole:
+            self.wholes[rank] = whole
         return layout
-
-    def _lies_within(self, shape: list[Walk], regions: list[shapely.Geometry]) -> bool:
-        """Whether a shape lies well within one of some regions."""
-        outline = self._polygon([shape[0]])
-        return any(region.buffer(-self.lengths.margin).covers(outline) for region in regions)
 
     def _area_of(self, rank: int) -> shapely.Geometry:
         """The smoothed area of a part and of all that are painted later."""
@@ -326,11 +341,14 @@ class _Sheet:
         """A ring's runs; what must be hidden of it is added to `borders` (of the shape)."""
         kinds = []
         for arc, forward in walk:
-            shown = forward and int(self.arcs.owner[arc]) == rank
+            own = forward and int(self.arcs.owner[arc]) == rank
             hidden = -2 if forward else -1  # forward: what the head carries, beyond the head's own border
-            kinds.append(-3 if self._is_frame(arc) else self.strokes.stroke_of[arc] if shown else hidden)
+            kinds.append(-3 if self._is_frame(arc) else self.strokes.stroke_of[arc] if own else hidden)
         runs = []
         stretches = _stretches(walk, kinds)
+        shown = [self._smooth(arc, forward) for (arc, forward), kind in zip(walk, kinds, strict=True) if kind >= 0]
+        not_shown = [self._smooth(arc, forward) for (arc, forward), kind in zip(walk, kinds, strict=True) if kind == -1]
+        seen, covered = (np.concatenate([np.zeros((0, 2)), *parts]) for parts in (shown, not_shown))
         for at, stretch in enumerate(stretches):
             arc, forward = stretch[0]
             if self._is_frame(arc):
@@ -343,13 +361,11 @@ class _Sheet:
                 runs.append(_Run("hidden", len(self.hidden) + len(borders)))
                 gap = None
                 closed = len(stretch) == len(walk)
-                if (
-                    plan
-                    and not (forward or closed)
-                    and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}
-                ):
+                if plan and not forward and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
-                    gap = Gap(points, self._heading(before, -1), self._heading(after, 0))
+                    going = np.zeros(2) if closed else self._heading(before, -1)
+                    coming = np.zeros(2) if closed else self._heading(after, 0)
+                    gap = Gap(points, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs
 

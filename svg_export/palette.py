@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable
-from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, Rgb
 from svg_export.looks import TONED, TONES
 
 _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
@@ -22,7 +22,7 @@ _GPL_HEADER = "GIMP Palette"
 _GPL_SWATCH = re.compile(r"(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})(?:[ \t]+(.*))?")
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
-_PARTS = [PARTS[part] for part in (BACKGROUND, *PAINT_ORDER)]
+_PARTS = [LAYERS[part] for part in (BACKGROUND, *LAYER_ORDER)]
 _TONED = [part.name for part in _PARTS if part.id in TONED]
 
 
@@ -37,7 +37,7 @@ def _pairs() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for part in _PARTS:
         word, _, rest = part.name.partition("-")
-        for tone in ("", *(f"-{tone}" for tone in TONES)) if rest else ():
+        for tone in ("", *(f"-{tone}" for tone in TONES)) if rest and word not in NAMES else ():
             if part.name + tone in NAMES:
                 found[word + tone] = (*found.get(word + tone, ()), part.name + tone)
     return found

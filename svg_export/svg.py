@@ -17,7 +17,8 @@
       </g>
     </svg>
 
-Layer ids are the names of `faceparse_core.parts` (`head` is the shape of the whole head, solid beneath its features);
+Layer ids are the names of `faceparse_core.parts` (`head` is the shape of the whole head, solid beneath its features;
+`hair-back` is what of the hair falls behind neck and shoulders, where the map shows it, in the hair's colour);
 several heads take a prefix, `face2-hair`. Every path has an id of its own. A path's data is `M`, then relative
 `c h v l`, then `z`, per ring, and nothing else (a path of the outline is one line, and has its `z` only where that is
 closed); no transform, class, gradient or clip stands on a part.
@@ -42,7 +43,7 @@ import numpy as np
 import svgwrite
 from numpy.typing import NDArray
 
-from faceparse_core.parts import PARTS, Rgb
+from faceparse_core.parts import LAYERS, Rgb
 
 if TYPE_CHECKING:
     from svg_export.layers import Layer, Line, LineWork, Ring, Shape
@@ -94,7 +95,7 @@ def write_svg(
         group.add(drawing.path(d=frame, id="background-1", style=_style(background)))
     shown: list[str] = []
     for layer in layers:
-        part = PARTS[layer.part]
+        part = LAYERS[layer.part]
         paths = [data for data in (path_data(shape, decimals) for shape in layer.shapes) if data]
         if not paths:
             continue

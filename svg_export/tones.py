@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.colors import oklab_to_srgb, robust_mean, srgb_to_oklab
-from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HEAD, NOSE, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HAIR_BACK, HEAD, LAYERS, NOSE, PARTS, Rgb
 from svg_export.clip import clip
 from svg_export.layers import Layer, Ring, Shape, Tone, TraceSettings, build_layers, shown_parts
 from svg_export.looks import TONED, TONES, ToneName, ToneSettings
@@ -36,6 +36,7 @@ _WIDER = (1.0, 4.0, 16.0)  # blurs, one beneath the other: where one sees nothin
 _FAINT = 1e-3  # how little each next one weighs
 _SAMPLES = 4096  # pixels that a colour is the mean of
 _STAND_INS: dict[ToneName, int] = {"shadow": CLOTH, "light": HAIR}  # parts that tones are traced as
+_SURFACES = {HEAD: (HEAD, NOSE), NOSE: (HEAD, NOSE), HAIR_BACK: (HAIR,)}  # what the light falls on as on one
 _ON_HEAD = [part.id for part in PARTS if part.on_head]
 
 
@@ -59,7 +60,7 @@ def add_tones(
     surfaces: dict[tuple[int, ...], _Surface | None] = {}
     toned = []
     for layer in layers:
-        key = (HEAD, NOSE) if layer.part in (HEAD, NOSE) else (layer.part,)
+        key = _SURFACES.get(layer.part, (layer.part,))
         if layer.part in TONED and key not in surfaces:
             surfaces[key] = _judged(key, scene, settings)
         surface = surfaces.get(key)
@@ -130,7 +131,7 @@ def _judged(parts: tuple[int, ...], scene: _Scene, s: ToneSettings) -> _Surface 
 
 
 def _toned(layer: Layer, surface: _Surface, swatches: Mapping[str, Rgb]) -> Layer:
-    name = PARTS[layer.part].name
+    name = LAYERS[layer.part].name
     fill = swatches.get(name, surface.base)
     tones = []
     for tone, (shapes, color) in surface.tones.items():

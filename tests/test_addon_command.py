@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from faceparse_core.parts import PAINT_ORDER, PARTS
+from faceparse_core.parts import LAYER_ORDER, LAYERS
 from svg_export import __version__, cli
 from svg_export.check import check_svg
 from svg_export.files import PHOTO_SUFFIXES
@@ -117,7 +117,7 @@ def one_process_of(folder: Path) -> int:
 
 
 def test_it_knows_the_parts_and_the_photos() -> None:
-    assert tuple((PARTS[i].name, PARTS[i].label) for i in PAINT_ORDER) == addon.PARTS
+    assert tuple((LAYERS[i].name, LAYERS[i].label) for i in LAYER_ORDER) == addon.PARTS
     assert set(addon.PHOTO_SUFFIXES) == PHOTO_SUFFIXES
 
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_layers import blocks, polygon, region
 
-from faceparse_core.parts import BY_NAME, MIRRORED, PAINT_ORDER, PRESETS
+from faceparse_core.parts import BY_NAME, LAYER_ORDER, MIRRORED, PRESETS
 from svg_export.completion import _temple
 from svg_export.layers import Layer, TraceSettings, build_layers
 from svg_export.proportions import measure
 
 ALL = PRESETS["all"]
-HEAD, EAR_LEFT, NECK, HAIR, HAT = 1, 7, 14, 17, 18
+HEAD, BROW_LEFT, EYE_LEFT, GLASSES, EAR_LEFT, EAR_RIGHT, NECK, HAIR, HAT = 1, 2, 4, 6, 7, 8, 14, 17, 18
 SIZE = (480, 360)
 
 
@@ -47,7 +47,7 @@ def newly_seen(labels: np.ndarray) -> float:
     height, width = labels.shape
     upper: shapely.Geometry = shapely.Polygon()
     most = 0.0
-    for part in reversed(PAINT_ORDER):
+    for part in reversed(LAYER_ORDER):
         if part in after:
             now = region(after[part])
             changed = now.symmetric_difference(region(before[part])).difference(upper)
@@ -138,6 +138,134 @@ def test_the_neck_goes_on_beneath_the_head():
 def test_faces_that_lack_something(gone):
     labels = with_fringe()
     labels[np.isin(labels, [BY_NAME[name].id for name in gone])] = HEAD
+    assert newly_seen(labels) < 1.0
+
+
+def with_ears(covered: float = 0.0) -> np.ndarray:
+    """A face with short hair and ears that stand off, of which the hair covers so much from above."""
+    labels = draw_face(SIZE)
+    labels[(labels == HAIR) & (np.arange(480)[:, None] > 150)] = 0
+    for part, x, turned in ((EAR_RIGHT, 72, -6), (EAR_LEFT, 288, 6)):
+        ear = np.zeros(SIZE, np.uint8)
+        ellipse(ear, 1, x, 228, 18, 46, turned)
+        labels[(ear > 0) & (labels == 0)] = part
+        hair = (ear > 0) & (np.arange(480)[:, None] < 182 + 92 * covered)
+        labels[hair & (labels != HEAD)] = HAIR
+    covers = np.zeros(SIZE, np.uint8)
+    for x in (66, 294):
+        ellipse(covers, 1, x, 182, 36, max(1, 92 * covered))
+    labels[(covers > 0) & ~np.isin(labels, [HEAD])] = HAIR
+    return labels
+
+
+def overlap(one: shapely.Geometry, two: shapely.Geometry) -> float:
+    return float(one.intersection(two).area / one.union(two).area)
+
+
+@pytest.mark.parametrize("covered", [0.35, 0.5])
+def test_ears_are_whole_beneath_the_hair(covered):
+    labels = with_ears(covered)
+    whole = {part: region(drawn(with_ears())[part]) for part in (EAR_LEFT, EAR_RIGHT)}
+    before, after = drawn(labels, False), drawn(labels, True)
+    for part, ear in whole.items():
+        gained = overlap(region(after[part]), ear) - overlap(region(before[part]), ear)
+        assert gained > (0.03 if covered > 0.4 else -0.01)  # there is little to gain where little is hidden
+        assert region(after[part]).area > 0.95 * region(after[part]).convex_hull.area  # an egg
+    assert newly_seen(labels) < 1.0
+
+
+def test_what_is_hidden_of_an_ear_takes_few_nodes():
+    labels = with_ears(0.35)
+    (shape,) = drawn(labels)[EAR_LEFT].shapes
+    nodes = shape.rings[0].points[::3]
+    assert (nodes[:, 1] < 205).sum() <= 4
+
+
+def test_an_ear_of_which_next_to_nothing_is_seen_stays_as_it_is():
+    labels = with_ears(0.9)
+    for part in (EAR_LEFT, EAR_RIGHT):
+        if (labels == part).any():
+            assert region(drawn(labels)[part]).area < 4 * (labels == part).sum() + 200
+    assert newly_seen(labels) < 1.0
+
+
+def with_glasses(lenses: bool) -> np.ndarray:
+    """Glasses whose rims cut the eyes and the brows; with `lenses`, dark ones on which the eyes lie whole."""
+    labels = draw_face(SIZE)
+    eyes = np.isin(labels, [4, 5])
+    for x in (133, 227):
+        glasses = np.zeros(SIZE, np.uint8)
+        cv2.ellipse(glasses, (x, 205), (34, 28), 0, 0, 360, 1, -1 if lenses else 7)
+        glasses[:, :x] = glasses[:, :x] * (1 if lenses else np.arange(480)[:, None] < 230)
+        labels[(glasses > 0) & ~(lenses & eyes)] = GLASSES
+    return labels
+
+
+def test_an_eye_on_a_dark_lens_keeps_its_shape_beneath_it():
+    labels = with_glasses(True)
+    for part in (EYE_LEFT, 5):
+        eye = region(drawn(labels)[part])
+        assert overlap(eye, shapely.convex_hull(region(drawn(draw_face(SIZE))[part]))) > 0.6  # not swollen
+        assert eye.buffer(-1.0).area < (labels == part).sum() * 1.25
+    assert newly_seen(labels) < 1.0
+
+
+@pytest.mark.parametrize("part", [EYE_LEFT, BROW_LEFT])
+def test_eyes_and_brows_go_on_beneath_a_lock(part):
+    labels = draw_face(SIZE)
+    whole = region(drawn(labels)[part])
+    right = np.nonzero((labels == part).any(axis=0))[0][-1]
+    lock = np.zeros(SIZE, np.uint8)
+    cv2.line(lock, (right + 2, 60), (right + 4, 250), 1, 28)
+    labels[(lock > 0) & (labels > 0)] = HAIR
+    before, after = (region(drawn(labels, complete)[part]) for complete in (False, True))
+    assert overlap(after, whole) > 0.8
+    assert whole.bounds[2] - 4 < after.bounds[2] < whole.bounds[2] + 12
+    assert before.bounds[2] < after.bounds[2]
+    assert newly_seen(labels) < 1.0
+
+
+def test_one_eye_behind_dark_glasses():
+    labels = with_glasses(True)
+    labels[(labels == 5)] = GLASSES
+    assert newly_seen(labels) < 1.0
+
+
+def test_eyes_stay_on_the_head():
+    """Where the head does not go on far enough beneath the hair, neither do they."""
+    labels = with_fringe()
+    ellipse(labels, HAIR, 280, 190, 50, 110)
+    layers = drawn(labels)
+    for part in (BROW_LEFT, EYE_LEFT):
+        if part in layers:
+            assert region(layers[part]).difference(region(layers[HEAD]).buffer(1.5)).area < 1.0
+
+
+@pytest.mark.parametrize("part", [EAR_LEFT, EYE_LEFT, BROW_LEFT, NECK, HAIR])
+def test_completion_takes_no_part_out_of_the_picture(part):
+    labels = np.roll(with_ears(0.35), 90, axis=1)[:, :335]
+    labels = np.ascontiguousarray(labels)
+    frame = shapely.box(0, 0, labels.shape[1], labels.shape[0])
+    before, after = (region(drawn(labels, complete)[part]).difference(frame).area for complete in (False, True))
+    assert after < before + 0.1
+    assert newly_seen(labels) < 1.0
+
+
+@pytest.mark.parametrize("part", [HEAD, HAIR, EAR_LEFT, EYE_LEFT, GLASSES])
+def test_maps_of_next_to_nothing(part):
+    for size in ((1, 1), (2, 3), (6, 6), (12, 9)):
+        labels = np.zeros(size, np.uint8)
+        labels[: (size[0] + 1) // 2] = HAIR
+        labels[size[0] // 2 :, : (size[1] + 1) // 2] = part
+        assert list(drawn(labels)) == list(drawn(labels, False))
+
+
+def test_a_face_without_skin_and_one_beneath_hair_alone():
+    labels = draw_face(SIZE)
+    labels[labels == HEAD] = 0
+    assert newly_seen(labels) < 1.0
+    labels = draw_face(SIZE)
+    labels[np.isin(labels, [HEAD, NECK, EAR_LEFT, EAR_RIGHT])] = HAIR
     assert newly_seen(labels) < 1.0
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceparse_core.parts import BY_NAME, PAINT_ORDER, PARTS, PRESETS
+from faceparse_core.parts import BY_NAME, LAYER_ORDER, LAYERS, PRESETS
 from svg_export.check import INKSCAPE, SVG
 from svg_export.export import Drawn, draw, embed_photo, link_photo
 from svg_export.preview import paint
@@ -47,7 +47,7 @@ def test_it_lists_our_layers_by_name(svg: Path, drawn: Drawn) -> None:
     said = inkscape("--actions=select-all:layers;select-list", os.fspath(svg), folder=svg.parent)
     listed = [line.split()[0] for line in said.splitlines() if line.strip()]
     assert [name for name in listed if name in BY_NAME] == ["background", *drawn.names]
-    assert drawn.names == [PARTS[part].name for part in PAINT_ORDER if PARTS[part].name in drawn.names]
+    assert drawn.names == [LAYERS[part].name for part in LAYER_ORDER if LAYERS[part].name in drawn.names]
 
 
 def test_it_measures_as_many_photo_pixels_as_the_photo_has(svg: Path, face: np.ndarray) -> None:
@@ -64,7 +64,7 @@ def test_it_exports_one_layer_alone(svg: Path, drawn: Drawn, face: np.ndarray) -
     )  # fmt: skip
     alpha = cv2.imread(os.fspath(png), cv2.IMREAD_UNCHANGED)[..., 3]
     assert alpha.shape == face.shape
-    hair = tuple(layer for layer in drawn.layers if PARTS[layer.part].name == "hair")
+    hair = tuple(layer for layer in drawn.layers if LAYERS[layer.part].name == "hair")
     ours = paint(hair, (face.shape[0], face.shape[1]), (face.shape[0], face.shape[1])) != 255
     assert ((alpha > 127) != ours.any(axis=2)).mean() < 0.01
     assert (alpha[face == BY_NAME["hair"].id] > 127).mean() > 0.97

@@ -3,16 +3,28 @@
 import pytest
 
 from faceparse_core.errors import FaceParseError
-from faceparse_core.parts import BY_NAME, PAINT_ORDER, PAIRS, PARTS, PRESETS, select_parts
+from faceparse_core.parts import (
+    BY_NAME,
+    HAIR_BACK,
+    LAYER_ORDER,
+    LAYERS,
+    PAINT_ORDER,
+    PAIRS,
+    PARTS,
+    PRESETS,
+    select_parts,
+)
 
 
 def test_ids_are_places_in_the_table():
     assert [part.id for part in PARTS] == list(range(20))
-    assert len(BY_NAME) == len(PARTS)
+    assert list(LAYERS) == list(range(21))
+    assert [BY_NAME[part.name] for part in LAYERS.values()] == list(LAYERS.values())
 
 
 def test_every_part_but_the_background_is_painted_once():
     assert sorted(PAINT_ORDER) == list(range(1, 20))
+    assert (HAIR_BACK, *PAINT_ORDER) == LAYER_ORDER  # beneath all, and in no label map
 
 
 def test_what_lies_on_the_head_is_painted_above_it():

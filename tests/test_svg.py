@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from faceparse_core.parts import BY_NAME, PAINT_ORDER, PARTS
+from faceparse_core.parts import BY_NAME, LAYER_ORDER, LAYERS
 from svg_export.check import INKSCAPE, SVG, check_svg, on_points
 from svg_export.layers import Layer, Ring, Shape
 from svg_export.svg import decimals_for, path_data, write_svg
@@ -143,11 +143,11 @@ def test_photo_and_background_lie_locked_at_the_bottom() -> None:
 
 
 def test_every_part_has_its_layer_in_paint_order() -> None:
-    layers = [Layer(part, SMALL[0].shapes, PARTS[part].color) for part in PAINT_ORDER]
+    layers = [Layer(part, SMALL[0].shapes, LAYERS[part].color) for part in LAYER_ORDER]
     data = write_svg(layers, (50, 64), title="t", metadata={"generator": "test"})
     assert check_svg(data) == []
     labels = [group.get(f"{INKSCAPE}label") for group in ET.fromstring(data).findall(f"{SVG}g")]
-    assert labels == [PARTS[part].label for part in PAINT_ORDER]
+    assert labels == [LAYERS[part].label for part in LAYER_ORDER]
 
 
 @pytest.mark.parametrize(
