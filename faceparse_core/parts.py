@@ -83,16 +83,19 @@ PAINT_ORDER: tuple[int, ...] = tuple(
 LAYER_ORDER: tuple[int, ...] = (HAIR_BACK, *PAINT_ORDER)
 
 _CONTOUR = ("ear-left", "ear-right", "head", "beard", "hair", "hat")
-_PORTRAIT = (*_CONTOUR, "hair-back", "earring", *(part.name for part in PARTS if part.on_head and part.name != "beard"))
+_PORTRAIT = (*_CONTOUR, "earring", *(part.name for part in PARTS if part.on_head and part.name != "beard"))
 PRESETS: dict[str, frozenset[int]] = {
     "contour": frozenset(BY_NAME[name].id for name in _CONTOUR),
     "portrait": frozenset(BY_NAME[name].id for name in _PORTRAIT),
-    "all": frozenset(LAYER_ORDER),
+    "all": frozenset(LAYER_ORDER),  # where neck and cloth are drawn, hair can fall behind them
 }
 
 
-def select_parts(names: str | Iterable[str]) -> frozenset[int]:
+def select_parts(names: str | Iterable[str], derived: bool = True) -> frozenset[int]:
     """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for.
+
+    derived  whether presets hold the layers, too, that are made out of other parts (`hair-back`); a label map that
+             somebody painted is drawn as it is, a layer an id, unless they are asked for by name
 
     Presets and parts may be mixed. Raises FaceParseError on an unknown or empty list.
     """
@@ -100,7 +103,7 @@ def select_parts(names: str | Iterable[str]) -> frozenset[int]:
     wanted: set[int] = set()
     for word in (word.strip() for word in words):
         if word in PRESETS:
-            wanted |= PRESETS[word]
+            wanted |= PRESETS[word] if derived else PRESETS[word] & frozenset(PAINT_ORDER)
         elif word in BY_NAME and BY_NAME[word].id in LAYER_ORDER:
             wanted.add(BY_NAME[word].id)
         else:

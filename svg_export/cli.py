@@ -47,7 +47,7 @@ PHOTO_COLORS = "photo"  #: the word for no palette
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
 Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, hair behind the
-neck, earrings; all: neck, necklace and cloth too) or names with commas between, as in --parts
+neck, earrings; all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with commas between, as in --parts
 head,hair,eye-left,eye-right.
 """
 
@@ -169,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
-        parts = select_parts(arguments.parts)
+        parts = select_parts(arguments.parts, derived=not arguments.from_labels)
         jobs, complaints = _plan(arguments)
         swatches = _swatches(arguments, jobs)
     except (FaceParseError, ValueError) as error:

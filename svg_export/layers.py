@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
-from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HAIR_BACK, HEAD, LAYER_ORDER, LAYERS, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HAIR_BACK, HEAD, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
 from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
@@ -147,7 +147,7 @@ _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     *((f"eye-{side}", "eye", ("glasses", "hair", "hat")) for side in ("left", "right")),
     *((f"brow-{side}", "brow", ("glasses", "hair", "hat")) for side in ("left", "right")),
 )
-EVERY_PART = frozenset(LAYER_ORDER)
+EVERY_PART = frozenset(PAINT_ORDER)  #: of a label map; HAIR_BACK is made where it is asked for
 
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
 #: larger pictures are looked at more closely, and the stairs in their borders are one pixel high all the same.

@@ -114,7 +114,7 @@ def test_it_is_a_layer_where_it_is_asked_for():
     labels = long_hair()
     for names, expected in (
         ("all", True),
-        ("portrait", True),
+        ("portrait", False),
         ("contour", False),
         ("hair", False),
         ("hair,hair-back", True),
@@ -122,6 +122,12 @@ def test_it_is_a_layer_where_it_is_asked_for():
         file = draw(labels, {}, select_parts(names), title="t")
         assert ("hair-back" in file.names) == expected
         assert check_svg(file.svg) == []
+
+
+def test_a_painted_map_is_drawn_a_layer_an_id():
+    assert HAIR_BACK in select_parts("all")
+    assert HAIR_BACK not in select_parts("all", derived=False)
+    assert HAIR_BACK in select_parts("all,hair-back", derived=False)
 
 
 def test_it_has_the_colours_of_the_hair():
