@@ -8,7 +8,7 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ import shapely
 from svg_export.beziers import drag, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
+from svg_export.crossings import crossings
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
@@ -53,6 +54,7 @@ class Outline:
 
     control: Floats  #: (n, 4, 2)
     straight: Bools  #: (n,)
+    source: Ints  #: (n,) what each was made of: a stroke (its number), a hidden line (after all strokes), or FRAME
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,18 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
+    hidden = np.arange(len(sheet.strokes.arcs) + len(sheet.hidden)) >= len(sheet.strokes.arcs)
     spacing, limit = max(2.0, lengths.spacing), np.array(frame, np.float64)
 
     def drawn(slack: float) -> Outlines:
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
-        shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+        while True:
+            shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+            covers = sheet.covers if joins == "underlap" else None
+            places = crossings(shapes, frame, hidden, covers)
+            if not places or not curves.tighten(places):
+                break
         strokes = sheet.strokes
         order = np.argsort(strokes.owner, kind="stable").tolist()
         edges = [
@@ -125,6 +133,7 @@ def draw_outlines(
 
 def _outline(runs: list[_Run], curves: Stitched) -> Outline:
     """The curves of a ring, end to end."""
+    runs = [part for run in runs for part in (_exact(run) if run.index in curves.given_up else [run])]
     parts: list[Floats] = []
     for run in runs:
         if run.kind == "stroke":
@@ -142,10 +151,17 @@ def _outline(runs: list[_Run], curves: Stitched) -> Outline:
                 drag(parts[at][0], 0, parts[at - 1][-1, 3])
                 drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
     control = np.concatenate(parts)
+    source = np.repeat([curves.source(run.kind, run.index) for run in runs], [len(part) for part in parts])
     if curves.polygon:
-        return Outline(straight(np.concatenate([control[:, 0], control[:1, 0]])), np.ones(len(control), np.bool_))
+        lines = straight(np.concatenate([control[:, 0], control[:1, 0]]))
+        return Outline(lines, np.ones(len(control), np.bool_), source)
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
-    return Outline(control, np.concatenate(flags))
+    return Outline(control, np.concatenate(flags), source)
+
+
+def _exact(run: _Run) -> list[_Run]:
+    """A hidden run as the border itself."""
+    return [_Run("arc", arc, forward) for arc, forward in run.border] if run.kind == "hidden" else [run]
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,7 @@ class _Run:
     index: int = -1  # of the stroke, the hidden line or the arc
     forward: bool = True  # arcs only
     corners: Floats | None = None  # frame only: (n, 2)
+    border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
 
 
 @dataclass(frozen=True)
@@ -188,6 +205,7 @@ class _Sheet:
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []
+        self.beneath: list[int] = []  #: the rank of the part whose each hidden line is
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
@@ -203,6 +221,12 @@ class _Sheet:
         thickness = np.where(border > 0, 2 * area / np.maximum(border, 1), np.inf)
         thickness[[BACKGROUND_RANK, OUTSIDE_RANK]] = np.inf
         return thickness
+
+    def covers(self, hidden: int, stroke: int, point: Floats) -> bool:
+        """Whether a hidden line (its source) lies beneath both parts beside a stroke at a point (2,)."""
+        arcs = self.strokes.arcs[stroke]
+        away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
+        return bool(self.arcs.lower[arcs[int(np.argmin(away))]] > self.beneath[hidden - len(self.strokes.arcs)])
 
     # layout ----------------------------------------------------------------------------------------------------------
 
@@ -340,7 +364,8 @@ class _Sheet:
             else:
                 parts = [self._smooth(*step) for step in stretch]
                 points = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-                runs.append(_Run("hidden", len(self.hidden) + len(borders)))
+                runs.append(_Run("hidden", len(self.hidden) + len(borders), border=stretch))
+                self.beneath.append(rank)
                 gap = None
                 closed = len(stretch) == len(walk)
                 if (

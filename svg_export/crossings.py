@@ -1,0 +1,241 @@
+"""Do the outlines of a drawing keep clear of each other? Looked at on what was drawn, rounded and put together.
+
+What must hold: every shape is a valid polygon on the page; shapes of one layer do not overlap, nor, where layers abut
+(cutout, stacked), do outlines of different layers cross; a hidden outline comes out from beneath the parts that cover
+it nowhere but at its ends.
+
+All is flattened at once, a border that two outlines share into the same points, whichever way they walk it. Most
+drawings are sound, and that is cheap to see; curves that cross are looked for where a shape is not valid.
+
+Limits. Seen on _STEPS straight steps a curve: curves that run within a hundredth of a pixel of each other may still
+cross. Within _NEAR of its ends a hidden outline may lie beside its cover.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from svg_export.beziers import evaluate
+from svg_export.curves import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from svg_export.outlines import Outline
+
+FRAME = -1  #: the source of what runs along the picture's frame
+
+_STEPS = 16
+_NEAR = 0.3  # px from its ends, where a hidden line is next to what covers it
+_TOUCH = 0.05  # px: how exactly the end of a stroke lies on the stroke that it meets
+_BEYOND = 1e-6  # px
+
+Place = tuple[int, Floats]  #: a source (what a curve was made of) that is at fault, and where, (2,) px
+Covers = Callable[[int, int, Floats], bool]
+
+
+def crossings(
+    shapes: Mapping[int, list[list[Outline]]],
+    page: tuple[float, float],
+    hidden: Bools,
+    covers: Covers | None,
+) -> list[Place]:
+    """Where curves are at fault; where a hidden line crosses a visible one, it is the hidden one.
+
+    shapes  rank -> shapes, each an outer ring and its holes
+    page    (width, height)
+    hidden  (sources,) which sources are hidden lines
+    covers  whether a hidden line (source) may cross a stroke (source) at a point (2,), being beneath what is on both of
+            its sides; None: layers abut, there are no hidden lines
+    """
+    flat = _Flat.of(shapes)
+    if flat is None:
+        return []
+    hidden = np.append(hidden, False)  # the frame is not
+    met = flat.beyond(page, 0.0 if covers is None else _BEYOND)
+    polygons, broken = flat.polygons()
+    overlaps = [] if covers is None else _overlaps(polygons, flat.rank_of_shape)
+    if covers is None:
+        met += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
+    else:
+        ranks = np.unique(flat.rank_of_shape[[*broken, *(each for pair in overlaps for each in pair)]])
+        for rank in ranks.tolist():
+            met += flat.crossing(flat.rank_of_shape[flat.shape] == rank)
+        met += flat.out_of_order(hidden, covers)
+    found = [place for one, two, point in met for place in _at_fault(one, two, point, hidden)]
+    if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
+        for shape, point in broken.items():
+            found += [(source, point) for source in flat.near(point, shape)]
+        for pair in overlaps:
+            of_both = np.isin(flat.shape, pair) & hidden[flat.source]
+            first = np.unique(flat.source[of_both], return_index=True)[1]
+            found += [(int(flat.source[of_both][at]), flat.points[of_both][at]) for at in first.tolist()]
+    return [(source, point) for source, point in found if source != FRAME]
+
+
+def _at_fault(one: int, two: int, point: Floats, hidden: Bools) -> list[Place]:
+    both = [source for source in (one, two) if source != FRAME]
+    beneath = [source for source in both if hidden[source]]
+    return [(source, point) for source in beneath or both]
+
+
+def _overlaps(polygons: list[shapely.Polygon | None], rank: Ints) -> list[tuple[int, int]]:
+    """Pairs of shapes of one layer that have an area in common."""
+    known = [at for at, polygon in enumerate(polygons) if polygon is not None and polygon.is_valid]
+    tree = shapely.STRtree([polygons[at] for at in known])
+    one, two = tree.query([polygons[at] for at in known], predicate="intersects")
+    index = np.array(known, np.int64)
+    one, two = index[one], index[two]
+    pairs = np.flatnonzero((one < two) & (rank[one] == rank[two]))
+    return [
+        (a, b)
+        for a, b in zip(one[pairs].tolist(), two[pairs].tolist(), strict=True)
+        if shapely.relate_pattern(polygons[a], polygons[b], "T********")
+    ]
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """All outlines as polylines."""
+
+    points: Floats  # (n, 2), of each ring in order; the last is followed by the first
+    ring: Ints  # (n,)
+    shape: Ints  # (n,) counted through all layers
+    source: Ints  # (n,) of the side that begins at the point
+    starts: Ints  # (rings + 1,)
+    shape_of_ring: Ints
+    rank_of_shape: Ints
+
+    @classmethod
+    def of(cls, shapes: Mapping[int, list[list[Outline]]]) -> _Flat | None:
+        each = [(rank, shape) for rank, plan in shapes.items() for shape in plan]
+        rings = [ring for _, shape in each for ring in shape]
+        if not rings:
+            return None
+        control = np.concatenate([ring.control for ring in rings])
+        source = np.concatenate([ring.source for ring in rings])
+        straight = np.concatenate([ring.straight for ring in rings])
+        turned = (control[:, 3, 0] < control[:, 0, 0]) | (
+            (control[:, 3, 0] == control[:, 0, 0]) & (control[:, 3, 1] < control[:, 0, 1])
+        )
+        control[turned] = control[turned, ::-1]
+        points = evaluate(control, np.arange(_STEPS + 1) / _STEPS)
+        points[turned] = points[turned, ::-1]
+        keep = np.ones((len(points), _STEPS), np.bool_)
+        keep[straight, 1:] = False
+        count = keep.sum(axis=1)
+        per_ring = np.add.reduceat(count, np.cumsum([0, *(len(ring.control) for ring in rings[:-1])]))
+        ring = np.repeat(np.arange(len(rings)), per_ring)
+        shape_of_ring = np.repeat(np.arange(len(each)), [len(shape) for _, shape in each])
+        return cls(
+            points[:, :-1][keep],
+            ring,
+            shape_of_ring[ring],
+            np.repeat(source, count),
+            np.concatenate([[0], np.cumsum(per_ring)]),
+            shape_of_ring,
+            np.array([rank for rank, _ in each]),
+        )
+
+    @cached_property
+    def _after(self) -> Ints:
+        """The point that follows each."""
+        after = np.arange(1, len(self.points) + 1)
+        after[self.starts[1:] - 1] = self.starts[:-1]
+        return after
+
+    def beyond(self, page: tuple[float, float], slack: float) -> list[tuple[int, int, Floats]]:
+        """Where curves leave the page by more than `slack`, or by none touch its frame other than at their ends."""
+        before = np.arange(len(self.points)) - 1
+        before[self.starts[:-1]] = self.starts[1:] - 1
+        out = ((self.points <= -slack) | (self.points >= np.array(page) + slack)).any(axis=1)
+        out &= (self.source != FRAME) & (self.source[before] != FRAME)
+        return [(int(self.source[at]), FRAME, self.points[at]) for at in np.flatnonzero(out).tolist()]
+
+    def polygons(self) -> tuple[list[shapely.Polygon | None], dict[int, Floats]]:
+        """Every shape, None where it has no area; and those that are not valid, with a point where they are not."""
+        lengths = np.diff(self.starts)
+        sound = np.ones(len(self.rank_of_shape), np.bool_)
+        sound[self.shape_of_ring[lengths < 3]] = False
+        wanted = sound[self.shape]
+        found: list[shapely.Polygon | None] = [None] * len(sound)
+        broken = {int(shape): self.points[self.starts[ring]] for ring, shape in enumerate(self.shape_of_ring.tolist())
+                  if lengths[ring] < 3}  # fmt: skip
+        if wanted.any():
+            ring, place = np.unique(self.ring[wanted], return_inverse=True)
+            rings = shapely.linearrings(self.points[wanted], indices=place)
+            index = np.unique(self.shape_of_ring[ring], return_inverse=True)[1]
+            made = shapely.polygons(rings, indices=index)
+            for shape, polygon in zip(np.flatnonzero(sound).tolist(), made.tolist(), strict=True):
+                found[shape] = polygon
+            for at in np.flatnonzero(~shapely.is_valid(made)).tolist():
+                said = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(made[at]))
+                place = shapely.get_coordinates(made[at])[0] if said is None else np.array([float(x) for x in said.groups()])
+                broken[int(np.flatnonzero(sound)[at])] = place
+        return found, broken
+
+    def crossing(self, chosen: Bools) -> list[tuple[int, int, Floats]]:
+        """Where sides of the `chosen` (n,) meet elsewhere than at a corner that they share."""
+        at = np.flatnonzero(chosen)
+        sides = np.stack([self.points[at], self.points[self._after[at]]], axis=1)
+        low = np.lexsort((sides[:, :, 1], sides[:, :, 0]), axis=1)
+        sides = np.take_along_axis(sides, low[:, :, None], axis=1).reshape(-1, 4)
+        sides, first = np.unique(sides, axis=0, return_index=True)  # a border of two parts is there twice
+        source = self.source[at[first]]
+        lines = shapely.linestrings(sides.reshape(-1, 2, 2))
+        one, two = shapely.STRtree(lines).query(lines, predicate="intersects")
+        a, b = sides[one], sides[two]
+        share = np.zeros(len(one), np.bool_)
+        for i in (0, 2):
+            for j in (0, 2):
+                share |= (a[:, i : i + 2] == b[:, j : j + 2]).all(axis=1)
+        hit = np.flatnonzero((one < two) & ~share & ((source[one] != FRAME) | (source[two] != FRAME)))
+        one, two = one[hit], two[hit]
+        met = shapely.intersection(lines[one], lines[two])
+        met = np.where(shapely.is_empty(met), shapely.points(sides[one, :2]), met)  # they only just meet
+        places = shapely.get_coordinates(shapely.centroid(met))
+        return list(zip(source[one].tolist(), source[two].tolist(), places, strict=True))
+
+    def near(self, point: Floats, shape: int) -> list[int]:
+        """The sources of the sides of a shape that pass a point; all of the shape's where none does."""
+        at = np.flatnonzero(self.shape == shape)
+        sides = shapely.linestrings(np.stack([self.points[at], self.points[self._after[at]]], axis=1))
+        own = self.source[at]
+        passing = own[(shapely.distance(sides, shapely.Point(point)) < _TOUCH) & (own != FRAME)]
+        return list(np.unique(passing if len(passing) else own[own != FRAME]).tolist())
+
+    def out_of_order(self, hidden: Bools, covers: Covers) -> list[tuple[int, int, Floats]]:
+        """Where strokes cross each other, and where hidden lines come out from beneath what covers them."""
+        new = np.ones(len(self.points), np.bool_)
+        new[1:] = (np.diff(self.source) != 0) | (np.diff(self.ring) != 0)
+        source = self.source[new]
+        # each run of one source, with the point where the next one begins
+        run = np.concatenate([np.cumsum(new) - 1, np.arange(len(source))])
+        last = np.append(np.flatnonzero(new)[1:], len(self.points)) - 1
+        order = np.argsort(run, kind="stable")
+        run, points = run[order], np.concatenate([self.points, self.points[self._after[last]]])[order]
+        ends = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
+        inward = ends[0] + 1, ends[1] - 1
+        slack = np.where(hidden[source], _NEAR, _TOUCH)
+        for end, inner in zip(ends, inward, strict=True):  # they meet there
+            step = points[inner] - points[end]
+            length = np.maximum(np.hypot(*step.T), 1e-9)
+            points[end] += step * np.minimum(slack / length, 0.4)[:, None]
+        lines = shapely.linestrings(points, indices=run)
+        shown = np.flatnonzero((source != FRAME) & ~hidden[source])
+        drawn = np.flatnonzero(source != FRAME)
+        one, two = shapely.STRtree(lines[shown]).query(lines[drawn], predicate="intersects")
+        one, two = drawn[one], shown[two]
+        found = []
+        for a, b in zip(one.tolist(), two.tolist(), strict=True):
+            if source[a] == source[b] or (b < a and not hidden[source[a]]):
+                continue  # a stroke stands twice where a hidden line was given up for it
+            for point in shapely.get_coordinates(shapely.intersection(lines[a], lines[b])):
+                if not (hidden[source[a]] and covers(int(source[a]), int(source[b]), point)):
+                    found.append((int(source[a]), int(source[b]), point))
+        return found
