@@ -1,8 +1,7 @@
 """Do the outlines of a drawing keep clear of each other? Looked at on what was drawn, rounded and put together.
 
-What must hold: every shape is a valid polygon on the page; shapes of one layer do not overlap, nor, where layers abut
-(cutout, stacked), do outlines of different layers cross; a hidden outline comes out from beneath the parts that cover
-it nowhere but at its ends.
+What must hold: every shape is a valid polygon on the page; no two borders that show cross; a hidden outline comes out
+from beneath the parts that cover it nowhere but at its ends.
 
 All is flattened at once, a border that two outlines share into the same points, whichever way they walk it. Most
 drawings are sound, and that is cheap to see; curves that cross are looked for where a shape is not valid.
@@ -31,11 +30,12 @@ if TYPE_CHECKING:
 FRAME = -1  #: the source of what runs along the picture's frame
 
 _STEPS = 16
-_NEAR = 0.3  # px from its ends, where a hidden line is next to what covers it
+_NEAR = 0.7  # px from its ends, where a hidden line is next to what covers it
 _TOUCH = 0.05  # px: how exactly the end of a stroke lies on the stroke that it meets
 _BEYOND = 1e-6  # px
 
-Place = tuple[int, Floats]  #: a source (what a curve was made of) that is at fault, and where, (2,) px
+#: What two crossing curves were made of (the second may be FRAME, or the first), and where they cross, (2,) px.
+Crossing = tuple[int, int, Floats]
 Covers = Callable[[int, int, Floats], bool]
 
 
@@ -44,8 +44,8 @@ def crossings(
     page: tuple[float, float],
     hidden: Bools,
     covers: Covers | None,
-) -> list[Place]:
-    """Where curves are at fault; where a hidden line crosses a visible one, it is the hidden one.
+) -> list[Crossing]:
+    """What crosses, or else is at fault.
 
     shapes  rank -> shapes, each an outer ring and its holes
     page    (width, height)
@@ -57,46 +57,18 @@ def crossings(
     if flat is None:
         return []
     hidden = np.append(hidden, False)  # the frame is not
-    met = flat.beyond(page, 0.0 if covers is None else _BEYOND)
-    polygons, broken = flat.polygons()
-    overlaps = [] if covers is None else _overlaps(polygons, flat.rank_of_shape)
+    found = flat.beyond(page, 0.0 if covers is None else _BEYOND, hidden)
+    broken = flat.broken()
     if covers is None:
-        met += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
+        found += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
     else:
-        ranks = np.unique(flat.rank_of_shape[[*broken, *(each for pair in overlaps for each in pair)]])
-        for rank in ranks.tolist():
-            met += flat.crossing(flat.rank_of_shape[flat.shape] == rank)
-        met += flat.out_of_order(hidden, covers)
-    found = [place for one, two, point in met for place in _at_fault(one, two, point, hidden)]
+        for shape in broken:
+            found += flat.crossing(flat.shape == shape)
+        found += flat.out_of_order(hidden, covers)
     if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
         for shape, point in broken.items():
-            found += [(source, point) for source in flat.near(point, shape)]
-        for pair in overlaps:
-            of_both = np.isin(flat.shape, pair) & hidden[flat.source]
-            first = np.unique(flat.source[of_both], return_index=True)[1]
-            found += [(int(flat.source[of_both][at]), flat.points[of_both][at]) for at in first.tolist()]
-    return [(source, point) for source, point in found if source != FRAME]
-
-
-def _at_fault(one: int, two: int, point: Floats, hidden: Bools) -> list[Place]:
-    both = [source for source in (one, two) if source != FRAME]
-    beneath = [source for source in both if hidden[source]]
-    return [(source, point) for source in beneath or both]
-
-
-def _overlaps(polygons: list[shapely.Polygon | None], rank: Ints) -> list[tuple[int, int]]:
-    """Pairs of shapes of one layer that have an area in common."""
-    known = [at for at, polygon in enumerate(polygons) if polygon is not None and polygon.is_valid]
-    tree = shapely.STRtree([polygons[at] for at in known])
-    one, two = tree.query([polygons[at] for at in known], predicate="intersects")
-    index = np.array(known, np.int64)
-    one, two = index[one], index[two]
-    pairs = np.flatnonzero((one < two) & (rank[one] == rank[two]))
-    return [
-        (a, b)
-        for a, b in zip(one[pairs].tolist(), two[pairs].tolist(), strict=True)
-        if shapely.relate_pattern(polygons[a], polygons[b], "T********")
-    ]
+            found += [(source, FRAME, point) for source in flat.near(point, shape)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -109,12 +81,11 @@ class _Flat:
     source: Ints  # (n,) of the side that begins at the point
     starts: Ints  # (rings + 1,)
     shape_of_ring: Ints
-    rank_of_shape: Ints
 
     @classmethod
     def of(cls, shapes: Mapping[int, list[list[Outline]]]) -> _Flat | None:
-        each = [(rank, shape) for rank, plan in shapes.items() for shape in plan]
-        rings = [ring for _, shape in each for ring in shape]
+        each = [shape for plan in shapes.values() for shape in plan]
+        rings = [ring for shape in each for ring in shape]
         if not rings:
             return None
         control = np.concatenate([ring.control for ring in rings])
@@ -131,7 +102,7 @@ class _Flat:
         count = keep.sum(axis=1)
         per_ring = np.add.reduceat(count, np.cumsum([0, *(len(ring.control) for ring in rings[:-1])]))
         ring = np.repeat(np.arange(len(rings)), per_ring)
-        shape_of_ring = np.repeat(np.arange(len(each)), [len(shape) for _, shape in each])
+        shape_of_ring = np.repeat(np.arange(len(each)), [len(shape) for shape in each])
         return cls(
             points[:, :-1][keep],
             ring,
@@ -139,7 +110,6 @@ class _Flat:
             np.repeat(source, count),
             np.concatenate([[0], np.cumsum(per_ring)]),
             shape_of_ring,
-            np.array([rank for rank, _ in each]),
         )
 
     @cached_property
@@ -149,37 +119,34 @@ class _Flat:
         after[self.starts[1:] - 1] = self.starts[:-1]
         return after
 
-    def beyond(self, page: tuple[float, float], slack: float) -> list[tuple[int, int, Floats]]:
-        """Where curves leave the page by more than `slack`, or by none touch its frame other than at their ends."""
+    def beyond(self, page: tuple[float, float], slack: float, hidden: Bools) -> list[Crossing]:
+        """Where strokes leave the page by more than `slack`, or by none touch its frame other than at their ends."""
         before = np.arange(len(self.points)) - 1
         before[self.starts[:-1]] = self.starts[1:] - 1
         out = ((self.points <= -slack) | (self.points >= np.array(page) + slack)).any(axis=1)
+        out &= ~hidden[self.source]  # those are kept on it
         out &= (self.source != FRAME) & (self.source[before] != FRAME)
         return [(int(self.source[at]), FRAME, self.points[at]) for at in np.flatnonzero(out).tolist()]
 
-    def polygons(self) -> tuple[list[shapely.Polygon | None], dict[int, Floats]]:
-        """Every shape, None where it has no area; and those that are not valid, with a point where they are not."""
+    def broken(self) -> dict[int, Floats]:
+        """The shapes that are no valid polygons, and a point where they are not."""
         lengths = np.diff(self.starts)
-        sound = np.ones(len(self.rank_of_shape), np.bool_)
-        sound[self.shape_of_ring[lengths < 3]] = False
-        wanted = sound[self.shape]
-        found: list[shapely.Polygon | None] = [None] * len(sound)
-        broken = {int(shape): self.points[self.starts[ring]] for ring, shape in enumerate(self.shape_of_ring.tolist())
-                  if lengths[ring] < 3}  # fmt: skip
+        flat = np.zeros(int(self.shape_of_ring[-1]) + 1, np.bool_)
+        flat[self.shape_of_ring[lengths < 3]] = True
+        found = {shape: self.points[np.argmax(self.shape == shape)] for shape in np.flatnonzero(flat).tolist()}
+        wanted = ~flat[self.shape]
         if wanted.any():
             ring, place = np.unique(self.ring[wanted], return_inverse=True)
             rings = shapely.linearrings(self.points[wanted], indices=place)
-            index = np.unique(self.shape_of_ring[ring], return_inverse=True)[1]
-            made = shapely.polygons(rings, indices=index)
-            for shape, polygon in zip(np.flatnonzero(sound).tolist(), made.tolist(), strict=True):
-                found[shape] = polygon
-            for at in np.flatnonzero(~shapely.is_valid(made)).tolist():
-                said = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(made[at]))
-                place = shapely.get_coordinates(made[at])[0] if said is None else np.array([float(x) for x in said.groups()])
-                broken[int(np.flatnonzero(sound)[at])] = place
-        return found, broken
+            shapes, index = np.unique(self.shape_of_ring[ring], return_inverse=True)
+            polygons = shapely.polygons(rings, indices=index)
+            for at in np.flatnonzero(~shapely.is_valid(polygons)).tolist():
+                where = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(polygons[at]))
+                point = [float(number) for number in where.groups()] if where else polygons[at].exterior.coords[0]
+                found[int(shapes[at])] = np.array(point)
+        return found
 
-    def crossing(self, chosen: Bools) -> list[tuple[int, int, Floats]]:
+    def crossing(self, chosen: Bools) -> list[Crossing]:
         """Where sides of the `chosen` (n,) meet elsewhere than at a corner that they share."""
         at = np.flatnonzero(chosen)
         sides = np.stack([self.points[at], self.points[self._after[at]]], axis=1)
@@ -209,7 +176,7 @@ class _Flat:
         passing = own[(shapely.distance(sides, shapely.Point(point)) < _TOUCH) & (own != FRAME)]
         return list(np.unique(passing if len(passing) else own[own != FRAME]).tolist())
 
-    def out_of_order(self, hidden: Bools, covers: Covers) -> list[tuple[int, int, Floats]]:
+    def out_of_order(self, hidden: Bools, covers: Covers) -> list[Crossing]:
         """Where strokes cross each other, and where hidden lines come out from beneath what covers them."""
         new = np.ones(len(self.points), np.bool_)
         new[1:] = (np.diff(self.source) != 0) | (np.diff(self.ring) != 0)
@@ -219,14 +186,15 @@ class _Flat:
         last = np.append(np.flatnonzero(new)[1:], len(self.points)) - 1
         order = np.argsort(run, kind="stable")
         run, points = run[order], np.concatenate([self.points, self.points[self._after[last]]])[order]
-        ends = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
-        inward = ends[0] + 1, ends[1] - 1
-        slack = np.where(hidden[source], _NEAR, _TOUCH)
-        for end, inner in zip(ends, inward, strict=True):  # they meet there
-            step = points[inner] - points[end]
-            length = np.maximum(np.hypot(*step.T), 1e-9)
-            points[end] += step * np.minimum(slack / length, 0.4)[:, None]
-        lines = shapely.linestrings(points, indices=run)
+        start, end = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
+        from_end = np.minimum(np.hypot(*(points - points[start[run]]).T), np.hypot(*(points - points[end[run]]).T))
+        for at, inner in ((start, start + 1), (end, end - 1)):  # strokes meet there
+            step = points[inner] - points[at]
+            points[at] += step * np.minimum(_TOUCH / np.maximum(np.hypot(*step.T), 1e-9), 0.4)[:, None]
+        far = (from_end > _NEAR) | ~hidden[source[run]]
+        far &= np.bincount(run[far], minlength=len(source))[run] > 1
+        kept, index = np.unique(run[far], return_inverse=True)
+        source, lines = source[kept], shapely.linestrings(points[far], indices=index)
         shown = np.flatnonzero((source != FRAME) & ~hidden[source])
         drawn = np.flatnonzero(source != FRAME)
         one, two = shapely.STRtree(lines[shown]).query(lines[drawn], predicate="intersects")

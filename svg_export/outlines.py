@@ -8,7 +8,7 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Literal
 
@@ -114,7 +114,7 @@ def draw_outlines(
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         while True:
-            shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+            shapes = {r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()}
             covers = sheet.covers if joins == "underlap" else None
             places = crossings(shapes, frame, hidden, covers)
             if not places or not curves.tighten(places):
@@ -131,15 +131,15 @@ def draw_outlines(
     return within_budget(drawn, lambda outlines: outlines.nodes, max_nodes)
 
 
-def _outline(runs: list[_Run], curves: Stitched) -> Outline:
-    """The curves of a ring, end to end."""
+def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
+    """The curves of a ring, end to end; `page`: (width, height)."""
     runs = [part for run in runs for part in (_exact(run) if run.index in curves.given_up else [run])]
     parts: list[Floats] = []
     for run in runs:
         if run.kind == "stroke":
             parts.append(curves.stroke(run.index))
         elif run.kind == "hidden":
-            parts.append(curves.hidden(run.index).copy())
+            parts.append(np.clip(curves.hidden(run.index), 0.0, page))
         elif run.kind == "arc":
             part = curves.arc(run.index)
             parts.append(part if run.forward else part[::-1, ::-1])
@@ -264,8 +264,11 @@ class _Sheet:
         danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
         layout: list[list[list[_Run]]] = []
         gained: list[shapely.Geometry] = []
+        completed_at: list[int] = []
         for shape in self._grouped(walks):
             if gained and self._lies_within(shape, gained):
+                for at in completed_at:
+                    self.hidden[at] = replace(self.hidden[at], closer=None)
                 continue  # a piece of forehead between strands of hair: it is there already
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
@@ -279,6 +282,7 @@ class _Sheet:
                 near = cache(
                     partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, self.room)
                 )
+                closer = partial(self._closer, border, keep_off)
                 hidden: Hidden | None = None
                 if plan and border.gap and len(border.points) > 2 * self.lengths.hidden_reach:
                     every = np.concatenate([np.zeros((0, 2)), *visible])
@@ -293,11 +297,20 @@ class _Sheet:
                     )
                     hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
                     if hidden:
+                        hidden = replace(hidden, closer=closer)
                         completed.append(hidden.line)
+                        completed_at.append(len(self.hidden))
                         region = shapely.Polygon(np.concatenate([hidden.line, border.points[::-1]]))
                         gained.append(space.part.union(region.buffer(0)))
-                self.hidden.append(hidden or Hidden(*near(), border.closed, border.points, self.room.step))
+                plain = partial(Hidden, closed=border.closed, border=border.points, step=self.room.step, closer=closer)
+                self.hidden.append(hidden or plain(*near()))
         return layout
+
+    def _closer(self, border: _Border, danger: Floats, again: int) -> tuple[Floats, Floats]:
+        """A hidden line with less reach: `underlap`, and then less than that."""
+        least = self.room.underlap * (1.0, 0.4)[again]
+        room = replace(self.room, underlap=least, reach=least, inset=min(self.room.inset, least))
+        return hidden_line(border.points, border.inset, border.closed, danger, self.frame, room)
 
     def _lies_within(self, shape: list[Walk], regions: list[shapely.Geometry]) -> bool:
         """Whether a shape lies well within one of some regions."""

@@ -9,6 +9,7 @@ Limits. After two rounds what still crosses is left as it is: that happens where
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ import numpy as np
 import shapely
 
 from svg_export.beziers import between, drag, evaluate, nearest, straight
-from svg_export.crossings import FRAME, Place
+from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
 from svg_export.polygons import refined, simplified
@@ -27,6 +28,7 @@ _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
 _BORDER = 4  # the level of the pixels' own border
 _CLOSER = 2  # the highest level of hidden lines
+_TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
 _FLAT = 32  # straight steps for a cubic where the error is measured
 
@@ -40,6 +42,8 @@ class Hidden:
     closed: bool
     border: Floats  #: (m, 2) the smoothed border that it belongs to and must not meet
     step: float  #: px between its points
+    #: line and tolerance laid closer to the border, at the first and at the second try; None: it must stay as it is
+    closer: Callable[[int], tuple[Floats, Floats]] | None = None
 
 
 class Stitched:
@@ -68,6 +72,7 @@ class Stitched:
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         self._places = junction_places(arcs, strokes)
         self.given_up: set[int] = set()  #: hidden lines instead of which the border itself is to be drawn
+        self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):
             self._fit(tolerance, drift, spacing)
@@ -80,6 +85,8 @@ class Stitched:
 
     def hidden(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a hidden line."""
+        if index in self._laid:
+            return self._laid[index][1]
         line = len(self._strokes.pieces) + index
         return self._control[self._bounds[line] : self._bounds[line + 1]]
 
@@ -145,31 +152,34 @@ class Stitched:
             fitted.control[along, 2] = fitted.control[along, 3] - third
         self._take(fitted)
 
-    def tighten(self, places: list[Place]) -> bool:
-        """Bring lines closer to the border that they were fitted to; whether any could be.
+    def tighten(self, crossed: list[Crossing]) -> bool:
+        """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
 
-        places  (source, point): strokes are brought closer around the point, from a smaller tolerance to the pixels'
-                own border; hidden lines as a whole, at last to the border that they are hidden by
+        Of a hidden and a visible line it is the hidden one, as a whole; at last it is given up for the border itself.
+        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
         """
         before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
-        given_up = len(self.given_up)
-        for source, point in places:
-            if source >= count:
-                line = len(strokes.pieces) + source - count
-                own = slice(self._lines.starts[line], self._lines.starts[line + 1])
-                self._level[own] = np.minimum(before[own] + 1, _CLOSER)
-                if before[own].max() >= _CLOSER:
-                    self.given_up.add(source - count)
+        retreating: set[int] = set()
+        for one, two, point in crossed:
+            beneath = [source for source in {one, two} if source >= count]
+            shown = [source for source in {one, two} if 0 <= source < count]
+            spans = [self._span(source) for source in beneath]
+            if any(before[first] < _CLOSER for first, _ in spans):
+                for first, last in spans:
+                    self._level[first:last] = np.minimum(before[first] + 1, _CLOSER)
                 continue
-            pieces = strokes.first_piece[source], strokes.first_piece[source + 1]
-            first, last = int(self._lines.starts[pieces[0]]), int(self._lines.starts[pieces[1]])
-            at = int(np.hypot(*(self._lines.points[first:last] - point).T).argmin())
-            level = before[first:last]
-            # where it is the border already, what lies beside it must be too
-            reach = _REACH[level[at]] if level[at] < _BORDER else max(_REACH[-1], int((level == _BORDER).sum()))
-            window = np.arange(at - reach, at + reach + 1)
-            window = window % (last - first) if strokes.closed[source] else window[(window >= 0) & (window < last - first)]
-            self._level[first + window] = np.maximum(self._level[first + window], min(level[at] + 1, _BORDER))
+            if beneath:
+                retreating.update(source - count for source in beneath)
+                continue
+            for source in shown:
+                first, last = self._span(source)
+                middle = int(np.hypot(*(self._lines.points[first:last] - point).T).argmin())
+                level = before[first + middle]
+                # where it is the border already, what lies beside it must be too
+                reach = _REACH[level] if level < _BORDER else max(_REACH[-1], int((before[first:last] == level).sum()))
+                window = np.arange(middle - reach, middle + reach + 1)
+                window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
+                self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
         one, two, middle = self._middle
         self._level[one] = self._level[two] = np.maximum(self._level[one], self._level[two])
         firm = np.flatnonzero(self._level[: len(middle)] == _BORDER)
@@ -177,7 +187,33 @@ class Stitched:
         changed = np.unique(self._lines.line[self._level != before])
         if len(changed):
             self._fit_again(changed)
-        return len(changed) > 0 or len(self.given_up) > given_up
+        return any([self._retreat(index) for index in sorted(retreating)]) or len(changed) > 0
+
+    def _retreat(self, index: int) -> bool:
+        """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""
+        hidden, (tries, _) = self._hidden[index], self._laid.get(index, (0, None))
+        if hidden.closer is None or index in self.given_up:
+            return False
+        if tries == _TRIES:
+            self.given_up.add(index)
+            return True
+        points, tolerance = hidden.closer(tries)
+        if self.polygon:
+            control = straight(points)
+        else:
+            line = Lines(points, np.array([0, len(points)]), np.array([hidden.closed]))
+            direction = tangents(line, np.array([min(1.5, len(points) / 6)]))
+            control = fit(line, direction, tolerance, np.ones(1, np.int64)).control
+        self._laid[index] = tries + 1, np.round(control, self._decimals)
+        return True
+
+    def _span(self, source: int) -> tuple[int, int]:
+        """The first and the last point, and one more, of a source."""
+        strokes, starts = self._strokes, self._lines.starts
+        if source < len(strokes.arcs):
+            return int(starts[strokes.first_piece[source]]), int(starts[strokes.first_piece[source + 1]])
+        line = len(strokes.pieces) + source - len(strokes.arcs)
+        return int(starts[line]), int(starts[line + 1])
 
     @cached_property
     def _middle(self) -> tuple[Ints, Ints, Floats]:
