@@ -31,40 +31,41 @@ FRAME = -1  #: the source of what runs along the picture's frame
 
 _STEPS = 16
 _NEAR = 0.7  # px from its ends, where a hidden line is next to what covers it
-_TOUCH = 0.05  # px: how exactly the end of a stroke lies on the stroke that it meets
+_SHORT = 0.1  # of a stroke's length: and so may strokes that meet, which at worst is a tint
+_TOUCH = 0.05  # px
 _BEYOND = 1e-6  # px
 
 #: What two crossing curves were made of (the second may be FRAME, or the first), and where they cross, (2,) px.
 Crossing = tuple[int, int, Floats]
-Covers = Callable[[int, int, Floats], bool]
+Leeway = Callable[[int, int, Floats], float]
 
 
 def crossings(
     shapes: Mapping[int, list[list[Outline]]],
     page: tuple[float, float],
     hidden: Bools,
-    covers: Covers | None,
+    leeway: Leeway | None,
 ) -> list[Crossing]:
     """What crosses, or else is at fault.
 
     shapes  rank -> shapes, each an outer ring and its holes
     page    (width, height)
     hidden  (sources,) which sources are hidden lines
-    covers  whether a hidden line (source) may cross a stroke (source) at a point (2,), being beneath what is on both of
-            its sides; None: layers abut, there are no hidden lines
+    leeway  how far, px, a hidden line (source) may come out from beneath a stroke (source) where they cross, at a
+            point (2,); None: layers abut, there are no hidden lines
     """
     flat = _Flat.of(shapes)
     if flat is None:
         return []
     hidden = np.append(hidden, False)  # the frame is not
-    found = flat.beyond(page, 0.0 if covers is None else _BEYOND, hidden)
+    found = flat.beyond(page, 0.0 if leeway is None else _BEYOND, hidden)
     broken = flat.broken()
-    if covers is None:
+    if leeway is None:
         found += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
     else:
         for shape in broken:
             found += flat.crossing(flat.shape == shape)
-        found += flat.out_of_order(hidden, covers)
+        found += flat.out_of_order(hidden, leeway)
     if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
         for shape, point in broken.items():
             found += [(source, FRAME, point) for source in flat.near(point, shape)]
@@ -176,7 +177,7 @@ class _Flat:
         passing = own[(shapely.distance(sides, shapely.Point(point)) < _TOUCH) & (own != FRAME)]
         return list(np.unique(passing if len(passing) else own[own != FRAME]).tolist())
 
-    def out_of_order(self, hidden: Bools, covers: Covers) -> list[Crossing]:
+    def out_of_order(self, hidden: Bools, leeway: Leeway) -> list[Crossing]:
         """Where strokes cross each other, and where hidden lines come out from beneath what covers them."""
         new = np.ones(len(self.points), np.bool_)
         new[1:] = (np.diff(self.source) != 0) | (np.diff(self.ring) != 0)
@@ -188,22 +189,37 @@ class _Flat:
         run, points = run[order], np.concatenate([self.points, self.points[self._after[last]]])[order]
         start, end = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
         from_end = np.minimum(np.hypot(*(points - points[start[run]]).T), np.hypot(*(points - points[end[run]]).T))
-        for at, inner in ((start, start + 1), (end, end - 1)):  # strokes meet there
-            step = points[inner] - points[at]
-            points[at] += step * np.minimum(_TOUCH / np.maximum(np.hypot(*step.T), 1e-9), 0.4)[:, None]
-        far = (from_end > _NEAR) | ~hidden[source[run]]
+        length = np.bincount(run[1:], np.hypot(*np.diff(points, axis=0).T) * (run[1:] == run[:-1]), len(source))
+        far = from_end > np.where(hidden[source], _NEAR, np.minimum(_NEAR, _SHORT * length))[run]
         far &= np.bincount(run[far], minlength=len(source))[run] > 1
         kept, index = np.unique(run[far], return_inverse=True)
         source, lines = source[kept], shapely.linestrings(points[far], indices=index)
-        shown = np.flatnonzero((source != FRAME) & ~hidden[source])
-        drawn = np.flatnonzero(source != FRAME)
+        drawn, shown = np.flatnonzero(source != FRAME), np.flatnonzero((source != FRAME) & ~hidden[source])
         one, two = shapely.STRtree(lines[shown]).query(lines[drawn], predicate="intersects")
-        one, two = drawn[one], shown[two]
         found = []
-        for a, b in zip(one.tolist(), two.tolist(), strict=True):
-            if source[a] == source[b] or (b < a and not hidden[source[a]]):
+        for a, b in zip(drawn[one].tolist(), shown[two].tolist(), strict=True):
+            first, second = int(source[a]), int(source[b])
+            if first == second or (b < a and not hidden[first]):
                 continue  # a stroke stands twice where a hidden line was given up for it
-            for point in shapely.get_coordinates(shapely.intersection(lines[a], lines[b])):
-                if not (hidden[source[a]] and covers(int(source[a]), int(source[b]), point)):
-                    found.append((int(source[a]), int(source[b]), point))
+            points = shapely.get_coordinates(shapely.intersection(lines[a], lines[b]))
+            for point in points:
+                free = leeway(first, second, point) if hidden[first] else 0.0
+                if free == 0.0 or (free < np.inf and _comes_out(lines[a], lines[b], point) > free):
+                    found.append((first, second, point))
         return found
+
+
+def _comes_out(line: shapely.LineString, cover: shapely.LineString, crossing: Floats) -> float:
+    """How far, px, a line lies to the left of another around a crossing; those that cover run with it on the right."""
+    box = shapely.box(*(crossing - 2 * _NEAR), *(crossing + 2 * _NEAR))
+    near = shapely.segmentize(shapely.intersection(line, box), _NEAR / 4)
+    points, corners = shapely.get_coordinates(near), shapely.get_coordinates(cover)
+    start, along = corners[:-1], np.diff(corners, axis=0)
+    to = points[:, None] - start
+    share = np.clip((to * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-12), 0.0, 1.0)
+    apart = to - share[..., None] * along
+    nearest = np.hypot(apart[..., 0], apart[..., 1]).argmin(axis=1)
+    each = np.arange(len(points))
+    side = along[nearest, 0] * to[each, nearest, 1] - along[nearest, 1] * to[each, nearest, 0]
+    away = np.hypot(*apart[each, nearest].T)
+    return float(np.where(side < 0, away, 0.0).max(initial=0.0))

@@ -7,6 +7,7 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -15,7 +16,7 @@ from typing import Literal
 import numpy as np
 import shapely
 
-from svg_export.beziers import drag, straight
+from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
 from svg_export.crossings import crossings
@@ -24,6 +25,8 @@ from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
+
+_TINT = 0.1  # px: a rim of another colour so thin that it is none
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -115,8 +118,8 @@ def draw_outlines(
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         while True:
             shapes = {r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()}
-            covers = sheet.covers if joins == "underlap" else None
-            places = crossings(shapes, frame, hidden, covers)
+            leeway = sheet.leeway if joins == "underlap" else None
+            places = crossings(shapes, frame, hidden, leeway)
             if not places or not curves.tighten(places):
                 break
         strokes = sheet.strokes
@@ -139,7 +142,7 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
         if run.kind == "stroke":
             parts.append(curves.stroke(run.index))
         elif run.kind == "hidden":
-            parts.append(np.clip(curves.hidden(run.index), 0.0, page))
+            parts.append(_on_page(curves.hidden(run.index), page))
         elif run.kind == "arc":
             part = curves.arc(run.index)
             parts.append(part if run.forward else part[::-1, ::-1])
@@ -157,6 +160,14 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
         return Outline(lines, np.ones(len(control), np.bool_), source)
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
     return Outline(control, np.concatenate(flags), source)
+
+
+def _on_page(control: Floats, page: Floats) -> Floats:
+    """A copy of some cubics in which those that leave the page, by as little as their tolerance, do not."""
+    points = evaluate(control, np.arange(17) / 16)
+    out = ((points < 0) | (points > page)).any(axis=(1, 2))
+    kept: Floats = np.where(out[:, None, None], np.clip(control, 0.0, page), control)
+    return kept
 
 
 def _exact(run: _Run) -> list[_Run]:
@@ -222,11 +233,14 @@ class _Sheet:
         thickness[[BACKGROUND_RANK, OUTSIDE_RANK]] = np.inf
         return thickness
 
-    def covers(self, hidden: int, stroke: int, point: Floats) -> bool:
-        """Whether a hidden line (its source) lies beneath both parts beside a stroke at a point (2,)."""
-        arcs = self.strokes.arcs[stroke]
+    def leeway(self, hidden: int, stroke: int, point: Floats) -> float:
+        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
+        rank, arcs = self.beneath[hidden - len(self.strokes.arcs)], self.strokes.arcs[stroke]
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
-        return bool(self.arcs.lower[arcs[int(np.argmin(away))]] > self.beneath[hidden - len(self.strokes.arcs)])
+        lower = self.arcs.lower[arcs[int(np.argmin(away))]]
+        if lower > rank:  # it is beneath what is on both sides
+            return math.inf
+        return 0.0 if lower == rank else _TINT  # where its own part ends the page would be seen
 
     # layout ----------------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from svg_export.trace import OUTSIDE_RANK, PlanarMap
 _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
 _BORDER = 4  # the level of the pixels' own border
-_CLOSER = 2  # the highest level of hidden lines
+_CLOSER = 2  # the highest level of hidden lines, and of what they cross
 _TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
 _FLAT = 32  # straight steps for a cubic where the error is measured
@@ -155,7 +155,8 @@ class Stitched:
     def tighten(self, crossed: list[Crossing]) -> bool:
         """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
 
-        Of a hidden and a visible line it is the hidden one, as a whole; at last it is given up for the border itself.
+        Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the hidden one
+        is laid closer to its border, and at last given up for the border itself.
         Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
         """
         before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
@@ -168,16 +169,16 @@ class Stitched:
                 for first, last in spans:
                     self._level[first:last] = np.minimum(before[first] + 1, _CLOSER)
                 continue
-            if beneath:
+            spans = [self._span(source) for source in shown]
+            at = [first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin()) for first, last in spans]
+            if beneath and all(before[each] >= _CLOSER for each in at):
                 retreating.update(source - count for source in beneath)
                 continue
-            for source in shown:
-                first, last = self._span(source)
-                middle = int(np.hypot(*(self._lines.points[first:last] - point).T).argmin())
-                level = before[first + middle]
+            for source, (first, last), middle in zip(shown, spans, at, strict=True):
+                level = before[middle]
                 # where it is the border already, what lies beside it must be too
                 reach = _REACH[level] if level < _BORDER else max(_REACH[-1], int((before[first:last] == level).sum()))
-                window = np.arange(middle - reach, middle + reach + 1)
+                window = np.arange(middle - reach, middle + reach + 1) - first
                 window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
                 self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
         one, two, middle = self._middle

@@ -125,9 +125,6 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> 
             if not each.is_valid and abs(shapely.make_valid(each).area - each.area) > ROUNDING:
                 found.append(f"{PARTS[layer.part].name}: {shapely.is_valid_reason(each)}")
         shapes = [shapely.make_valid(each) for each in shapes]
-        for first, second in combinations(shapes, 2):
-            if first.intersection(second).area > ROUNDING:
-                found.append(f"{PARTS[layer.part].name}: shapes overlap")
         areas[layer.part] = shapely.union_all(shapes)
         stack.append((layer.part, shapes))
     if found:
