@@ -26,7 +26,8 @@ from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
 
-_TINT = 0.1  # px: a rim of another colour so thin that it is none
+_TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
+_BESIDE = 2.0  # px: farther from its border a hidden line is not beside it
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -235,12 +236,16 @@ class _Sheet:
 
     def leeway(self, hidden: int, stroke: int, point: Floats) -> float:
         """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
-        rank, arcs = self.beneath[hidden - len(self.strokes.arcs)], self.strokes.arcs[stroke]
+        index = hidden - len(self.strokes.arcs)
+        rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
         lower = self.arcs.lower[arcs[int(np.argmin(away))]]
         if lower > rank:  # it is beneath what is on both sides
             return math.inf
-        return 0.0 if lower == rank else _TINT  # where its own part ends the page would be seen
+        if lower < rank:
+            return _TINT
+        # between two pieces of its part it may be seen; beside its own border there would be a gap
+        return 0.0 if np.hypot(*(self.hidden[index].border - point).T).min() < _BESIDE else math.inf
 
     # layout ----------------------------------------------------------------------------------------------------------
 
