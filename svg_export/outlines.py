@@ -118,7 +118,9 @@ def draw_outlines(
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         while True:
-            shapes = {r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()}
+            shapes = {
+                r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()
+            }
             leeway = sheet.leeway if joins == "underlap" else None
             places = crossings(shapes, frame, hidden, leeway)
             if not places or not curves.tighten(places):
@@ -166,7 +168,7 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
 def _on_page(control: Floats, page: Floats) -> Floats:
     """A copy of some cubics in which those that leave the page, by as little as their tolerance, do not."""
     points = evaluate(control, np.arange(17) / 16)
-    out = ((points < 0) | (points > page)).any(axis=(1, 2))
+    out: Bools = np.any((points < 0) | (points > page), axis=(1, 2))
     kept: Floats = np.where(out[:, None, None], np.clip(control, 0.0, page), control)
     return kept
 

@@ -155,8 +155,8 @@ class Stitched:
     def tighten(self, crossed: list[Crossing]) -> bool:
         """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
 
-        Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the hidden one
-        is laid closer to its border, and at last given up for the border itself.
+        Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the
+        hidden one is laid closer to its border, and at last given up for the border itself.
         Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
         """
         before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
@@ -181,14 +181,15 @@ class Stitched:
                 window = np.arange(middle - reach, middle + reach + 1) - first
                 window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
                 self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
-        one, two, middle = self._middle
-        self._level[one] = self._level[two] = np.maximum(self._level[one], self._level[two])
-        firm = np.flatnonzero(self._level[: len(middle)] == _BORDER)
-        self._lines.points[firm] = middle[firm]
+        ends, starts, border = self._middle
+        self._level[ends] = self._level[starts] = np.maximum(self._level[ends], self._level[starts])
+        firm = np.flatnonzero(self._level[: len(border)] == _BORDER)
+        self._lines.points[firm] = border[firm]
         changed = np.unique(self._lines.line[self._level != before])
         if len(changed):
             self._fit_again(changed)
-        return any([self._retreat(index) for index in sorted(retreating)]) or len(changed) > 0
+        closer = [self._retreat(index) for index in sorted(retreating)]
+        return any(closer) or len(changed) > 0
 
     def _retreat(self, index: int) -> bool:
         """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""

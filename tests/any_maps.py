@@ -121,9 +121,8 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> 
                 if settings.curves == "polygon" and not ring.lines.all():
                     found.append(f"{PARTS[layer.part].name}: not straight")
         shapes = [polygon(shape) for shape in layer.shapes]
-        for each in shapes:
-            if not each.is_valid and abs(shapely.make_valid(each).area - each.area) > ROUNDING:
-                found.append(f"{PARTS[layer.part].name}: {shapely.is_valid_reason(each)}")
+        crossed = [each for each in shapes if abs(shapely.make_valid(each).area - each.area) > ROUNDING]
+        found += [f"{PARTS[layer.part].name}: {shapely.is_valid_reason(each)}" for each in crossed]
         shapes = [shapely.make_valid(each) for each in shapes]
         areas[layer.part] = shapely.union_all(shapes)
         stack.append((layer.part, shapes))
@@ -143,9 +142,10 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> 
                     found.append(f"{PARTS[upper].name} lies half beyond {PARTS[lower].name}")
     page = shapely.box(0, 0, labels.shape[1], labels.shape[0])
     background = shapely.multipoints(np.argwhere(labels == 0)[:, ::-1] + 0.5)
-    for part in shapely.get_parts(page.difference(shapely.union_all(list(areas.values())))):
-        if part.area > ROUNDING and not part.buffer(-0.02).is_empty and not part.distance(background) < 1:  # nan where there is none
-            found.append(f"a seam {part.area} {part.wkt[:150]}")
+    gaps = shapely.get_parts(page.difference(shapely.union_all(list(areas.values())))).tolist()
+    gaps = [gap for gap in gaps if gap.area > ROUNDING and not gap.buffer(-0.02).is_empty]
+    # the distance is nan where there is no background
+    found += [f"a seam: {gap.wkt[:150]}" for gap in gaps if not gap.distance(background) < 1]
     seen = painted(layers, labels.shape)
     wrong = (seen != labels) & (distance_to_borders(labels) > NEAR)
     if wrong.any():
