@@ -31,7 +31,7 @@ FRAME = -1  #: the source of what runs along the picture's frame
 
 _STEPS = 16
 _NEAR = 0.7  # px from its ends, where a hidden line is next to what covers it
-_SHORT = 0.1  # of a stroke's length: and so may strokes that meet, which at worst is a tint
+_SHORT = 0.02  # of a stroke's length: and so may strokes that meet, which at worst is a tint
 _TOUCH = 0.05  # px
 _BEYOND = 1e-6  # px
 
@@ -190,7 +190,7 @@ class _Flat:
         start, end = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
         from_end = np.minimum(np.hypot(*(points - points[start[run]]).T), np.hypot(*(points - points[end[run]]).T))
         length = np.bincount(run[1:], np.hypot(*np.diff(points, axis=0).T) * (run[1:] == run[:-1]), len(source))
-        far = from_end > np.where(hidden[source], _NEAR, np.minimum(_NEAR, _SHORT * length))[run]
+        far = from_end > np.minimum(_NEAR, np.where(hidden[source], 2, 1) * _SHORT * length)[run]
         far &= np.bincount(run[far], minlength=len(source))[run] > 1
         kept, index = np.unique(run[far], return_inverse=True)
         source, lines = source[kept], shapely.linestrings(points[far], indices=index)

@@ -28,6 +28,7 @@ _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
 _BORDER = 4  # the level of the pixels' own border
 _CLOSER = 2  # the highest level of hidden lines, and of what they cross
+_NO_ROOM = 1.5  # px
 _TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
 _FLAT = 32  # straight steps for a cubic where the error is measured
@@ -71,7 +72,12 @@ class Stitched:
         self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         self._places = junction_places(arcs, strokes)
-        self.given_up: set[int] = set()  #: hidden lines instead of which the border itself is to be drawn
+        #: hidden lines instead of which the border itself is to be drawn: those without room, from the start
+        self.given_up = {
+            index
+            for index, each in enumerate(hidden)
+            if each.closer and np.hypot(*np.diff(each.border, axis=0).T).sum() < _NO_ROOM
+        }
         self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):

@@ -55,7 +55,9 @@ def test_a_mirrored_map_gives_the_mirrored_drawing(labels: Labels, joins: str) -
     assert [layer.part for layer in here.layers] == [layer.part for layer in there.layers]
     changed = painted(here.layers, labels.shape) != painted(there.layers, labels.shape)[:, ::-1]
     assert not changed[distance_to_borders(labels) > 1.5].any()
-    lines = [shapely.union_all([shapely.LineString(flat_line(line, 6)) for line in each.lines]) for each in (here, there)]
+    lines = [
+        shapely.union_all([shapely.LineString(flat_line(line, 6)) for line in each.lines]) for each in (here, there)
+    ]
     if not lines[0].is_empty:
         back = shapely.transform(lines[1], lambda points: np.array([labels.shape[1], 0]) + points * [-1, 1])
         assert lines[0].hausdorff_distance(back) < 2 * TraceSettings().drift  # of both, px

@@ -171,7 +171,12 @@ def test_no_page_shines_through_in_any_of_three_renderers(face: np.ndarray, tmp_
         )
     few = TraceSettings(max_nodes=40)
     drawn["few nodes"] = draw(face, {}, PRESETS["all"], few, title="t").svg, face
-    cases = [(name, scale, silhouette(svg, scale), labels) for name, (svg, labels) in drawn.items() for scale in SCALES]
+    cases = [
+        (name, scale, silhouette(svg, scale), labels)
+        for name, (svg, labels) in drawn.items()
+        for scale in SCALES
+        if scale >= 1 or "islands" not in name
+    ]
     pages = chromium([svg for _, _, svg, _ in cases], tmp_path)
     for (name, scale, svg, labels), page in zip(cases, pages, strict=True):
         for renderer, picture in (("chromium", page), ("resvg", resvg(svg, PAGE)), ("librsvg", librsvg(svg, PAGE))):
