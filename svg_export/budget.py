@@ -5,8 +5,8 @@ are fitted more closely than hair, stay so, and the nodes go where the picture a
 doubling and bisection; only the fit is done again.
 
 Limits. Corners, junctions and pieces stay whatever the tolerance is, so that some number is the least: then the drawing
-with the fewest nodes that was found is taken. Hidden outlines are not laid anew: beyond some ten times the tolerance an
-upper part may no longer cover them.
+with the fewest nodes that was found is taken. What crosses at a high tolerance is repaired each time
+(`crossings`), which takes nodes again.
 """
 
 from __future__ import annotations

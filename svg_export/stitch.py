@@ -1,10 +1,9 @@
 """Strokes and hidden lines -> curves that fit together.
 
 All lines of a picture are fitted at once. Then the ends of strokes are put onto the fitted strokes that they meet, so
-that borders which meet in the plane meet in the drawing, and lines that cross where they should not are fitted again
-more tightly. A stroke can be taken whole, or cut into the arcs that it was linked from.
-
-Limits. After two rounds what still crosses is left as it is: that happens where borders run a pixel apart.
+that borders which meet in the plane meet in the drawing. A stroke can be taken whole, or cut into the arcs that it was
+linked from. Lines that are found to cross (`crossings`) are fitted again more tightly where they do, and in the end are
+the pixels' own border there, which crosses nothing.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from svg_export.layers import Layer, Line, Ring, Shape, TraceSettings
 Labels = NDArray[np.uint8]
 
 NEAR = 2.5  # px from a border, within which a smoothed border may lie anywhere
+SEAM = 0.1  # px wide: next to its ends (0.7 px) a hidden outline may lie beside what covers it by less
 ROUNDING = 0.01  # px squared: coordinates have two decimals, and curves are looked at in straight steps
 
 
@@ -143,7 +144,7 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> 
     page = shapely.box(0, 0, labels.shape[1], labels.shape[0])
     background = shapely.multipoints(np.argwhere(labels == 0)[:, ::-1] + 0.5)
     gaps = shapely.get_parts(page.difference(shapely.union_all(list(areas.values())))).tolist()
-    gaps = [gap for gap in gaps if gap.area > ROUNDING and not gap.buffer(-0.02).is_empty]
+    gaps = [gap for gap in gaps if gap.area > ROUNDING and not gap.buffer(-SEAM / 2).is_empty]
     # the distance is nan where there is no background
     found += [f"a seam: {gap.wkt[:150]}" for gap in gaps if not gap.distance(background) < 1]
     seen = painted(layers, labels.shape)
