@@ -10,8 +10,8 @@ cutout    the shapes abut exactly and share their curves: nothing lies beneath a
 
 Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
 (cleaning the label map comes before). Borders are fitted one by one; where two cross, they are brought closer to the
-pixels' own border, around the crossing, until they do not (`crossings`). Two pieces of one part may overlap beneath what
-hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
+pixels' own border, around the crossing, until they do not (`crossings`). Two pieces of one part may overlap beneath
+what hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
