@@ -53,8 +53,9 @@ def inkscape(session: nox.Session) -> None:
 
 @nox.session
 def renderers(session: nox.Session) -> None:
-    """Two renderers that share no code agree on the picture."""
+    """Renderers that share no code agree on the picture, and in none the page shines through."""
     session.run("rsvg-convert", "--version", external=True)
+    session.run("chromium", "--version", external=True)
     session.install(".", *PYTEST)
     session.run("pytest", "-m", "renderers", *session.posargs)
 

@@ -6,8 +6,8 @@ costs a fit, so it is an informed one: some nodes stay at corners and ends, the 
 the tolerance, so between two drawings the nodes go with the inverse of the number. Three or four fits are enough.
 
 Limits. Corners, junctions and pieces stay whatever the tolerance is, so that some number is the least: then the drawing
-with the fewest nodes that was found is taken. Hidden outlines are not laid anew: beyond some ten times the tolerance an
-upper part may no longer cover them.
+with the fewest nodes that was found is taken. What crosses at a high tolerance is repaired each time
+(`crossings`), which takes nodes again.
 """
 
 from __future__ import annotations

@@ -46,9 +46,9 @@ PHOTO_COLORS = "photo"  #: the word for no palette
 
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
-Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, hair behind the
-neck, earrings; all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with commas between, as in --parts
-head,hair,eye-left,eye-right.
+Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, earrings;
+all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with
+commas between, as in --parts head,hair,eye-left,eye-right.
 """
 
 

@@ -74,7 +74,7 @@ class Space:
     clear: float  #: px to keep from `others`
     rim: float  #: px that the part reaches beneath the upper ones where there is room and nothing better proposed
     frame: tuple[float, float]  #: px: width and height of the picture
-    ground: shapely.Geometry | None  #: what lies on the head keeps to this: the head, completed
+    ground: Callable[[], shapely.Geometry] | None  #: what lies on the head keeps to this: the head, completed
 
 
 @dataclass(frozen=True)
@@ -425,7 +425,7 @@ def _likeness(plan: Plan, gap: Gap, space: Space) -> Iterator[Floats]:
     line = _followed(plan.face.to_picture(fitted.ring), gap) if fitted.stray < _LIKE * fitted.width else None
     if line is None:
         return
-    if space.ground is None or (shapely.distance(shapely.points(line), space.ground) < 1.0).all():
+    if space.ground is None or (shapely.distance(shapely.points(line), space.ground()) < 1.0).all():
         yield line
 
 

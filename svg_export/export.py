@@ -89,7 +89,7 @@ def draw(
 
         if rgb is None or rgb.shape[:2] != labels.shape:
             raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
-        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones)
+        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones, trace.curves)
     outline = None
     if look.lined:
         outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)

@@ -10,9 +10,9 @@ stacked   each layer also fills everything painted after it, edge under edge, li
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
 Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
-(cleaning the label map comes before). Borders are fitted one by one: where two run within the tolerance of each other,
-those that cross are fitted again more tightly, and what still crosses is left. A mirrored map gives the mirrored
-drawing within the tolerance, but not the same nodes.
+(cleaning the label map comes before). Borders are fitted one by one; where two cross, they are brought closer to the
+pixels' own border, around the crossing, until they do not (`crossings`). Two pieces of one part may overlap beneath
+what hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import LabelMapError
-from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HAIR_BACK, HEAD, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import (
+    BACKGROUND,
+    BY_NAME,
+    FACE,
+    HAIR_BACK,
+    HEAD,
+    LAYER_ORDER,
+    LAYERS,
+    PAINT_ORDER,
+    PARTS,
+    Rgb,
+)
 from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
 from svg_export.looks import ToneName

@@ -7,17 +7,19 @@ runs of a picture are fitted at once; then the strokes' ends are put onto the fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Literal
 
 import numpy as np
 import shapely
 
-from svg_export.beziers import drag, straight
+from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
+from svg_export.crossings import crossings
 from svg_export.curves import Bools, Floats, Ints, distinct, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import build_strokes
@@ -25,6 +27,8 @@ from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
 
 _THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
+_TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
+_BESIDE = 2.0  # px: farther from its border a hidden line is not beside it
 
 Joins = Literal["underlap", "stacked", "cutout"]
 Walk = list[tuple[int, bool]]  # arcs of a ring, and whether each is walked forward
@@ -55,6 +59,7 @@ class Outline:
 
     control: Floats  #: (n, 4, 2)
     straight: Bools  #: (n,)
+    source: Ints  #: (n,) what each was made of: a stroke (its number), a hidden line (after all strokes), or FRAME
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,20 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
+    hidden = np.arange(len(sheet.strokes.arcs) + len(sheet.hidden)) >= len(sheet.strokes.arcs)
     spacing, limit = max(2.0, lengths.spacing), np.array(frame, np.float64)
 
     def drawn(slack: float) -> Outlines:
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
-        shapes = {r: [[_outline(ring, curves) for ring in shape] for shape in plan] for r, plan in plans.items()}
+        while True:
+            shapes = {
+                r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()
+            }
+            leeway = sheet.leeway if joins == "underlap" else None
+            places = crossings(shapes, frame, hidden, leeway)
+            if not places or not curves.tighten(places):
+                break
         strokes = sheet.strokes
         order = np.argsort(strokes.owner, kind="stable").tolist()
         edges = [
@@ -125,14 +138,15 @@ def draw_outlines(
     return within_budget(drawn, lambda outlines: outlines.nodes, max_nodes)
 
 
-def _outline(runs: list[_Run], curves: Stitched) -> Outline:
-    """The curves of a ring, end to end."""
+def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
+    """The curves of a ring, end to end; `page`: (width, height)."""
+    runs = [part for run in runs for part in (_exact(run) if run.index in curves.given_up else [run])]
     parts: list[Floats] = []
     for run in runs:
         if run.kind == "stroke":
             parts.append(curves.stroke(run.index))
         elif run.kind == "hidden":
-            parts.append(curves.hidden(run.index).copy())
+            parts.append(_on_page(curves.hidden(run.index), page))
         elif run.kind == "arc":
             part = curves.arc(run.index)
             parts.append(part if run.forward else part[::-1, ::-1])
@@ -144,10 +158,25 @@ def _outline(runs: list[_Run], curves: Stitched) -> Outline:
                 drag(parts[at][0], 0, parts[at - 1][-1, 3])
                 drag(parts[at][-1], 3, parts[(at + 1) % len(parts)][0, 0])
     control = np.concatenate(parts)
+    source = np.repeat([curves.source(run.kind, run.index) for run in runs], [len(part) for part in parts])
     if curves.polygon:
-        return Outline(straight(np.concatenate([control[:, 0], control[:1, 0]])), np.ones(len(control), np.bool_))
+        lines = straight(np.concatenate([control[:, 0], control[:1, 0]]))
+        return Outline(lines, np.ones(len(control), np.bool_), source)
     flags = [np.full(len(part), run.kind == "frame") for run, part in zip(runs, parts, strict=True)]
-    return Outline(control, np.concatenate(flags))
+    return Outline(control, np.concatenate(flags), source)
+
+
+def _on_page(control: Floats, page: Floats) -> Floats:
+    """A copy of some cubics in which those that leave the page, by as little as their tolerance, do not."""
+    points = evaluate(control, np.arange(17) / 16)
+    out: Bools = np.any((points < 0) | (points > page), axis=(1, 2))
+    kept: Floats = np.where(out[:, None, None], np.clip(control, 0.0, page), control)
+    return kept
+
+
+def _exact(run: _Run) -> list[_Run]:
+    """A hidden run as the border itself."""
+    return [_Run("arc", arc, forward) for arc, forward in run.border] if run.kind == "hidden" else [run]
 
 
 @dataclass(frozen=True)
@@ -158,6 +187,7 @@ class _Run:
     index: int = -1  # of the stroke, the hidden line or the arc
     forward: bool = True  # arcs only
     corners: Floats | None = None  # frame only: (n, 2)
+    border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
 
 
 @dataclass(frozen=True)
@@ -190,7 +220,8 @@ class _Sheet:
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
         self.hidden: list[Hidden] = []
-        self.wholes: dict[int, shapely.Geometry] = {}  # of the parts that are completed, the largest shape
+        self.wholes: dict[int, Callable[[], shapely.Geometry]] = {}  #: by rank: completed parts, the largest shape
+        self.beneath: list[int] = []  #: the rank of the part whose each hidden line is
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
@@ -206,6 +237,19 @@ class _Sheet:
         thickness = np.where(border > 0, 2 * area / np.maximum(border, 1), np.inf)
         thickness[[BACKGROUND_RANK, OUTSIDE_RANK]] = np.inf
         return thickness
+
+    def leeway(self, hidden: int, stroke: int, point: Floats) -> float:
+        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
+        index = hidden - len(self.strokes.arcs)
+        rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
+        away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
+        lower = self.arcs.lower[arcs[int(np.argmin(away))]]
+        if lower > rank:  # it is beneath what is on both sides
+            return math.inf
+        if lower < rank:
+            return _TINT
+        # between two pieces of its part it may be seen; beside its own border there would be a gap
+        return 0.0 if np.hypot(*(self.hidden[index].border - point).T).min() < _BESIDE else math.inf
 
     # layout ----------------------------------------------------------------------------------------------------------
 
@@ -251,11 +295,14 @@ class _Sheet:
         visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
         danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
         layout: list[list[list[_Run]]] = []
-        whole: shapely.Geometry | None = None  # the largest shape, completed
         every = np.concatenate([np.zeros((0, 2)), *visible])
         allowed = cache(partial(self._area_of, rank))
+        gained: list[Callable[[], shapely.Geometry]] = []  # shapes with what completion adds to them at one border each
+        completed_at: list[int] = []
         for shape in self._grouped(walks):
-            if whole and whole.buffer(-self.lengths.margin).covers(self._polygon([shape[0]])):
+            if gained and self._lies_within(shape, gained):
+                for at in completed_at:
+                    self.hidden[at] = replace(self.hidden[at], closer=None)
                 continue  # a piece of forehead between strands of hair: it is there already
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
@@ -271,6 +318,7 @@ class _Sheet:
                 near = cache(
                     partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room)
                 )
+                closer = partial(self._closer, border, keep_off, room)
                 hidden: Hidden | None = None
                 if plan and border.gap and len(border.points) > 2 * reach:
                     rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
@@ -286,14 +334,27 @@ class _Sheet:
                     )
                     hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
                     if hidden:
+                        hidden = replace(hidden, closer=closer)
                         completed.append(hidden.line)
+                        completed_at.append(len(self.hidden))
                         line = hidden.line if hidden.closed else np.concatenate([hidden.line, border.points[::-1]])
-                        region = shapely.Polygon(line)
-                        whole = (whole or space.part).union(region.buffer(0))
-                self.hidden.append(hidden or Hidden(*near(), border.closed, border.points, self.room.step))
-        if whole:
-            self.wholes[rank] = whole
+                        gained.append(cache(partial(_with, polygon, line)))
+                plain = partial(Hidden, closed=border.closed, border=border.points, step=self.room.step, closer=closer)
+                self.hidden.append(hidden or plain(*near()))
+        if gained:
+            self.wholes[rank] = cache(lambda: shapely.union_all([shape() for shape in gained]))
         return layout
+
+    def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
+        """A hidden line with less reach: `underlap`, and then less than that."""
+        least = room.underlap * (1.0, 0.4)[again]
+        room = replace(room, underlap=least, reach=least, inset=min(room.inset, least))
+        return hidden_line(border.points, border.inset, border.closed, danger, self.frame, room)
+
+    def _lies_within(self, shape: list[Walk], regions: list[Callable[[], shapely.Geometry]]) -> bool:
+        """Whether a shape lies well within one of some regions."""
+        outline = self._polygon([shape[0]])
+        return any(region().buffer(-self.lengths.margin).covers(outline) for region in regions)
 
     def _area_of(self, rank: int) -> shapely.Geometry:
         """The smoothed area of a part and of all that are painted later."""
@@ -358,7 +419,8 @@ class _Sheet:
             else:
                 parts = [self._smooth(*step) for step in stretch]
                 points = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-                runs.append(_Run("hidden", len(self.hidden) + len(borders)))
+                runs.append(_Run("hidden", len(self.hidden) + len(borders), border=stretch))
+                self.beneath.append(rank)
                 gap = None
                 closed = len(stretch) == len(walk)
                 if plan and not forward and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}:
@@ -407,6 +469,11 @@ class _Sheet:
         dx, dy = (points[1] - points[0]) / 2
         middle: Floats = points.mean(axis=0) + np.array([-dy, dx])
         return middle
+
+
+def _with(shape: Callable[[], shapely.Geometry], ring: Floats) -> shapely.Geometry:
+    """A shape and what lies within a ring (n, 2)."""
+    return shape().union(shapely.Polygon(ring).buffer(0))
 
 
 def _isin(ranks: Ints, members: frozenset[int]) -> Bools:

@@ -1,29 +1,36 @@
 """Strokes and hidden lines -> curves that fit together.
 
 All lines of a picture are fitted at once. Then the ends of strokes are put onto the fitted strokes that they meet, so
-that borders which meet in the plane meet in the drawing, and lines that cross where they should not are fitted again
-more tightly. A stroke can be taken whole, or cut into the arcs that it was linked from.
-
-Limits. After two rounds what still crosses is left as it is: that happens where borders run a pixel apart.
+that borders which meet in the plane meet in the drawing. A stroke can be taken whole, or cut into the arcs that it was
+linked from. Lines that are found to cross (`crossings`) are fitted again more tightly where they do, and in the end are
+the pixels' own border there, which crosses nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
 
 from svg_export.beziers import between, drag, evaluate, nearest, straight
+from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
 from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes, junction_places
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
-_NEAR = 0.7  # px: lines may meet this close to their ends
 _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
-_FLAT = 8  # straight steps for a cubic where crossings are looked for
+_SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
+_BORDER = 4  # the level of the pixels' own border
+_CLOSER = 2  # the highest level of hidden lines, and of what they cross
+_NO_ROOM = 1.5  # px
+_TRIES = 2  # to lay a hidden line closer to its border
+_REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
+_FLAT = 32  # straight steps for a cubic where the error is measured
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Hidden:
     closed: bool
     border: Floats  #: (m, 2) the smoothed border that it belongs to and must not meet
     step: float  #: px between its points
+    #: line and tolerance laid closer to the border, at the first and at the second try; None: it must stay as it is
+    closer: Callable[[int], tuple[Floats, Floats]] | None = None
 
 
 class Stitched:
@@ -62,6 +71,13 @@ class Stitched:
         self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         self._places = junction_places(arcs, strokes)
+        #: hidden lines instead of which the border itself is to be drawn: those without room, from the start
+        self.given_up = {
+            index
+            for index, each in enumerate(hidden)
+            if each.closer and np.hypot(*np.diff(each.border, axis=0).T).sum() < _NO_ROOM
+        }
+        self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):
             self._fit(tolerance, drift, spacing)
@@ -74,6 +90,8 @@ class Stitched:
 
     def hidden(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a hidden line."""
+        if index in self._laid:
+            return self._laid[index][1]
         line = len(self._strokes.pieces) + index
         return self._control[self._bounds[line] : self._bounds[line + 1]]
 
@@ -83,6 +101,12 @@ class Stitched:
         if stroke not in self._cut:
             self._cut[stroke] = self._cut_stroke(stroke)
         return self._cut[stroke][index]
+
+    def source(self, kind: str, index: int) -> int:
+        """What curves were made of: the number of a stroke (of an arc its stroke's), after all strokes hidden lines."""
+        if kind == "arc":
+            return self._strokes.stroke_of[index]
+        return FRAME if kind == "frame" else index + (len(self._strokes.arcs) if kind == "hidden" else 0)
 
     def _fit(self, arc_tolerance: Floats, drift: float, spacing: float) -> None:
         pieces, strokes, hidden = self._strokes.pieces, self._strokes, self._hidden
@@ -105,6 +129,8 @@ class Stitched:
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         # a short line needs a choice of nodes too
         apart = np.clip(np.minimum(spacing / step, lines.lengths / 8), 1, None).astype(np.int64)
+        self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
+        self._level = np.zeros(len(lines.points), np.int64)
         if self.polygon:
             frame = [
                 self._arcs.arc(arc).astype(np.float64)
@@ -115,20 +141,114 @@ class Stitched:
         else:
             fitted = fit(lines, direction, tolerance, apart)
         self._take(fitted)
-        for share in (0.5, 0.2):
-            crossing = self._crossing()
-            if not len(crossing):
-                break
-            if self.polygon:
-                fitted = refined(lines, share * tolerance, fitted, crossing)
-            else:
-                fitted = refit(lines, direction, tolerance, apart, fitted, crossing, share)
-            self._take(fitted)
+
+    def _fit_again(self, which: Ints) -> None:
+        """Fit lines once more, as closely as their levels ask for."""
+        lines, firm = self._lines, self._level == _BORDER
+        tolerance = _SHARES[self._level] * self._tolerance
+        if self.polygon:
+            fitted = refined(lines, tolerance, self._fitted, which)
+        else:
+            fitted = refit(lines, self._direction, tolerance, self._apart, self._fitted, which, 1.0)
+            loose = np.concatenate([[0], np.cumsum(~firm)])
+            along = np.flatnonzero(loose[fitted.end + 1] == loose[fitted.start])
+            third = (fitted.control[along, 3] - fitted.control[along, 0]) / 3
+            fitted.control[along, 1] = fitted.control[along, 0] + third
+            fitted.control[along, 2] = fitted.control[along, 3] - third
+        self._take(fitted)
+
+    def tighten(self, crossed: list[Crossing]) -> bool:
+        """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
+
+        Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the
+        hidden one is laid closer to its border, and at last given up for the border itself.
+        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
+        """
+        before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
+        retreating: set[int] = set()
+        for one, two, point in crossed:
+            beneath = [source for source in {one, two} if source >= count]
+            shown = [source for source in {one, two} if 0 <= source < count]
+            spans = [self._span(source) for source in beneath]
+            if any(before[first] < _CLOSER for first, _ in spans):
+                for first, last in spans:
+                    self._level[first:last] = np.minimum(before[first] + 1, _CLOSER)
+                continue
+            spans = [self._span(source) for source in shown]
+            at = [first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin()) for first, last in spans]
+            if beneath and all(before[each] >= _CLOSER for each in at):
+                retreating.update(source - count for source in beneath)
+                continue
+            for source, (first, last), middle in zip(shown, spans, at, strict=True):
+                level = before[middle]
+                # where it is the border already, what lies beside it must be too
+                reach = _REACH[level] if level < _BORDER else max(_REACH[-1], int((before[first:last] == level).sum()))
+                window = np.arange(middle - reach, middle + reach + 1) - first
+                window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
+                self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
+        ends, starts, border = self._middle
+        self._level[ends] = self._level[starts] = np.maximum(self._level[ends], self._level[starts])
+        firm = np.flatnonzero(self._level[: len(border)] == _BORDER)
+        self._lines.points[firm] = border[firm]
+        changed = np.unique(self._lines.line[self._level != before])
+        if len(changed):
+            self._fit_again(changed)
+        closer = [self._retreat(index) for index in sorted(retreating)]
+        return any(closer) or len(changed) > 0
+
+    def _retreat(self, index: int) -> bool:
+        """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""
+        hidden, (tries, _) = self._hidden[index], self._laid.get(index, (0, None))
+        if hidden.closer is None or index in self.given_up:
+            return False
+        if tries == _TRIES:
+            self.given_up.add(index)
+            return True
+        points, tolerance = hidden.closer(tries)
+        if self.polygon:
+            control = straight(points)
+        else:
+            line = Lines(points, np.array([0, len(points)]), np.array([hidden.closed]))
+            direction = tangents(line, np.array([min(1.5, len(points) / 6)]))
+            control = fit(line, direction, tolerance, np.ones(1, np.int64)).control
+        self._laid[index] = tries + 1, np.round(control, self._decimals)
+        return True
+
+    def _span(self, source: int) -> tuple[int, int]:
+        """The first and the last point, and one more, of a source."""
+        strokes, starts = self._strokes, self._lines.starts
+        if source < len(strokes.arcs):
+            return int(starts[strokes.first_piece[source]]), int(starts[strokes.first_piece[source + 1]])
+        line = len(strokes.pieces) + source - len(strokes.arcs)
+        return int(starts[line]), int(starts[line + 1])
+
+    @cached_property
+    def _middle(self) -> tuple[Ints, Ints, Floats]:
+        """Where strokes go on from piece to piece (indices of the end and of the start), and their border, (n, 2).
+
+        The border leads through the middles of the cracks between pixels and so past every corner that borders of other
+        parts pass too: it is as jagged as it must be, and touches no other.
+        """
+        strokes, raw = self._strokes, self._strokes.raw
+        ends, starts = [], []
+        for stroke, closed in enumerate(strokes.closed.tolist()):
+            pieces = np.arange(strokes.first_piece[stroke], strokes.first_piece[stroke + 1])
+            ends.append(pieces if closed else pieces[:-1])
+            starts.append(np.roll(pieces, -1) if closed else pieces[1:])
+        one, two = raw.starts[np.concatenate(ends) + 1] - 1, raw.starts[np.concatenate(starts)]
+        index = np.arange(len(raw.points))
+        before, after = index - 1, index + 1
+        ends_at = np.concatenate([raw.starts[:-1], raw.starts[1:] - 1])
+        before[ends_at] = after[ends_at] = ends_at  # they stay where they are, but those at which a stroke goes on
+        before[one], after[one], before[two], after[two] = one - 1, two + 1, one - 1, two + 1
+        return one, two, (raw.points[before] + 2 * raw.points + raw.points[after]) / 4
 
     def _take(self, fitted: Fitted) -> None:
         """Round the curves, and put ends of strokes onto the strokes that they meet, later painted ones first."""
+        self._fitted = fitted
         self._control = np.round(fitted.control, self._decimals)
         self._bounds = np.searchsorted(fitted.line, np.arange(len(self._strokes.pieces) + len(self._hidden) + 1))
+        self._cut = {}
         self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
         self._junction: dict[int, Floats] = {}
         strokes = self._strokes
@@ -146,42 +266,22 @@ class Stitched:
             sample = np.array([self._places[node] for node, _, _ in ends[owner]])
             through = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
-            t = nearest(self._control[through], strokes.pieces.points[sample], np.clip(guess, 0.0, 1.0))
+            t = nearest(self._control[through], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
             points = np.round(evaluate(self._control[through], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
                 ends[owner], through.tolist(), t.tolist(), points, strict=True
             ):
                 self._crossed[node], self._junction[node] = (on, at), point
                 drag(self._control[curve], side, point)
-
-    def _crossing(self) -> Ints:
-        """Lines that cross another or themselves, or, if hidden, their border, other than at their ends."""
-        flat, line = self._flattened()
-        simple = shapely.is_simple(shapely.linestrings(flat, indices=line))
-        bad = set(np.flatnonzero(~simple).tolist())
-        first = np.searchsorted(line, np.arange(line[-1] + 1))
-        last = np.searchsorted(line, np.arange(line[-1] + 1), "right") - 1
-        far = np.minimum(np.hypot(*(flat - flat[first[line]]).T), np.hypot(*(flat - flat[last[line]]).T)) > _NEAR
-        far &= np.bincount(line[far], minlength=len(first))[line] > 1
-        kept, index = np.unique(line[far], return_inverse=True)
-        inner = shapely.linestrings(flat[far], indices=index)
-        shown = int(np.searchsorted(kept, len(self._strokes.pieces)))
-        one, two = shapely.STRtree(inner[:shown]).query(inner[:shown], predicate="intersects")
-        bad |= set(kept[np.concatenate([one[one != two], two[one != two]])].tolist())
-        beneath = kept[shown:] - len(self._strokes.pieces)
-        if len(beneath):
-            borders = [self._hidden[each].border for each in beneath.tolist()]
-            index = np.repeat(np.arange(len(borders)), [len(border) for border in borders])
-            met = shapely.intersects(inner[shown:], shapely.linestrings(np.concatenate(borders), indices=index))
-            bad |= set(kept[shown:][met].tolist())
-        return np.array(sorted(bad), np.int64)
+                if self.polygon:
+                    self._control[curve] = straight(self._control[curve, [0, 3]])[0]
 
     def error(self) -> float:
         """px: the farthest that a smoothed border lies from its curve."""
         pieces = self._strokes.pieces
         if not len(pieces):
             return 0.0
-        flat, line = self._flattened(4 * _FLAT)
+        flat, line = self._flattened()
         curves = shapely.linestrings(flat, indices=line)
         return float(shapely.distance(shapely.points(pieces.points), curves[pieces.line]).max())
 

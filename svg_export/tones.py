@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -48,12 +49,14 @@ def add_tones(
     head_size: float,
     swatches: Mapping[str, Rgb],
     settings: ToneSettings,
+    curves: Literal["bezier", "polygon"] = "bezier",
 ) -> tuple[Layer, ...]:
     """The layers with their tones, each filled with the colour of what is neither light nor shadow.
 
     layers     of `labels` (H, W), with the layers of `parts`
     rgb        (H, W, 3) the photo
     head_size  px
+    curves     what the tones' own outlines are made of, as `TraceSettings` says
     swatches   colours by name: of a part that has one, tones that have none are as far from it as in the photo
     """
     scene = _Scene.of(shown_parts(parts)[labels], rgb, head_size)
@@ -62,7 +65,7 @@ def add_tones(
     for layer in layers:
         key = _SURFACES.get(layer.part, (layer.part,))
         if layer.part in TONED and key not in surfaces:
-            surfaces[key] = _judged(key, scene, settings)
+            surfaces[key] = _judged(key, scene, settings, curves)
         surface = surfaces.get(key)
         toned.append(_toned(layer, surface, swatches) if surface else layer)
     return tuple(toned)
@@ -106,7 +109,9 @@ class _Surface:
     min_width: float  # ... px of the photo, are left out
 
 
-def _judged(parts: tuple[int, ...], scene: _Scene, s: ToneSettings) -> _Surface | None:
+def _judged(
+    parts: tuple[int, ...], scene: _Scene, s: ToneSettings, curves: Literal["bezier", "polygon"]
+) -> _Surface | None:
     """Light and shadow on a surface, None where there is neither."""
     mine = np.isin(scene.labels, parts)
     if not mine.any():
@@ -124,7 +129,7 @@ def _judged(parts: tuple[int, ...], scene: _Scene, s: ToneSettings) -> _Surface 
     agrees: dict[ToneName, Mask] = {"shadow": own < -offset, "light": own > offset}
     plain = sure & ~np.any(list(regions.values()), axis=0)
     base = _color(scene, plain if plain.any() else sure, np.abs(own) <= offset)
-    shapes = _traced(regions, scene, s)
+    shapes = _traced(regions, scene, s, curves)
     tones = {tone: (shapes[tone], _color(scene, mine & regions[tone], agrees[tone] & sure)) for tone in regions}
     px = float(scene.scale.mean()) * scene.head
     return _Surface(base, tones, s.crumb * px**2, s.thin * px)
@@ -175,13 +180,22 @@ def _tidied(region: Mask, mine: Mask, speck: float) -> Mask:
     return region
 
 
-def _traced(regions: Mapping[ToneName, Mask], scene: _Scene, s: ToneSettings) -> dict[ToneName, tuple[Shape, ...]]:
+def _traced(
+    regions: Mapping[ToneName, Mask], scene: _Scene, s: ToneSettings, curves: Literal["bezier", "polygon"]
+) -> dict[ToneName, tuple[Shape, ...]]:
     """The regions as shapes in px of the photo."""
     drawn = np.zeros(scene.labels.shape, np.uint8)
     for tone, region in regions.items():
         drawn[region] = _STAND_INS[tone]
     trace = TraceSettings(
-        joins="cutout", tolerance=s.tolerance, smoothing=s.smoothing, corner=s.corner, speck=0.0, sliver=0.0, decimals=3
+        joins="cutout",
+        curves=curves,
+        tolerance=s.tolerance,
+        smoothing=s.smoothing,
+        corner=s.corner,
+        speck=0.0,
+        sliver=0.0,
+        decimals=3,
     )
     layers = {each.part: each for each in build_layers(drawn, {}, frozenset(_STAND_INS.values()), trace, scene.head)}
     return {tone: tuple(_placed(shape, scene) for shape in layers[_STAND_INS[tone]].shapes) for tone in regions}

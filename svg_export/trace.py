@@ -84,7 +84,8 @@ def rings(arcs: PlanarMap, inside: Callable[[Ints], NDArray[np.bool_]]) -> list[
     """Closed outlines of the union of the parts whose ranks satisfy `inside`.
 
     Each ring is a list of (arc, forward): walked in this order the union lies on the right, so outer rings are
-    clockwise on the screen and holes anticlockwise. Where two pieces touch at one corner only, they stay two rings.
+    clockwise on the screen and holes anticlockwise. Where two pieces touch at one corner only, they stay two rings, and
+    so do an outer ring and a hole that do.
     Of the background, rings that run along the frame are left out.
     """
     owns, lies_below = inside(arcs.owner), inside(arcs.lower)
@@ -110,8 +111,26 @@ def rings(arcs: PlanarMap, inside: Callable[[Ints], NDArray[np.bool_]]) -> list[
             else:
                 arc = ways[0] if ways else -1
         if arc == first:  # else it is the background, which is not followed along the frame
-            found.append(ring)
+            found += _without_touching(arcs, ring)
     return found
+
+
+def _without_touching(arcs: PlanarMap, ring: list[tuple[int, bool]]) -> list[list[tuple[int, bool]]]:
+    """A ring that comes back to a junction, cut there: what it encloses at one corner only is a hole, or has one."""
+    found: list[list[tuple[int, bool]]] = []
+    path: list[tuple[int, bool]] = []
+    passed: dict[int, int] = {}  # junction -> where in the path it was passed
+    for arc, forward in ring:
+        node = int(arcs.tail[arc] if forward else arcs.head[arc])
+        if node in passed:
+            at = passed[node]
+            found.append(path[at:])
+            passed = {junction: place for junction, place in passed.items() if place < at}
+            del path[at:]
+        if node >= 0:
+            passed[node] = len(path)
+        path.append((arc, forward))
+    return [path, *found]
 
 
 def _right_most(arcs: PlanarMap, arc: int, along: bool, ways: list[int], forward: NDArray[np.bool_]) -> int:

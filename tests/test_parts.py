@@ -40,7 +40,7 @@ def test_pairs_are_left_then_right():
 
 def test_presets_grow():
     assert PRESETS["contour"] < PRESETS["portrait"] < PRESETS["all"]
-    assert PRESETS["all"] - PRESETS["portrait"] == {14, 15, 16}
+    assert PRESETS["all"] - PRESETS["portrait"] == {14, 15, 16, HAIR_BACK}
 
 
 def test_presets_and_parts_mix():
