@@ -29,10 +29,12 @@ from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, P
 from svg_export.completion import Kind, Plan
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
+from svg_export.policy import POLICIES
 from svg_export.proportions import measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
-from svg_export.trace import planar_map
+from svg_export.subpixel import Evidence, Settler
+from svg_export.trace import BACKGROUND_RANK, planar_map
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,6 @@ class TraceSettings:
     decimals: int = 2  #: coordinates are rounded to this many
 
 
-#: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
-CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
-#: Parts that are never thin by nature.
-BROAD = frozenset(
-    BY_NAME[name].id for name in ("background", "head", "neck", "cloth", "hair", "hat", "ear-left", "ear-right")
-)
 #: Name of a part, how it is completed, and beneath which parts.
 _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("head", "head", ("hair", "hat", "glasses")),
@@ -167,6 +163,7 @@ def trace_map(
     parts: frozenset[int] = EVERY_PART,
     settings: TraceSettings = TraceSettings(),
     head_size: float | None = None,
+    evidence: Evidence | None = None,
 ) -> Traced:
     """The layers of a label map, and the lines between them.
 
@@ -174,6 +171,7 @@ def trace_map(
     colors     part id -> fill; the table's colour where there is none
     parts      ids to draw; of the others, what lies on the head becomes head, the rest background
     head_size  height of the face in px; None: that of the face in `labels`
+    evidence   what moves borders to where they really lie: scores and photo; without, the label map is all there is
 
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
@@ -182,11 +180,11 @@ def trace_map(
     if not labels.any():
         return Traced((), (), 0.0)
     size = head_size or _head_size(labels)
-    broad = frozenset(_RANK.get(part, 0) for part in BROAD)
+    broad = frozenset(_RANK.get(part, BACKGROUND_RANK) for part, policy in POLICIES.items() if policy.broad)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
         return Traced((), (), size)
-    carried = frozenset(_RANK[part] for part in CARRIED)
+    carried = frozenset(_RANK[part] for part, policy in POLICIES.items() if policy.carried)
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
@@ -205,7 +203,15 @@ def trace_map(
     )
     completed = _completions(labels, size) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
-    drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes)
+    settle = None
+    if evidence:
+        reach = np.zeros(256)
+        reach[list(_RANK.values())] = [POLICIES[part].settle * size for part in _RANK]
+        reach[BACKGROUND_RANK] = POLICIES[BACKGROUND].settle * size
+        settle = Settler(evidence, ranks, _ranks(parts), reach, size)
+    drawn = draw_outlines(
+        arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle
+    )
     shapes = drawn.shapes
     layers = tuple(
         Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, PARTS[part].color))

@@ -20,7 +20,7 @@ from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, complete
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
-from svg_export.strokes import build_strokes
+from svg_export.strokes import Settle, build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
 
@@ -86,6 +86,7 @@ def draw_outlines(
     carried: frozenset[int],
     completed: Mapping[int, Plan],
     max_nodes: int | None = None,
+    settle: Settle | None = None,
 ) -> Outlines:
     """The outlines of all layers, and the borders that show.
 
@@ -93,8 +94,9 @@ def draw_outlines(
     head       the rank of the head, and `carried` the ranks that it is solid beneath
     completed  ranks whose hidden outlines are completed, where `joins` is underlap, and how
     max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
+    settle     where the borders lie by what else is known of the picture
     """
-    sheet = _Sheet(arcs, lengths, frame)
+    sheet = _Sheet(arcs, lengths, frame, settle)
     ranks = [rank for rank in np.unique(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
     plans: dict[int, list[list[list[_Run]]]] = {}
     for rank in ranks:
@@ -171,7 +173,7 @@ class _Border:
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
-    def __init__(self, arcs: PlanarMap, lengths: Lengths, frame: tuple[int, int]) -> None:
+    def __init__(self, arcs: PlanarMap, lengths: Lengths, frame: tuple[int, int], settle: Settle | None = None) -> None:
         self.arcs, self.lengths, self.frame = arcs, lengths, frame
         before = np.concatenate([arcs.points[:-1], arcs.points[-1:]])
         cross = before[:-1, 0] * arcs.points[1:, 1] - arcs.points[1:, 0] * before[:-1, 1]
@@ -186,7 +188,7 @@ class _Sheet:
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
-        self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
+        self.strokes = build_strokes(arcs, sigma, reach, lengths.corner, settle)
         self.hidden: list[Hidden] = []
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)

@@ -11,12 +11,15 @@ strokes there; so do corners.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from svg_export.curves import Bools, Floats, Ints, Lines, corners, smooth
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
+
+_STAY = 0.05  # how much a knot wants to stay where it is, beside a line that carries it along
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,19 @@ def link(arcs: PlanarMap) -> list[list[int]]:
     return chains
 
 
-def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_angle: float) -> Strokes:
-    """Link, cut at corners, smooth; then move the strokes' ends onto the strokes that they meet.
+#: Smoothed lines, and the ranks on both sides of each point -> how far to move each along its normal, and the normals.
+Settle = Callable[[Lines, Ints, Ints], tuple[Floats, Floats]]
+
+
+def build_strokes(
+    arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_angle: float, settle: Settle | None = None
+) -> Strokes:
+    """Link, cut at corners, smooth, settle; then move the strokes' ends onto the strokes that they meet.
 
     sigma         (arcs,) px of Gaussian smoothing that each arc bears
     corner_reach  (arcs,) px over which a turn counts as a corner
     corner_angle  radians
+    settle        where the borders lie by what else is known of the picture
     """
     chains = link(arcs)
     length = np.diff(arcs.starts) - 1
@@ -102,8 +112,71 @@ def build_strokes(arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_ang
         np.where(lines.closed, -1, ends[:, 0]),
         np.where(lines.closed, -1, ends[:, 1]),
     )
+    if settle:
+        _settle(arcs, strokes, settle)
     _move_ends(arcs, strokes)
     return strokes
+
+
+def _settle(arcs: PlanarMap, strokes: Strokes, settle: Settle) -> None:
+    """Move all pieces along their normals, in place; where pieces meet, they go on meeting."""
+    pieces = strokes.pieces
+    owner, lower = _sides(arcs, strokes)
+    offset, normal = settle(pieces, owner, lower)
+    moved = pieces.points + offset[:, None] * normal
+    first, last = pieces.starts[:-1], pieces.starts[1:] - 1
+    moved[last[pieces.closed]] = moved[first[pieces.closed]]
+    open_ = np.flatnonzero(~pieces.closed)
+    ends = np.concatenate([first[open_], last[open_]])
+    knot = _knots(strokes)[np.concatenate([open_, open_ + len(pieces)])]
+    shift = _shifts(knot, normal[ends], offset[ends])
+    on_frame = np.unique(arcs.tail[arcs.owner == OUTSIDE_RANK])
+    shift[np.isin(-1 - knot, on_frame)] = 0
+    pieces.points[:] = moved
+    for end, inward, piece, target in zip(
+        ends.tolist(),
+        np.repeat([1, -1], len(open_)).tolist(),
+        np.tile(open_, 2).tolist(),
+        strokes.raw.points[ends] + shift,
+        strict=True,
+    ):
+        _pull(strokes, piece, end, inward, target)
+
+
+def _sides(arcs: PlanarMap, strokes: Strokes) -> tuple[Ints, Ints]:
+    """The ranks on the right and on the left of each point of the pieces."""
+    owner, lower = (np.full(len(strokes.pieces.points), -1) for _ in range(2))
+    for arc, samples in strokes.samples.items():
+        owner[samples], lower[samples] = arcs.owner[arc], arcs.lower[arc]
+    unset = np.flatnonzero(owner < 0)  # the repeated ends of pieces: the next piece begins there, or it is a ring's end
+    source = np.where(np.isin(unset, strokes.pieces.starts[:-1]), unset + 1, unset - 1)
+    owner[unset], lower[unset] = owner[source], lower[source]
+    return owner, lower
+
+
+def _knots(strokes: Strokes) -> Ints:
+    """What the pieces' starts, then their ends, are tied to (2 pieces,): equal numbers stay in one place."""
+    count = len(strokes.pieces)
+    knot = np.arange(2 * count) + count
+    for stroke in range(len(strokes.arcs)):
+        first, last = int(strokes.first_piece[stroke]), int(strokes.first_piece[stroke + 1]) - 1
+        knot[first + 1 : last + 1] = knot[count + first : count + last]
+        if strokes.closed[stroke]:
+            knot[first] = knot[count + last]
+        else:  # junctions have numbers below zero, others end on themselves
+            knot[first], knot[count + last] = -1 - strokes.start_node[stroke], -1 - strokes.end_node[stroke]
+    return knot
+
+
+def _shifts(knot: Ints, normal: Floats, offset: Floats) -> Floats:
+    """Where lines that end in one knot carry it when each moves by its `offset`: least squares, (n, 2)."""
+    _, index = np.unique(knot, return_inverse=True)
+    count = int(index.max(initial=-1)) + 1
+    matrix, right = np.zeros((count, 2, 2)), np.zeros((count, 2))
+    np.add.at(matrix, index, normal[:, :, None] * normal[:, None])
+    np.add.at(right, index, normal * offset[:, None])
+    found: Floats = np.linalg.solve(matrix + _STAY * np.eye(2), right[..., None])[index, :, 0]
+    return found
 
 
 def _close_to(points: Floats, moved: Floats, most: Floats) -> Floats:
@@ -199,12 +272,17 @@ def _move_ends(arcs: PlanarMap, strokes: Strokes) -> None:
         ):
             if node not in place:
                 continue
-            own = points[starts[piece] : starts[piece + 1]]
-            if not from_start:
-                own = own[::-1]
-            reach = min(len(own) - 1, max(2, round(4 * float(strokes.sigma[piece]))))
-            fade = (1 - np.arange(reach) / reach) ** 2
-            own[:reach] += fade[:, None] * (points[place[node]] - own[0])
+            end = int(starts[piece]) if from_start else int(starts[piece + 1]) - 1
+            _pull(strokes, piece, end, 1 if from_start else -1, points[place[node]])
+
+
+def _pull(strokes: Strokes, piece: int, end: int, inward: int, target: Floats) -> None:
+    """Move an end of a piece to a point, and what is next to it with it, less and less."""
+    points, starts = strokes.pieces.points, strokes.pieces.starts
+    count = int(starts[piece + 1] - starts[piece])
+    reach = min(count - 1, max(2, round(4 * float(strokes.sigma[piece]))))
+    own = end + inward * np.arange(reach)
+    points[own] += ((1 - np.arange(reach) / reach) ** 2)[:, None] * (target - points[end])
 
 
 def junction_places(arcs: PlanarMap, strokes: Strokes) -> dict[int, int]:

@@ -1,0 +1,57 @@
+"""How each part's borders are drawn: one row a part, beside the core's table, which knows of pixels alone.
+
+A border is drawn by the row of the part that is painted later, whose outline it is; what both have to bear (how far
+the photo may move it, how thin a piece may be) by the stricter of the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faceparse_core.parts import BY_NAME, PARTS
+
+NEVER = 180.0  #: degrees: no line turns more
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One row of the table."""
+
+    corner: float = 60.0  #: degrees: where its outline turns more, it keeps a corner
+    smoothing: float = 1.0  #: of what its own width and the head's size ask for
+    settle: float = 0.012  #: of the head's size: how far the photo may move its border
+    broad: bool = False  #: never thin by nature: slivers of it are mistakes
+    carried: bool = False  #: the head is solid beneath it, even where it reaches past the head's own pixels
+
+
+_ROUND = Policy(corner=NEVER, broad=True)  # skin: a chin is no corner
+_TIPPED = Policy(broad=True)  # strands, brims and collars end in tips
+_FEATURE = Policy(settle=0.006, carried=True)  # keeps its corners, and is smoothed by its own width
+_JEWEL = Policy(settle=0.006)
+
+POLICIES: dict[int, Policy] = {
+    BY_NAME[name].id: policy
+    for name, policy in {
+        "background": Policy(broad=True),
+        "head": _ROUND,
+        "brow-left": _FEATURE,
+        "brow-right": _FEATURE,
+        "eye-left": _FEATURE,
+        "eye-right": _FEATURE,
+        "glasses": _JEWEL,  # they stand off the face: not carried
+        "ear-left": _ROUND,
+        "ear-right": _ROUND,
+        "earring": _JEWEL,
+        "nose": Policy(corner=NEVER, settle=0.006, carried=True),
+        "mouth": _FEATURE,
+        "lip-upper": _FEATURE,
+        "lip-lower": _FEATURE,
+        "neck": _ROUND,
+        "necklace": _JEWEL,
+        "cloth": _TIPPED,
+        "hair": _TIPPED,
+        "hat": _TIPPED,
+        "beard": Policy(carried=True),
+    }.items()
+}
+assert len(POLICIES) == len(PARTS)
