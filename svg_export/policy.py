@@ -6,7 +6,7 @@ the photo may move it, how thin a piece may be) by the stricter of the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faceparse_core.parts import BY_NAME, PARTS
 
@@ -24,29 +24,31 @@ class Policy:
     carried: bool = False  #: the head is solid beneath it, even where it reaches past the head's own pixels
 
 
-_ROUND = Policy(corner=NEVER, broad=True)  # skin: a chin is no corner
-_TIPPED = Policy(broad=True)  # strands, brims and collars end in tips
-_FEATURE = Policy(settle=0.006, carried=True)  # keeps its corners, and is smoothed by its own width
+_SKIN = Policy(corner=NEVER, broad=True)  # round: a chin is no corner
+_TIPPED = Policy(settle=0.010, broad=True)  # strands, brims and collars end in tips
+_BROW = Policy(settle=0.008, carried=True)  # brows, eyes and lips keep their corners
+_EYE = Policy(settle=0.007, carried=True)
+_LIP = Policy(settle=0.006, carried=True)
 _JEWEL = Policy(settle=0.006)
 
 POLICIES: dict[int, Policy] = {
     BY_NAME[name].id: policy
     for name, policy in {
         "background": Policy(broad=True),
-        "head": _ROUND,
-        "brow-left": _FEATURE,
-        "brow-right": _FEATURE,
-        "eye-left": _FEATURE,
-        "eye-right": _FEATURE,
-        "glasses": _JEWEL,  # they stand off the face: not carried
-        "ear-left": _ROUND,
-        "ear-right": _ROUND,
+        "head": replace(_SKIN, settle=0.009),
+        "brow-left": _BROW,
+        "brow-right": _BROW,
+        "eye-left": _EYE,
+        "eye-right": _EYE,
+        "glasses": Policy(settle=0.010),  # they stand off the face: not carried
+        "ear-left": _SKIN,
+        "ear-right": _SKIN,
         "earring": _JEWEL,
-        "nose": Policy(corner=NEVER, settle=0.006, carried=True),
-        "mouth": _FEATURE,
-        "lip-upper": _FEATURE,
-        "lip-lower": _FEATURE,
-        "neck": _ROUND,
+        "nose": Policy(corner=NEVER, settle=0.007, carried=True),
+        "mouth": _LIP,
+        "lip-upper": _LIP,
+        "lip-lower": _LIP,
+        "neck": _SKIN,
         "necklace": _JEWEL,
         "cloth": _TIPPED,
         "hair": _TIPPED,

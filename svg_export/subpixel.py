@@ -150,15 +150,21 @@ def _interpolated(scores: Floats32, row: Ints, place: Floats) -> Floats:
 # photo ----------------------------------------------------------------------------------------------------------------
 
 _TAPS = 6  #: samples from the border to the end of its reach; as many again tell the colours
-_ALONG = 0.006  #: of the head's size: sigma, along the border, over which profiles are averaged ...
+_HALF = 3  #: samples on each side of a step
+_STRIDE = 0.008  #: of the head's size: between two profiles
+_ALONG = 0.004  #: of the head's size: sigma, along the border, over which profiles are averaged ...
 _COLOURS = 0.02  #: ... the colours of both sides ...
-_OFFSETS = 0.01  #: ... and offsets made coherent
-_STRIDE = 0.004  #: between two profiles
+_OFFSETS = 0.008  #: ... and offsets made coherent
 _PRIOR = 0.6  #: of the reach: sigma of how far edges are expected
 _NOISE = 6.0  #: CIE Lab: contrasts around this one are doubtful even where colours are even
 _DOUBT = 0.1  #: lambda of the normalised convolution: a confidence that moves nothing far
-_LEAST = 0.3  #: of a clean step: what is less is none
+_LEAST = 0.1  #: of a clean step: what is less is none
+_CLIP = 0.75  #: of the way from the one colour to the other, 0.5 is there: what is stranger counts as no more
+_APART = 1 / 3  #: of the way to the next border
 _ROWS = 16384  #: cv2.remap takes fewer than 32768
+
+_OFFSET = np.arange(-2 * _TAPS, 2 * _TAPS + 1)  # the samples of a profile, in steps from the border
+_IN, _OUT = _OFFSET > 0, _OFFSET < 0
 
 
 def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8], reach: Floats, size: float) -> Floats:
@@ -170,61 +176,66 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     """
     lines = borders.lines
     every = max(1.0, _STRIDE * size)
-    pieces = np.maximum(np.ceil((lines.lengths - 1) / every).astype(np.int64), 1)
-    counts = pieces + 1
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    line = np.repeat(np.arange(len(lines)), counts)
-    place = np.arange(starts[-1]) - starts[line]
-    at = lines.starts[line] + np.rint(place * (lines.lengths[line] - 1) / pieces[line]).astype(np.int64)
+    at, starts = _thinned(lines, every)
     along = _Along(starts, lines.closed, int(3 * _COLOURS * size / every) + 1)
-
-    taps = np.arange(-2 * _TAPS, 2 * _TAPS + 1)
     step = reach[at] / _TAPS
-    far = taps * step[:, None]  # (profiles, taps) px
+    far = _OFFSET * step[:, None]
     x = lines.points[at, :1] + borders.normal[at, :1] * far
     y = lines.points[at, 1:] + borders.normal[at, 1:] * far
     clear = _clear(ranks, x, y, far, borders.owner[at], borders.lower[at])
-    lab = along.blurred(_lab(rgb, x, y).reshape(len(at), -1), _ALONG * size / every).reshape(len(at), len(taps), 3)
-
-    # the colours of both sides, and their spread
-    weight = clear * ((taps / taps[-1]) ** 2).astype(np.float32)
-    sides = []
-    for side in (taps < 0, taps > 0):
-        w, values = weight[:, side, None], lab[:, side]
-        sums = np.concatenate([w.sum(1), (w * values).sum(1), (w * values**2).sum(1).sum(-1, keepdims=True)], axis=1)
-        sums = along.blurred(sums, _COLOURS * size / every)
-        total = np.maximum(sums[:, :1], 1e-6)
-        mean = sums[:, 1:4] / total
-        sides.append((mean, np.maximum(sums[:, 4] / total[:, 0] - (mean**2).sum(1), 0.0)))
-    (outer, outer_spread), (inner, inner_spread) = sides
-    between = inner - outer
-    contrast = (between**2).sum(1)
-    share = ((lab - outer[:, None]) * between[:, None]).sum(2) / np.maximum(contrast, 1e-6)[:, None] - 0.5
-    share = np.clip(share, -0.75, 0.75) * clear
-
-    # the best step: what is inside less what is outside, over half the reach
-    half = _TAPS // 2
-    total = np.cumsum(np.pad(share, ((0, 0), (1, 0))), axis=1)
-    middle = np.arange(_TAPS, 3 * _TAPS + 1)
-    edge = (total[:, middle + half + 1] - total[:, middle + 1] - total[:, middle] + total[:, middle - half]) / half
-    edge *= np.exp(-0.5 * ((middle - 2 * _TAPS) / (_PRIOR * _TAPS)) ** 2)
-    most_in, most_out = (np.minimum(clear[:, side].sum(1) / 3, _TAPS) for side in (taps > 0, taps < 0))
-    offsets = middle - 2 * _TAPS
-    allowed = (offsets <= most_in[:, None]) & (offsets >= -most_out[:, None])
-    edge = np.where(allowed, edge, -1.0)
-    best = edge.argmax(axis=1)
-    row = np.arange(len(at))
-    peak = edge[row, best]
-    before, after = edge[row, np.maximum(best - 1, 0)], edge[row, np.minimum(best + 1, len(middle) - 1)]
-    bend = before - 2 * peak + after
-    found = offsets[best] + np.where(bend < -1e-9, np.clip(0.5 * (before - after) / bend, -0.5, 0.5), 0.0)
-    trust = np.maximum(peak - _LEAST, 0.0) / (1 - _LEAST)
-    trust *= contrast / (contrast + inner_spread + outer_spread + _NOISE**2)
-
+    lab = along.blurred(_lab(rgb, x, y).reshape(len(at), -1), _ALONG * size / every).reshape(*far.shape, 3)
+    share, contrast = _shares(lab, clear, along, _COLOURS * size / every)
+    most_in, most_out = (np.minimum(_APART * clear[:, side].sum(axis=1), _TAPS) for side in (_IN, _OUT))
+    found, clean = _best_step(share, most_in, most_out)
+    trust = clean * contrast
     sums = along.blurred(np.stack([trust * found * step, trust], axis=1), _OFFSETS * size / every)
-    offset = sums[:, 0] / (sums[:, 1] + _DOUBT)
-    offset = np.clip(offset, -most_out * step, most_in * step)
+    offset = np.clip(sums[:, 0] / (sums[:, 1] + _DOUBT), -most_out * step, most_in * step)
     return np.interp(np.arange(len(lines.points)), at, offset)
+
+
+def _thinned(lines: Lines, every: float) -> tuple[Ints, Ints]:
+    """Points of the lines, about `every` so many, both ends among them: their indices, and where each line's begin."""
+    pieces = np.maximum(np.ceil((lines.lengths - 1) / every).astype(np.int64), 1)
+    starts = np.concatenate([[0], np.cumsum(pieces + 1)])
+    line = np.repeat(np.arange(len(lines)), pieces + 1)
+    place = np.arange(starts[-1]) - starts[line]
+    return lines.starts[line] + np.rint(place * ((lines.lengths - 1) / pieces)[line]).astype(np.int64), starts
+
+
+def _shares(lab: Floats32, clear: Bools, along: _Along, sigma: float) -> tuple[Floats32, Floats32]:
+    """Where each sample (n, taps) stands between the colours outside (-0.5) and inside (0.5), 0 where not `clear`.
+
+    And how the contrast of the two colours stands against their spread, 0 to 1 (n,).
+    """
+    weight = clear * (np.abs(_OFFSET) / _OFFSET[-1]).astype(np.float32)
+    means, spread = [], np.float32(_NOISE**2)
+    for side in (_OUT, _IN):
+        w, values = weight[:, side, None], lab[:, side]
+        squares = (w * values**2).sum(axis=(1, 2))[:, None]
+        sums = along.blurred(np.concatenate([w.sum(axis=1), (w * values).sum(axis=1), squares], axis=1), sigma)
+        sums /= np.maximum(sums[:, :1], 1e-6)
+        means.append(sums[:, 1:4])
+        spread = spread + np.maximum(sums[:, 4] - (sums[:, 1:4] ** 2).sum(axis=1), 0)
+    between = means[1] - means[0]
+    contrast = (between**2).sum(axis=1)
+    middle = (means[0] + means[1]) / 2
+    share = np.einsum("ptc,pc->pt", lab - middle[:, None], between / np.maximum(contrast, 1e-6)[:, None])
+    return np.clip(share, -_CLIP, _CLIP) * clear, contrast / (contrast + spread)
+
+
+def _best_step(share: Floats32, most_in: Floats, most_out: Floats) -> tuple[Floats, Floats]:
+    """Where (n,), in samples from the border, the profile steps from outside to inside, and how cleanly, 0 to 1."""
+    total = np.cumsum(np.pad(share, ((0, 0), (1, 0))), axis=1)
+    offset = np.arange(-_TAPS, _TAPS + 1)
+    at = offset + 2 * _TAPS
+    rise = (total[:, at + _HALF + 1] - total[:, at + 1] - total[:, at] + total[:, at - _HALF]) / _HALF
+    rise = rise * np.exp(-0.5 * (offset / (_PRIOR * _TAPS)) ** 2)
+    rise[(offset > most_in[:, None]) | (offset < -most_out[:, None])] = -1.0
+    best, row = rise.argmax(axis=1), np.arange(len(rise))
+    peak, before, after = (rise[row, np.clip(best + shift, 0, len(offset) - 1)] for shift in (0, -1, 1))
+    bend = np.minimum(before - 2 * peak + after, -1e-9)
+    found = offset[best] + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    return found, np.maximum(peak - _LEAST, 0.0) / (1 - _LEAST)
 
 
 def _clear(ranks: NDArray[np.uint8], x: Floats, y: Floats, far: Floats, owner: Ints, lower: Ints) -> Bools:
@@ -245,7 +256,7 @@ def _lab(rgb: NDArray[np.uint8], x: Floats, y: Floats) -> Floats32:
     """CIE Lab (n, taps, 3) of the photo at places in px."""
     across, down = (x - 0.5).astype(np.float32), (y - 0.5).astype(np.float32)
     found = np.concatenate([
-        cv2.remap(rgb, across[at : at + _ROWS], down[at : at + _ROWS], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cv2.remap(rgb, across[at:][:_ROWS], down[at:][:_ROWS], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for at in range(0, len(x), _ROWS)
     ])  # fmt: skip
     lab: Floats32 = cv2.cvtColor(found.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
