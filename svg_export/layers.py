@@ -17,7 +17,7 @@ drawing within the tolerance, but not the same nodes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +29,7 @@ from faceparse_core.parts import BACKGROUND, BY_NAME, FACE, HEAD, PAINT_ORDER, P
 from svg_export.completion import Kind, Plan
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
-from svg_export.policy import POLICIES
+from svg_export.policy import POLICIES, Policy
 from svg_export.proportions import measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
@@ -115,7 +115,7 @@ class TraceSettings:
     tolerance: float = 0.0019  #: 0.5 px of a 260 px head: how far a curve may stray from the smoothed border
     drift: float = 1.5  #: tolerances: how far from the pixels' own border, smoothing and fitting together
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
-    corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
+    corner: float | None = None  #: degrees: what turns more within `corner_reach` stays a corner; None: by the part
     corner_reach: float = 0.018  #: 4.7 px
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
@@ -191,7 +191,7 @@ def trace_map(
         drift=settings.drift * max(settings.tolerance * calm, _SHARP),
         slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
-        corner=math.radians(settings.corner),
+        corner=np.radians(_by_rank(lambda policy: policy.corner if settings.corner is None else settings.corner)),
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
@@ -205,9 +205,7 @@ def trace_map(
     frame = (labels.shape[1], labels.shape[0])
     settle = None
     if evidence:
-        reach = np.zeros(256)
-        reach[list(_RANK.values())] = [POLICIES[part].settle * size for part in _RANK]
-        reach[BACKGROUND_RANK] = POLICIES[BACKGROUND].settle * size
+        reach = size * _by_rank(lambda policy: policy.settle)
         settle = Settler(evidence, ranks, _ranks(parts), reach, size)
     drawn = draw_outlines(
         arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle
@@ -219,6 +217,14 @@ def trace_map(
         if shapes.get(_RANK[part])
     )
     return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
+
+
+def _by_rank(column: Callable[[Policy], float]) -> NDArray[np.float64]:
+    """A column of the table of policies, (256,) by rank."""
+    values = np.zeros(256)
+    for part, policy in POLICIES.items():
+        values[_RANK.get(part, BACKGROUND_RANK)] = column(policy)
+    return values
 
 
 def _completions(labels: NDArray[np.uint8], size: float) -> dict[int, Plan]:

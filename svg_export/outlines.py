@@ -36,7 +36,7 @@ class Lengths:
     drift: float
     slack: float  #: what tolerance and drift are multiplied by, in every part
     smoothing: float
-    corner: float  #: radians
+    corner: Floats  #: (256,) radians, by rank
     corner_reach: float
     underlap: float
     hidden_reach: float
@@ -369,7 +369,11 @@ class _Sheet:
         points = self._lattice(stretch).astype(np.float64)
         step = np.diff(points, axis=0)
         turn = np.any(step[1:] != step[:-1], axis=1)
-        return _Run("frame", corners=points[np.concatenate([[True], turn, [True]])])
+        corners = points[np.concatenate([[True], turn, [True]])]
+        for end, (arc, at_head) in ((0, (stretch[0][0], not stretch[0][1])), (-1, stretch[-1])):
+            node = int((self.arcs.head if at_head else self.arcs.tail)[arc])
+            corners[end] = np.round(self.strokes.framed.get(node, corners[end]), self.lengths.decimals)
+        return _Run("frame", corners=corners)
 
     def _is_frame(self, arc: int) -> bool:
         return bool(self.arcs.owner[arc] == OUTSIDE_RANK)

@@ -12,13 +12,16 @@ strokes there; so do corners.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from svg_export.curves import Bools, Floats, Ints, Lines, corners, smooth
+from svg_export.curves import Bools, Floats, Ints, Lines, corners, smooth, unit
+from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, through
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
+_HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, beside one of them
+_SHORTEST = 5  # points: shorter lines lead nowhere
 _STAY = 0.05  # how much a knot wants to stay where it is, beside a line that carries it along
 
 
@@ -41,6 +44,19 @@ class Strokes:
     samples: dict[int, Ints]  #: arc -> indices into pieces.points, tail to head
     start_node: Ints  #: (strokes,) junction, -1 where closed
     end_node: Ints
+    #: Junction -> where the stroke that goes through it (or is cut there) has it: between two indices of pieces.points
+    place: dict[int, float] = field(default_factory=dict)
+    framed: dict[int, Floats] = field(default_factory=dict)  #: junction on the frame -> where it went
+    #: Index of a piece's end -> its tangent, where it goes on in a piece of another stroke
+    heading: dict[int, Floats] = field(default_factory=dict)
+
+    def at(self, place: Floats) -> Floats:
+        """Points (n, 2) at places (n,) between indices of the pieces' points."""
+        below = np.floor(place).astype(np.int64)
+        above = np.minimum(below + 1, len(self.pieces.points) - 1)
+        share = (place - below)[:, None]
+        points: Floats = (1 - share) * self.pieces.points[below] + share * self.pieces.points[above]
+        return points
 
 
 def link(arcs: PlanarMap) -> list[list[int]]:
@@ -71,16 +87,18 @@ Settle = Callable[[Lines, Ints, Ints], tuple[Floats, Floats]]
 
 
 def build_strokes(
-    arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_angle: float, settle: Settle | None = None
+    arcs: PlanarMap, sigma: Floats, corner_reach: Ints, corner_angle: Floats, settle: Settle | None = None
 ) -> Strokes:
-    """Link, cut at corners, smooth, settle; then move the strokes' ends onto the strokes that they meet.
+    """Link, cut at corners, smooth, settle; then place the junctions, and the strokes' ends on them.
 
     sigma         (arcs,) px of Gaussian smoothing that each arc bears
     corner_reach  (arcs,) px over which a turn counts as a corner
-    corner_angle  radians
+    corner_angle  (256,) radians, by the rank of the part whose outline it is
     settle        where the borders lie by what else is known of the picture
     """
     chains = link(arcs)
+    owner = arcs.owner[[chain[0] for chain in chains]]
+    junctions = Junctions.find(arcs, float(corner_reach.max(initial=0)))
     length = np.diff(arcs.starts) - 1
     lines = _joined(arcs, chains)
     weight = np.array([length[chain].sum() for chain in chains], np.float64)
@@ -89,7 +107,9 @@ def build_strokes(
         np.int64
     )
     rough = Lines(smooth(lines, np.minimum(stroke_sigma, 1.0)), lines.starts, lines.closed)
-    cut = corners(rough, np.maximum(stroke_reach, 2), corner_angle)
+    cut = corners(rough, np.maximum(stroke_reach, 2), corner_angle[owner])
+    tails = _tails(arcs, chains, lines)
+    cut = _with_junctions(lines, cut, stroke_reach, tails[junctions.leaving()[junctions.cut]])
     gather, piece_starts, piece_closed, first_piece = _cut(lines, rough, cut, np.maximum(stroke_reach, 2))
     piece_stroke = np.repeat(np.arange(len(chains)), np.diff(first_piece))
     raw = Lines(lines.points[gather], piece_starts, piece_closed)
@@ -97,11 +117,11 @@ def build_strokes(
     piece_sigma = np.minimum(stroke_sigma[piece_stroke], raw.lengths / 5)
     most = np.maximum(0.7 * piece_sigma, 0.8)[raw.line]
     pieces = Lines(_close_to(raw.points, smooth(raw, piece_sigma), most), piece_starts, piece_closed)
-    samples = _arc_samples(arcs, chains, lines, gather, raw)
+    samples = _arc_samples(arcs, chains, lines, gather, tails)
     ends = np.array([[arcs.tail[chain[0]], arcs.head[chain[-1]]] for chain in chains], np.int64).reshape(-1, 2)
     strokes = Strokes(
         chains,
-        arcs.owner[[chain[0] for chain in chains]],
+        owner,
         lines.closed,
         first_piece,
         pieces,
@@ -113,25 +133,32 @@ def build_strokes(
         np.where(lines.closed, -1, ends[:, 1]),
     )
     if settle:
-        _settle(arcs, strokes, settle)
-    _move_ends(arcs, strokes)
+        _settle(arcs, strokes, junctions, settle)
+    _place_junctions(arcs, strokes, junctions)
     return strokes
 
 
-def _settle(arcs: PlanarMap, strokes: Strokes, settle: Settle) -> None:
+def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settle) -> None:
     """Move all pieces along their normals, in place; where pieces meet, they go on meeting."""
     pieces = strokes.pieces
     owner, lower = _sides(arcs, strokes)
     offset, normal = settle(pieces, owner, lower)
-    moved = pieces.points + offset[:, None] * normal
+    smoothed = pieces.points.copy()
+    moved = smoothed + offset[:, None] * normal
     first, last = pieces.starts[:-1], pieces.starts[1:] - 1
     moved[last[pieces.closed]] = moved[first[pieces.closed]]
     open_ = np.flatnonzero(~pieces.closed)
     ends = np.concatenate([first[open_], last[open_]])
-    knot = _knots(strokes)[np.concatenate([open_, open_ + len(pieces)])]
+    knot = _knots(strokes, junctions)[np.concatenate([open_, open_ + len(pieces)])]
     shift = _shifts(knot, normal[ends], offset[ends])
     on_frame = np.unique(arcs.tail[arcs.owner == OUTSIDE_RANK])
     shift[np.isin(-1 - knot, on_frame)] = 0
+    for node, (along, most) in _frame_nodes(arcs).items():
+        for end in np.flatnonzero(knot == -1 - node).tolist():
+            facing = float(normal[ends[end]] @ along)
+            slide = offset[ends[end]] * facing / max(facing**2, 0.25)
+            shift[end] = along * np.clip(slide, -most, most)
+            strokes.framed[node] = strokes.raw.points[ends[end]] + shift[end]
     pieces.points[:] = moved
     for end, inward, piece, target in zip(
         ends.tolist(),
@@ -141,6 +168,7 @@ def _settle(arcs: PlanarMap, strokes: Strokes, settle: Settle) -> None:
         strict=True,
     ):
         _pull(strokes, piece, end, inward, target)
+    strokes.raw.points[:] += pieces.points - smoothed
 
 
 def _sides(arcs: PlanarMap, strokes: Strokes) -> tuple[Ints, Ints]:
@@ -154,7 +182,7 @@ def _sides(arcs: PlanarMap, strokes: Strokes) -> tuple[Ints, Ints]:
     return owner, lower
 
 
-def _knots(strokes: Strokes) -> Ints:
+def _knots(strokes: Strokes, junctions: Junctions) -> Ints:
     """What the pieces' starts, then their ends, are tied to (2 pieces,): equal numbers stay in one place."""
     count = len(strokes.pieces)
     knot = np.arange(2 * count) + count
@@ -165,6 +193,9 @@ def _knots(strokes: Strokes) -> Ints:
             knot[first] = knot[count + last]
         else:  # junctions have numbers below zero, others end on themselves
             knot[first], knot[count + last] = -1 - strokes.start_node[stroke], -1 - strokes.end_node[stroke]
+    cut = np.flatnonzero(junctions.cut)
+    _, piece = _ends(strokes, junctions.arc[cut], junctions.at_head[cut])
+    knot[piece + count * junctions.at_head[cut]] = -1 - junctions.node[cut, None]
     return knot
 
 
@@ -243,37 +274,177 @@ def _sharpest(ring: Floats, reach: int) -> int:
     return int(np.argmax(np.round(np.abs(np.arctan2(cross, (before * after).sum(1))), 6)))
 
 
-def _arc_samples(
-    arcs: PlanarMap, chains: list[list[int]], lines: Lines, gather: Ints, pieces: Lines
-) -> dict[int, Ints]:
+def _tails(arcs: PlanarMap, chains: list[list[int]], lines: Lines) -> Ints:
+    """Where each arc begins (arcs,), an index into the lines' points; -1 of the frame's."""
+    tails = np.full(len(arcs), -1)
+    for line, chain in enumerate(chains):
+        steps = arcs.starts[np.array(chain) + 1] - arcs.starts[chain] - 1
+        tails[chain] = lines.starts[line] + np.cumsum(steps) - steps
+    return tails
+
+
+def _with_junctions(lines: Lines, cut: Ints, reach: Ints, at: Ints) -> Ints:
+    """`cut`, and lines cut at the junctions `at` too; corners close to one are the junction's."""
+    line = np.searchsorted(lines.starts, cut, "right") - 1
+    for place in at.tolist():
+        own = line == np.searchsorted(lines.starts, place, "right") - 1
+        apart = np.abs(cut - place)
+        period = lines.lengths[line] - 1
+        apart = np.where(lines.closed[line], np.minimum(apart, period - apart), apart)
+        keep = ~own | (apart > reach[line])
+        cut, line = cut[keep], line[keep]
+    found: Ints = np.unique(np.concatenate([cut, at]))
+    return found
+
+
+def _arc_samples(arcs: PlanarMap, chains: list[list[int]], lines: Lines, gather: Ints, tails: Ints) -> dict[int, Ints]:
     """For each arc the indices of its points in the pieces."""
     where = np.zeros(len(lines.points), np.int64)
     where[gather[::-1]] = np.arange(len(gather))[::-1]  # of a point that stands twice, the first
     ends = lines.starts[1:] - 1
     where[ends[lines.closed]] = where[lines.starts[:-1][lines.closed]]
-    samples = {}
-    for line, chain in enumerate(chains):
-        at = int(lines.starts[line])
-        for arc in chain:
-            count = int(arcs.starts[arc + 1] - arcs.starts[arc])
-            samples[arc] = where[at : at + count]
-            at += count - 1
-    return samples
+    return {
+        arc: where[tails[arc] : tails[arc] + arcs.starts[arc + 1] - arcs.starts[arc]]
+        for chain in chains
+        for arc in chain
+    }
 
 
-def _move_ends(arcs: PlanarMap, strokes: Strokes) -> None:
-    """Move every stroke's ends onto the smoothed stroke that runs through the junction, later painted ones first."""
-    place = junction_places(arcs, strokes)
+def _place_junctions(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
+    """Find where arcs meet, and move the ends of the pieces there, later painted ones first."""
+    _slide_on_frame(arcs, strokes)
+    cut = np.flatnonzero(junctions.pair == NONE)
+    if len(cut):
+        ends, piece = _ends(strokes, junctions.arc[cut], junctions.at_head[cut])
+        points, sigma = strokes.pieces.points, strokes.sigma[piece]
+        lines = [leading(points, ends.chosen((slice(None), k)), sigma[:, k]) for k in range(3)]
+        place, direction = (np.stack([line[k] for line in lines], axis=1) for k in range(2))
+        start = points[ends.at].mean(axis=1)
+        moved = _close_to(start, meeting(place, direction, start, _HOLD), sigma.mean(axis=1))
+        for k in range(3):
+            _pull_all(strokes, ends.chosen((slice(None), k)), piece[:, k], moved)
+    _join(strokes, junctions)
+    strokes.place.update(junction_places(arcs, strokes))
+    _slide(arcs, strokes, junctions)
     points, starts = strokes.pieces.points, strokes.pieces.starts
     for stroke in np.argsort(-strokes.owner, kind="stable").tolist():
         for node, piece, from_start in (
             (int(strokes.start_node[stroke]), int(strokes.first_piece[stroke]), True),
             (int(strokes.end_node[stroke]), int(strokes.first_piece[stroke + 1]) - 1, False),
         ):
-            if node not in place:
+            if node not in strokes.place:
                 continue
             end = int(starts[piece]) if from_start else int(starts[piece + 1]) - 1
-            _pull(strokes, piece, end, 1 if from_start else -1, points[place[node]])
+            _pull(strokes, piece, end, 1 if from_start else -1, strokes.at(np.array([strokes.place[node]]))[0])
+
+
+def _join(strokes: Strokes, junctions: Junctions) -> None:
+    """Smooth as one line what goes through a junction from one part's outline to another's; the third ends on it."""
+    chosen = np.flatnonzero(junctions.cut & (junctions.pair != NONE))
+    if not len(chosen):
+        return
+    both, third = junctions.through(chosen)
+    row = np.arange(len(chosen))
+    ends, piece = _ends(strokes, junctions.arc[chosen], junctions.at_head[chosen])
+    pair, sigma = ends.chosen((row[:, None], both)), strokes.sigma[np.take_along_axis(piece, both, axis=1)]
+    sigma = sigma.mean(axis=1)
+    lines, joint, along = through(strokes.raw.points, pair, sigma)
+    points = strokes.pieces.points
+    for k in row.tolist():
+        reach = min(int(joint[k] - lines.starts[k]), max(1, round(4 * float(sigma[k]))))
+        share = np.clip(2 - 2 * np.arange(reach) / reach, 0, 1)[:, None]
+        for side, step in ((0, -1), (1, 1)):
+            own = pair.at[k, side] + pair.inward[k, side] * np.arange(reach)
+            points[own] += share * (lines.points[joint[k] + step * np.arange(reach)] - points[own])
+    strokes.heading.update(zip(pair.at[:, 0].tolist(), -pair.inward[:, :1] * along, strict=True))
+    strokes.heading.update(zip(pair.at[:, 1].tolist(), pair.inward[:, 1:] * along, strict=True))
+    _pull_all(strokes, ends.chosen((row, third)), piece[row, third], lines.points[joint])
+
+
+def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
+    """Where a line ends on another that goes through, carry it on straight to there."""
+    chosen = np.flatnonzero(~junctions.cut)
+    if not len(chosen):
+        return
+    node, points, starts = junctions.node[chosen], strokes.pieces.points, strokes.pieces.starts
+    ends, piece = _ends(strokes, junctions.arc[chosen, :1], junctions.at_head[chosen, :1])
+    place, direction = leading(points, ends.chosen((slice(None), 0)), strokes.sigma[piece[:, 0]])
+    on = np.array([strokes.place[each] for each in node.tolist()])
+    at = on.astype(np.int64)
+    line = np.searchsorted(starts, at, "right") - 1
+    along = points[np.minimum(at + 1, starts[line + 1] - 1)] - points[np.maximum(at - 1, starts[line])]
+    spacing = np.hypot(*along.T) / 2
+    along = unit(along)
+    rise = along[:, 0] * direction[:, 1] - along[:, 1] * direction[:, 0]
+    off = place - points[at]
+    shift = (off[:, 0] * direction[:, 1] - off[:, 1] * direction[:, 0]) / np.where(np.abs(rise) < 0.5, np.inf, rise)
+    length = np.diff(arcs.starts)[junctions.arc[chosen]] - 1
+    most = np.minimum(strokes.sigma[line], 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
+    shift = np.clip(shift, -most, most) / np.maximum(spacing, 0.2)
+    on = np.clip(on + shift, starts[line], starts[line + 1] - 1)
+    strokes.place.update(zip(node.tolist(), on.tolist(), strict=True))
+
+
+def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
+    """Carry lines that end on the frame on straight to there."""
+    for node, (along, most) in _frame_nodes(arcs).items():
+        for ends_here, bounds, inward in ((strokes.start_node, strokes.first_piece[:-1], 1),
+                                          (strokes.end_node, strokes.first_piece[1:] - 1, -1)):  # fmt: skip
+            for piece in bounds[ends_here == node].tolist():
+                first, last = int(strokes.pieces.starts[piece]), int(strokes.pieces.starts[piece + 1]) - 1
+                end = first if inward == 1 else last
+                start = strokes.pieces.points[end]
+                ends = Ends(np.array([end]), np.array([inward]), np.array([last - first + 1]))
+                sigma = strokes.sigma[[piece]]
+                place, direction = leading(strokes.pieces.points, ends, sigma)
+                rise = along[0] * direction[0, 1] - along[1] * direction[0, 0]
+                if last - first < _SHORTEST or abs(rise) < 0.5:
+                    continue
+                off = place[0] - start
+                shift = (off[0] * direction[0, 1] - off[1] * direction[0, 0]) / rise
+                point = start + along * np.clip(shift, -min(sigma[0], most), min(sigma[0], most))
+                _pull(strokes, piece, end, inward, point)
+                strokes.framed[node] = point
+
+
+def _frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:
+    """Junctions of three on the frame but for its corners: the frame's direction there, and how far to slide, px."""
+    frame = np.flatnonzero((arcs.owner == OUTSIDE_RANK) & (arcs.tail >= 0))
+    leaving = {int(arcs.tail[arc]): arcs.arc(arc) for arc in frame.tolist()}
+    arriving = {int(arcs.head[arc]): arcs.arc(arc) for arc in frame.tolist()}
+    found = {}
+    for node, ahead in leaving.items():
+        behind = arriving.get(node)
+        step = ahead[1] - ahead[0]
+        if arcs.degree[node] == 3 and behind is not None and (step == behind[-1] - behind[-2]).all():
+            found[node] = step.astype(np.float64), 0.4 * min(_straight(ahead), _straight(behind[::-1]))
+    return found
+
+
+def _straight(points: Ints) -> int:
+    """How many steps a line of the lattice runs straight from its start."""
+    bent = np.flatnonzero(np.any(np.diff(points, axis=0) != points[1] - points[0], axis=1))
+    return int(bent[0]) if len(bent) else len(points) - 1
+
+
+def _ends(strokes: Strokes, arc: Ints, at_head: Bools) -> tuple[Ends, Ints]:
+    """The ends of pieces at which arcs end (n, k), and the pieces."""
+    next_to = np.array(
+        [
+            strokes.samples[a][-2 if head else 1]
+            for a, head in zip(arc.ravel().tolist(), at_head.ravel().tolist(), strict=True)
+        ],
+        np.int64,
+    ).reshape(arc.shape)
+    starts = strokes.pieces.starts
+    piece = np.searchsorted(starts, next_to, "right") - 1
+    at = np.where(at_head, starts[piece + 1] - 1, starts[piece])
+    return Ends(at, np.where(at_head, -1, 1), starts[piece + 1] - starts[piece]), piece
+
+
+def _pull_all(strokes: Strokes, ends: Ends, piece: Ints, targets: Floats) -> None:
+    for at, inward, own, target in zip(ends.at.tolist(), ends.inward.tolist(), piece.tolist(), targets, strict=True):
+        _pull(strokes, own, at, inward, target)
 
 
 def _pull(strokes: Strokes, piece: int, end: int, inward: int, target: Floats) -> None:
