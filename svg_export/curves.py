@@ -102,9 +102,9 @@ def tangents(lines: Lines, sigma: Floats) -> Floats:
 
 
 def corners(lines: Lines, reach: Ints, threshold: Floats | float) -> Ints:
-    """Indices into `lines.points` where a line turns by more than `threshold` (lines,), radians, within `reach` (lines,).
+    """Indices into `lines.points` where a line turns by more than `threshold` within `reach`, radians and points.
 
-    `reach` counts in points. Ends of open lines are none; of a closed line the end that repeats the start is never listed.
+    Both are (lines,). Ends of open lines are none; of a closed line the end that repeats the start is never listed.
     """
     found = []
     for wide in np.unique(reach):

@@ -16,7 +16,7 @@ from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, unit
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _STRAIGHT = np.radians(45)  # what turns less goes through
-_SILHOUETTE = np.radians(20)  # so much straighter another pair must be than the outline of the part painted last
+_SILHOUETTE = np.radians(30)  # so much straighter another pair must be than the outline of the part painted last
 _SHORT = 6  # points: the direction of a shorter arc says nothing
 _LEADING = 8  # points, about 6 sigma, whose straight line leads to a junction
 _OWN, _BELOW, _BETWEEN, NONE = range(4)

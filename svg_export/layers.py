@@ -191,6 +191,7 @@ def trace_map(
         drift=settings.drift * max(settings.tolerance * calm, _SHARP),
         slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
+        smoothing_by=_by_rank(lambda policy: policy.smoothing),
         corner=np.radians(_by_rank(lambda policy: policy.corner if settings.corner is None else settings.corner)),
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,

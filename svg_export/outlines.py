@@ -36,6 +36,7 @@ class Lengths:
     drift: float
     slack: float  #: what tolerance and drift are multiplied by, in every part
     smoothing: float
+    smoothing_by: Floats  #: (256,) factor, by rank
     corner: Floats  #: (256,) radians, by rank
     corner_reach: float
     underlap: float
@@ -184,6 +185,7 @@ class _Sheet:
         self.thickness = thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
         sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2)) if lengths.slack > 0 else np.zeros(len(arcs))
+        sigma = sigma * lengths.smoothing_by[arcs.owner]
         # the silhouette is looked at hardest
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))

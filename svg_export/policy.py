@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 
 from faceparse_core.parts import BY_NAME, PARTS
 
-NEVER = 180.0  #: degrees: no line turns more
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -24,11 +22,11 @@ class Policy:
     carried: bool = False  #: the head is solid beneath it, even where it reaches past the head's own pixels
 
 
-_SKIN = Policy(corner=NEVER, broad=True)  # round: a chin is no corner
-_TIPPED = Policy(settle=0.010, broad=True)  # strands, brims and collars end in tips
-_BROW = Policy(settle=0.008, carried=True)  # brows, eyes and lips keep their corners
-_EYE = Policy(settle=0.007, carried=True)
-_LIP = Policy(settle=0.006, carried=True)
+_SKIN = Policy(corner=90.0, broad=True)  # round: no chin turns so sharply
+_TIPPED = Policy(smoothing=1.1, settle=0.010, broad=True)  # strands, brims and collars end in tips
+_BROW = Policy(corner=75.0, settle=0.008, carried=True)  # brows, eyes and lips keep the corners at their ends
+_EYE = Policy(corner=75.0, settle=0.007, carried=True)
+_LIP = Policy(corner=75.0, settle=0.006, carried=True)
 _JEWEL = Policy(settle=0.006)
 
 POLICIES: dict[int, Policy] = {
@@ -44,7 +42,7 @@ POLICIES: dict[int, Policy] = {
         "ear-left": _SKIN,
         "ear-right": _SKIN,
         "earring": _JEWEL,
-        "nose": Policy(corner=NEVER, settle=0.007, carried=True),
+        "nose": Policy(corner=90.0, settle=0.007, carried=True),
         "mouth": _LIP,
         "lip-upper": _LIP,
         "lip-lower": _LIP,
@@ -53,7 +51,7 @@ POLICIES: dict[int, Policy] = {
         "cloth": _TIPPED,
         "hair": _TIPPED,
         "hat": _TIPPED,
-        "beard": Policy(carried=True),
+        "beard": Policy(smoothing=1.1, carried=True),
     }.items()
 }
 assert len(POLICIES) == len(PARTS)

@@ -21,6 +21,7 @@ from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, throug
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, beside one of them
+_SLIDE = 0.5  # px: so far off may be the pixels' corner where one line ends on another
 _SHORTEST = 5  # points: shorter lines lead nowhere
 _STAY = 0.05  # how much a knot wants to stay where it is, beside a line that carries it along
 
@@ -379,7 +380,9 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     off = place - points[at]
     shift = (off[:, 0] * direction[:, 1] - off[:, 1] * direction[:, 0]) / np.where(np.abs(rise) < 0.5, np.inf, rise)
     length = np.diff(arcs.starts)[junctions.arc[chosen]] - 1
-    most = np.minimum(strokes.sigma[line], 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
+    corner = arcs.points[np.where(junctions.at_head, arcs.starts[junctions.arc + 1] - 1, arcs.starts[junctions.arc])]
+    settled = np.hypot(*(strokes.raw.points[ends.at[:, 0]] - corner[chosen, 0]).T)
+    most = np.minimum(_SLIDE + settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
     shift = np.clip(shift, -most, most) / np.maximum(spacing, 0.2)
     on = np.clip(on + shift, starts[line], starts[line + 1] - 1)
     strokes.place.update(zip(node.tolist(), on.tolist(), strict=True))

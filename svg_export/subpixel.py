@@ -190,7 +190,9 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     trust = clean * contrast
     sums = along.blurred(np.stack([trust * found * step, trust], axis=1), _OFFSETS * size / every)
     offset = np.clip(sums[:, 0] / (sums[:, 1] + _DOUBT), -most_out * step, most_in * step)
-    return np.interp(np.arange(len(lines.points)), at, offset)
+    offset = along.blurred(offset[:, None], 0.5 * _OFFSETS * size / every)[:, 0]  # where neighbours come close suddenly
+    found: Floats = np.interp(np.arange(len(lines.points)), at, offset)
+    return found
 
 
 def _thinned(lines: Lines, every: float) -> tuple[Ints, Ints]:
