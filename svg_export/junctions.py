@@ -35,11 +35,11 @@ class Junctions:
     def find(cls, arcs: PlanarMap, reach: float) -> Junctions:
         """`reach`: px, over which an arc's direction is taken."""
         count = np.arange(len(arcs))
-        arc, at_head = np.tile(count, 2), np.repeat([False, True], len(arcs))
-        node = np.concatenate([arcs.tail, arcs.head])
         framed = np.unique(arcs.tail[arcs.owner == OUTSIDE_RANK])
-        simple = (node >= 0) & (arcs.degree[node] == 3) & ~np.isin(node, framed)
-        arc, at_head, node = arc[simple], at_head[simple], node[simple]
+        node = np.concatenate([arcs.tail, arcs.head])
+        simple = np.isin(node, np.setdiff1d(np.flatnonzero(arcs.degree == 3), framed))
+        arc, at_head = np.tile(count, 2)[simple], np.repeat([False, True], len(arcs))[simple]
+        node = node[simple]
         order = np.lexsort((arcs.lower[arc], arcs.owner[arc], node))
         arc, at_head, node = arc[order].reshape(-1, 3), at_head[order].reshape(-1, 3), node[order][::3]
         outward = _outward(arcs, arc, at_head, max(_SHORT, round(reach)))
@@ -54,7 +54,8 @@ class Junctions:
     @property
     def cut(self) -> Bools:
         """(n,) Where C's own outline does not go through."""
-        return self.pair != _OWN
+        cut: Bools = self.pair != _OWN
+        return cut
 
     def through(self, chosen: Ints) -> tuple[Ints, Ints]:
         """Of some junctions with a pair the two ends of one line (n, 2), and the third (n,), as columns of `arc`."""
@@ -95,8 +96,9 @@ class Ends:
     inward: Ints  #: 1 or -1
     room: Ints  #: points in the line
 
-    def chosen(self, which: Ints | Bools | tuple[Ints, Ints]) -> Ends:
-        return Ends(self.at[which], self.inward[which], self.room[which])
+    def chosen(self, row: Ints, column: Ints) -> Ends:
+        """Of a table of ends those at `row` and `column`, which broadcast."""
+        return Ends(self.at[row, column], self.inward[row, column], self.room[row, column])
 
 
 def through(points: Floats, ends: Ends, sigma: Floats) -> tuple[Lines, Ints, Floats]:

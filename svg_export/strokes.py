@@ -154,11 +154,11 @@ def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Set
     shift = _shifts(knot, normal[ends], offset[ends])
     on_frame = np.unique(arcs.tail[arcs.owner == OUTSIDE_RANK])
     shift[np.isin(-1 - knot, on_frame)] = 0
-    for node, (along, most) in _frame_nodes(arcs).items():
+    for node, (frame, most) in _frame_nodes(arcs).items():
         for end in np.flatnonzero(knot == -1 - node).tolist():
-            facing = float(normal[ends[end]] @ along)
+            facing = float(normal[ends[end]] @ frame)
             slide = offset[ends[end]] * facing / max(facing**2, 0.25)
-            shift[end] = along * np.clip(slide, -most, most)
+            shift[end] = frame * np.clip(slide, -most, most)
             strokes.framed[node] = strokes.raw.points[ends[end]] + shift[end]
     pieces.points[:] = moved
     for end, inward, piece, target in zip(
@@ -207,8 +207,8 @@ def _shifts(knot: Ints, normal: Floats, offset: Floats) -> Floats:
     matrix, right = np.zeros((count, 2, 2)), np.zeros((count, 2))
     np.add.at(matrix, index, normal[:, :, None] * normal[:, None])
     np.add.at(right, index, normal * offset[:, None])
-    found: Floats = np.linalg.solve(matrix + _STAY * np.eye(2), right[..., None])[index, :, 0]
-    return found
+    shift = np.linalg.solve(matrix + _STAY * np.eye(2), right[..., None])
+    return np.asarray(shift[index, :, 0], np.float64)
 
 
 def _close_to(points: Floats, moved: Floats, most: Floats) -> Floats:
@@ -314,20 +314,11 @@ def _arc_samples(arcs: PlanarMap, chains: list[list[int]], lines: Lines, gather:
 def _place_junctions(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     """Find where arcs meet, and move the ends of the pieces there, later painted ones first."""
     _slide_on_frame(arcs, strokes)
-    cut = np.flatnonzero(junctions.pair == NONE)
-    if len(cut):
-        ends, piece = _ends(strokes, junctions.arc[cut], junctions.at_head[cut])
-        points, sigma = strokes.pieces.points, strokes.sigma[piece]
-        lines = [leading(points, ends.chosen((slice(None), k)), sigma[:, k]) for k in range(3)]
-        place, direction = (np.stack([line[k] for line in lines], axis=1) for k in range(2))
-        start = points[ends.at].mean(axis=1)
-        moved = _close_to(start, meeting(place, direction, start, _HOLD), sigma.mean(axis=1))
-        for k in range(3):
-            _pull_all(strokes, ends.chosen((slice(None), k)), piece[:, k], moved)
+    _meet(strokes, junctions)
     _join(strokes, junctions)
     strokes.place.update(junction_places(arcs, strokes))
     _slide(arcs, strokes, junctions)
-    points, starts = strokes.pieces.points, strokes.pieces.starts
+    starts = strokes.pieces.starts
     for stroke in np.argsort(-strokes.owner, kind="stable").tolist():
         for node, piece, from_start in (
             (int(strokes.start_node[stroke]), int(strokes.first_piece[stroke]), True),
@@ -339,6 +330,21 @@ def _place_junctions(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) ->
             _pull(strokes, piece, end, 1 if from_start else -1, strokes.at(np.array([strokes.place[node]]))[0])
 
 
+def _meet(strokes: Strokes, junctions: Junctions) -> None:
+    """Bring together what meets in a junction that nothing goes through, where the three lines lead."""
+    chosen = np.flatnonzero(junctions.pair == NONE)
+    if not len(chosen):
+        return
+    ends, piece = _ends(strokes, junctions.arc[chosen], junctions.at_head[chosen])
+    sigma, row = strokes.sigma[piece], np.arange(len(chosen))
+    lines = [leading(strokes.pieces.points, ends.chosen(row, row * 0 + k), sigma[:, k]) for k in range(3)]
+    place, direction = (np.stack([line[k] for line in lines], axis=1) for k in range(2))
+    start = strokes.pieces.points[ends.at].mean(axis=1)
+    moved = _close_to(start, meeting(place, direction, start, _HOLD), sigma.mean(axis=1))
+    for k in range(3):
+        _pull_all(strokes, ends.chosen(row, row * 0 + k), piece[:, k], moved)
+
+
 def _join(strokes: Strokes, junctions: Junctions) -> None:
     """Smooth as one line what goes through a junction from one part's outline to another's; the third ends on it."""
     chosen = np.flatnonzero(junctions.cut & (junctions.pair != NONE))
@@ -347,8 +353,8 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
     both, third = junctions.through(chosen)
     row = np.arange(len(chosen))
     ends, piece = _ends(strokes, junctions.arc[chosen], junctions.at_head[chosen])
-    pair, sigma = ends.chosen((row[:, None], both)), strokes.sigma[np.take_along_axis(piece, both, axis=1)]
-    sigma = sigma.mean(axis=1)
+    pair = ends.chosen(row[:, None], both)
+    sigma = strokes.sigma[np.take_along_axis(piece, both, axis=1)].mean(axis=1)
     lines, joint, along = through(strokes.raw.points, pair, sigma)
     points = strokes.pieces.points
     for k in row.tolist():
@@ -359,7 +365,7 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
             points[own] += share * (lines.points[joint[k] + step * np.arange(reach)] - points[own])
     strokes.heading.update(zip(pair.at[:, 0].tolist(), -pair.inward[:, :1] * along, strict=True))
     strokes.heading.update(zip(pair.at[:, 1].tolist(), pair.inward[:, 1:] * along, strict=True))
-    _pull_all(strokes, ends.chosen((row, third)), piece[row, third], lines.points[joint])
+    _pull_all(strokes, ends.chosen(row, third), piece[row, third], lines.points[joint])
 
 
 def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
@@ -369,7 +375,8 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
         return
     node, points, starts = junctions.node[chosen], strokes.pieces.points, strokes.pieces.starts
     ends, piece = _ends(strokes, junctions.arc[chosen, :1], junctions.at_head[chosen, :1])
-    place, direction = leading(points, ends.chosen((slice(None), 0)), strokes.sigma[piece[:, 0]])
+    row = np.arange(len(chosen))
+    place, direction = leading(points, ends.chosen(row, 0 * row), strokes.sigma[piece[:, 0]])
     on = np.array([strokes.place[each] for each in node.tolist()])
     at = on.astype(np.int64)
     line = np.searchsorted(starts, at, "right") - 1

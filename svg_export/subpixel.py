@@ -26,6 +26,7 @@ they differ from its neighbour's stays where the scores put it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,8 +131,8 @@ def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, f
     sums = _Along(borders.lines.starts, borders.lines.closed, int(3 * _COHERENT) + 1).blurred(
         np.stack([offset * known, known], axis=1), _COHERENT
     )
-    found: Floats = sums[:, 0] / (sums[:, 1] + _DOUBT)
-    return found
+    coherent: Floats = (sums[:, 0] / (sums[:, 1] + _DOUBT)).astype(np.float64)
+    return coherent
 
 
 def _interpolated(scores: Floats32, row: Ints, place: Floats) -> Floats:
@@ -191,8 +192,8 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     sums = along.blurred(np.stack([trust * found * step, trust], axis=1), _OFFSETS * size / every)
     offset = np.clip(sums[:, 0] / (sums[:, 1] + _DOUBT), -most_out * step, most_in * step)
     offset = along.blurred(offset[:, None], 0.5 * _OFFSETS * size / every)[:, 0]  # where neighbours come close suddenly
-    found: Floats = np.interp(np.arange(len(lines.points)), at, offset)
-    return found
+    everywhere: Floats = np.interp(np.arange(len(lines.points)), at, offset)
+    return everywhere
 
 
 def _thinned(lines: Lines, every: float) -> tuple[Ints, Ints]:
@@ -247,7 +248,9 @@ def _clear(ranks: NDArray[np.uint8], x: Floats, y: Floats, far: Floats, owner: I
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     seen = ranks[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
     right = np.where(far > 0, owner[:, None], lower[:, None])
-    good = inside & ((seen == right) | ((np.abs(far) < 1.5) & ((seen == owner[:, None]) | (seen == lower[:, None]))))
+    good: Bools = inside & (
+        (seen == right) | ((np.abs(far) < 1.5) & ((seen == owner[:, None]) | (seen == lower[:, None])))
+    )
     middle = far.shape[1] // 2
     good[:, middle:] = np.logical_and.accumulate(good[:, middle:], axis=1)
     good[:, middle::-1] = np.logical_and.accumulate(good[:, middle::-1], axis=1)
@@ -279,7 +282,7 @@ class _Along:
         self.source = np.where(inside, starts[line] + place, np.where(closed[line], starts[line] + place % period, -1))
         self.own = np.flatnonzero(inside)
 
-    def blurred(self, values: NDArray, sigma: float) -> NDArray[np.float32]:
+    def blurred(self, values: NDArray[np.floating[Any]], sigma: float) -> Floats32:
         """Means of `values` (n, c) with the weights of a Gaussian; beyond an open end there is nothing."""
         ready = np.concatenate([values, np.zeros((1, values.shape[1]))]).astype(np.float32)[self.source]
         there = (self.source >= 0).astype(np.float32)[:, None]
@@ -287,5 +290,5 @@ class _Along:
         total, mass = (
             cv2.GaussianBlur(each, size, sigma, sigma, borderType=cv2.BORDER_CONSTANT) for each in (ready, there)
         )
-        found: NDArray[np.float32] = total.reshape(ready.shape)[self.own] / mass.reshape(-1, 1)[self.own]
+        found: Floats32 = total.reshape(ready.shape)[self.own] / mass.reshape(-1, 1)[self.own]
         return found
