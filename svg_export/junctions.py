@@ -66,6 +66,11 @@ class Junctions:
         """(n,) The arc by which C's outline leaves the junction."""
         return np.where(self.at_head[:, 1], self.arc[:, 2], self.arc[:, 1])
 
+    def passing(self, index: int) -> tuple[int, int]:
+        """The arcs by which C's outline comes to a junction, and leaves it."""
+        one, two = self.arc[index, 1:].tolist()
+        return (one, two) if self.at_head[index, 1] else (two, one)
+
 
 #: Of the ends in the order of `Junctions.arc`, those that go through: C's outline, A's, B's.
 _PAIRS = ((1, 2), (0, 1), (0, 2))

@@ -18,10 +18,9 @@ from svg_export.beziers import between, drag, evaluate, nearest, straight
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
 from svg_export.polygons import refined, simplified
-from svg_export.strokes import Strokes
+from svg_export.strokes import Strokes, junction_places
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
-_AT_END = 0.999  # of a curve: what ends so close to its node ends there
 _NEAR = 0.7  # px: lines may meet this close to their ends
 _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
 _FLAT = 8  # straight steps for a cubic where crossings are looked for
@@ -62,7 +61,7 @@ class Stitched:
         """
         self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
-        self._places = strokes.place
+        self._places = junction_places(arcs, strokes)
         self._cut: dict[int, dict[int, Floats]] = {}
         if len(strokes.pieces) + len(hidden):
             self._fit(tolerance, drift, spacing)
@@ -148,8 +147,10 @@ class Stitched:
             sample = np.array([self._places[node] for node, _, _ in ends[owner]])
             through = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
-            t = nearest(self._control[through], strokes.at(sample), np.clip(guess, 0.0, 1.0))
-            t = np.where(t > _AT_END, 1.0, np.where(t < 1 - _AT_END, 0.0, t))
+            t = nearest(self._control[through], strokes.pieces.points[sample], np.clip(guess, 0.0, 1.0))
+            # a piece's own ends are nodes
+            t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
+            t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
             points = np.round(evaluate(self._control[through], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
                 ends[owner], through.tolist(), t.tolist(), points, strict=True

@@ -45,19 +45,9 @@ class Strokes:
     samples: dict[int, Ints]  #: arc -> indices into pieces.points, tail to head
     start_node: Ints  #: (strokes,) junction, -1 where closed
     end_node: Ints
-    #: Junction -> where the stroke that goes through it (or is cut there) has it: between two indices of pieces.points
-    place: dict[int, float] = field(default_factory=dict)
     framed: dict[int, Floats] = field(default_factory=dict)  #: junction on the frame -> where it went
     #: Index of a piece's end -> its tangent, where it goes on in a piece of another stroke
     heading: dict[int, Floats] = field(default_factory=dict)
-
-    def at(self, place: Floats) -> Floats:
-        """Points (n, 2) at places (n,) between indices of the pieces' points."""
-        below = np.floor(place).astype(np.int64)
-        above = np.minimum(below + 1, len(self.pieces.points) - 1)
-        share = (place - below)[:, None]
-        points: Floats = (1 - share) * self.pieces.points[below] + share * self.pieces.points[above]
-        return points
 
 
 def link(arcs: PlanarMap) -> list[list[int]]:
@@ -316,18 +306,17 @@ def _place_junctions(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) ->
     _slide_on_frame(arcs, strokes)
     _meet(strokes, junctions)
     _join(strokes, junctions)
-    strokes.place.update(junction_places(arcs, strokes))
     _slide(arcs, strokes, junctions)
-    starts = strokes.pieces.starts
+    place, points, starts = junction_places(arcs, strokes), strokes.pieces.points, strokes.pieces.starts
     for stroke in np.argsort(-strokes.owner, kind="stable").tolist():
         for node, piece, from_start in (
             (int(strokes.start_node[stroke]), int(strokes.first_piece[stroke]), True),
             (int(strokes.end_node[stroke]), int(strokes.first_piece[stroke + 1]) - 1, False),
         ):
-            if node not in strokes.place:
+            if node not in place:
                 continue
             end = int(starts[piece]) if from_start else int(starts[piece + 1]) - 1
-            _pull(strokes, piece, end, 1 if from_start else -1, strokes.at(np.array([strokes.place[node]]))[0])
+            _pull(strokes, piece, end, 1 if from_start else -1, points[place[node]])
 
 
 def _meet(strokes: Strokes, junctions: Junctions) -> None:
@@ -369,7 +358,7 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
 
 
 def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
-    """Where a line ends on another that goes through, carry it on straight to there."""
+    """Where a line ends on another that goes through, carry it on straight: the other is divided there."""
     chosen = np.flatnonzero(~junctions.cut)
     if not len(chosen):
         return
@@ -377,8 +366,8 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     ends, piece = _ends(strokes, junctions.arc[chosen, :1], junctions.at_head[chosen, :1])
     row = np.arange(len(chosen))
     place, direction = leading(points, ends.chosen(row, 0 * row), strokes.sigma[piece[:, 0]])
-    on = np.array([strokes.place[each] for each in node.tolist()])
-    at = on.astype(np.int64)
+    places = junction_places(arcs, strokes)
+    at = np.array([places[each] for each in node.tolist()])
     line = np.searchsorted(starts, at, "right") - 1
     along = points[np.minimum(at + 1, starts[line + 1] - 1)] - points[np.maximum(at - 1, starts[line])]
     spacing = np.hypot(*along.T) / 2
@@ -391,8 +380,23 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     settled = np.hypot(*(strokes.raw.points[ends.at[:, 0]] - corner[chosen, 0]).T)
     most = np.minimum(_SLIDE + settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
     shift = np.clip(shift, -most, most) / np.maximum(spacing, 0.2)
-    on = np.clip(on + shift, starts[line], starts[line + 1] - 1)
-    strokes.place.update(zip(node.tolist(), on.tolist(), strict=True))
+    on = np.clip(at + shift, starts[line], starts[line + 1] - 1)
+    for each, old, new, first, last in zip(
+        chosen.tolist(), at.tolist(), on.tolist(), starts[line].tolist(), (starts[line + 1] - 1).tolist(), strict=True
+    ):
+        index = round(new)
+        before, after = junctions.passing(each)
+        if before == after:  # a loop has both its ends here
+            continue
+        one, two = strokes.samples[before], strokes.samples[after]
+        if index >= old:
+            one, two = np.concatenate([one, np.arange(old + 1, index + 1)]), two[index - old :]
+        else:
+            one, two = one[: index - old], np.concatenate([np.arange(index, old), two])
+        strokes.samples[before], strokes.samples[after] = one, two
+        if first < index < last:  # the point itself goes the rest of the way
+            other = index + (1 if new > index else -1)
+            points[index] += abs(new - index) * (points[other] - points[index])
 
 
 def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
