@@ -88,6 +88,7 @@ class Borders:
 # scores ---------------------------------------------------------------------------------------------------------------
 
 _CELLS = 0.25  #: score cells (and a pixel) from the crack at most: so much do interpolations differ
+_UNKNOWN = 0.01  #: lambda of the normalised convolution: with no place in sight there is no offset
 _COHERENT = 1.0  #: points: sigma of the Gaussian along the border, for offsets by scores
 
 
@@ -131,7 +132,7 @@ def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, f
     sums = _Along(borders.lines.starts, borders.lines.closed, int(3 * _COHERENT) + 1).blurred(
         np.stack([offset * known, known], axis=1), _COHERENT
     )
-    coherent: Floats = (sums[:, 0] / (sums[:, 1] + _DOUBT)).astype(np.float64)
+    coherent: Floats = (sums[:, 0] / (sums[:, 1] + _UNKNOWN)).astype(np.float64)
     return coherent
 
 
@@ -160,6 +161,7 @@ _PRIOR = 0.6  #: of the reach: sigma of how far edges are expected
 _NOISE = 6.0  #: CIE Lab: contrasts around this one are doubtful even where colours are even
 _DOUBT = 0.1  #: lambda of the normalised convolution: a confidence that moves nothing far
 _LEAST = 0.1  #: of a clean step: what is less is none
+_PLAIN, _PLAINEST = 0.6, 0.9  #: a clean step of a high contrast: from here on in doubt no more
 _CLIP = 0.75  #: of the way from the one colour to the other, 0.5 is there: what is stranger counts as no more
 _APART = 1 / 3  #: of the way to the next border
 _ROWS = 16384  #: cv2.remap takes fewer than 32768
@@ -187,8 +189,7 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     lab = along.blurred(_lab(rgb, x, y).reshape(len(at), -1), _ALONG * size / every).reshape(*far.shape, 3)
     share, contrast = _shares(lab, clear, along, _COLOURS * size / every)
     most_in, most_out = (np.minimum(_APART * clear[:, side].sum(axis=1), _TAPS) for side in (_IN, _OUT))
-    found, clean = _best_step(share, most_in, most_out)
-    trust = clean * contrast
+    found, trust = _best_step(share, contrast, most_in, most_out)
     sums = along.blurred(np.stack([trust * found * step, trust], axis=1), _OFFSETS * size / every)
     offset = np.clip(sums[:, 0] / (sums[:, 1] + _DOUBT), -most_out * step, most_in * step)
     offset = along.blurred(offset[:, None], 0.5 * _OFFSETS * size / every)[:, 0]  # where neighbours come close suddenly
@@ -226,19 +227,33 @@ def _shares(lab: Floats32, clear: Bools, along: _Along, sigma: float) -> tuple[F
     return np.clip(share, -_CLIP, _CLIP) * clear, contrast / (contrast + spread)
 
 
-def _best_step(share: Floats32, most_in: Floats, most_out: Floats) -> tuple[Floats, Floats]:
-    """Where (n,), in samples from the border, the profile steps from outside to inside, and how cleanly, 0 to 1."""
+def _best_step(share: Floats32, contrast: Floats32, most_in: Floats, most_out: Floats) -> tuple[Floats, Floats]:
+    """Where (n,), in samples from the border, the profile steps from outside to inside, and how sure that is.
+
+    What is doubtful is drawn to the border by the prior, in its place and in its weight; what is plain to see is not.
+    """
     total = np.cumsum(np.pad(share, ((0, 0), (1, 0))), axis=1)
     offset = np.arange(-_TAPS, _TAPS + 1)
     at = offset + 2 * _TAPS
     rise = (total[:, at + _HALF + 1] - total[:, at + 1] - total[:, at] + total[:, at - _HALF]) / _HALF
-    rise = rise * np.exp(-0.5 * (offset / (_PRIOR * _TAPS)) ** 2)
     rise[(offset > most_in[:, None]) | (offset < -most_out[:, None])] = -1.0
-    best, row = rise.argmax(axis=1), np.arange(len(rise))
-    peak, before, after = (rise[row, np.clip(best + shift, 0, len(offset) - 1)] for shift in (0, -1, 1))
-    bend = np.minimum(before - 2 * peak + after, -1e-9)
-    found = offset[best] + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
-    return found, np.maximum(peak - _LEAST, 0.0) / (1 - _LEAST)
+    likely = rise * np.exp(-0.5 * (offset / (_PRIOR * _TAPS)) ** 2)
+    best, row = likely.argmax(axis=1), np.arange(len(rise))
+    place, peak = _peak(likely, best)
+    beside = np.clip(best[:, None] + np.arange(-_HALF, _HALF + 1), 0, len(offset) - 1)
+    plain_place, plain_peak = _peak(rise, beside[row, rise[row[:, None], beside].argmax(axis=1)])
+    plain = np.clip((plain_peak * contrast - _PLAIN) / (_PLAINEST - _PLAIN), 0, 1)
+    trust = np.maximum(peak - _LEAST, 0.0) / (1 - _LEAST) * contrast
+    return place + plain * (plain_place - place) - _TAPS, trust + 2 * plain
+
+
+def _peak(values: Floats, at: Ints) -> tuple[Floats, Floats]:
+    """Where the parabola through (n, m) `values` at `at` (n,) and beside has its peak, and the value at `at`."""
+    row = np.arange(len(values))
+    here, before, after = (values[row, np.clip(at + shift, 0, values.shape[1] - 1)] for shift in (0, -1, 1))
+    bend = np.minimum(before - 2 * here + after, -1e-9)
+    place: Floats = at + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    return place, here
 
 
 def _clear(ranks: NDArray[np.uint8], x: Floats, y: Floats, far: Floats, owner: Ints, lower: Ints) -> Bools:
