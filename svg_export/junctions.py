@@ -15,7 +15,7 @@ import numpy as np
 from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, unit
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
-_STRAIGHT = np.radians(45)  # what turns less goes through
+_STRAIGHT = np.radians(40)  # what turns less goes through
 _SILHOUETTE = np.radians(30)  # so much straighter another pair must be than the outline of the part painted last
 _SHORT = 6  # points: the direction of a shorter arc says nothing
 _LEADING = 8  # points, about 6 sigma, whose straight line leads to a junction
@@ -42,7 +42,7 @@ class Junctions:
         node = node[simple]
         order = np.lexsort((arcs.lower[arc], arcs.owner[arc], node))
         arc, at_head, node = arc[order].reshape(-1, 3), at_head[order].reshape(-1, 3), node[order][::3]
-        outward = _outward(arcs, arc, at_head, max(_SHORT, round(reach)))
+        outward = _outward(arcs, arc, at_head, max(_SHORT, round(2 * reach)))
         turn = np.stack([_turn(outward[:, one], outward[:, two]) for one, two in _PAIRS], axis=1)
         turn[:, _OWN] -= _SILHOUETTE
         pair = turn.argmin(axis=1)

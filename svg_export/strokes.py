@@ -21,7 +21,6 @@ from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, throug
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, beside one of them
-_SLIDE = 0.5  # px: so far off may be the pixels' corner where one line ends on another
 _SHORTEST = 5  # points: shorter lines lead nowhere
 _STAY = 0.05  # how much a knot wants to stay where it is, beside a line that carries it along
 
@@ -358,7 +357,10 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
 
 
 def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
-    """Where a line ends on another that goes through, carry it on straight: the other is divided there."""
+    """Where a line that settled ends on another that goes through, carry it on straight: the other is divided there.
+
+    No further than it settled: without evidence the pixels' corner is as good a place along the other line as any.
+    """
     chosen = np.flatnonzero(~junctions.cut)
     if not len(chosen):
         return
@@ -378,7 +380,7 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     length = np.diff(arcs.starts)[junctions.arc[chosen]] - 1
     corner = arcs.points[np.where(junctions.at_head, arcs.starts[junctions.arc + 1] - 1, arcs.starts[junctions.arc])]
     settled = np.hypot(*(strokes.raw.points[ends.at[:, 0]] - corner[chosen, 0]).T)
-    most = np.minimum(_SLIDE + settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
+    most = np.minimum(settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
     shift = np.clip(shift, -most, most) / np.maximum(spacing, 0.2)
     on = np.clip(at + shift, starts[line], starts[line + 1] - 1)
     for each, old, new, first, last in zip(

@@ -132,7 +132,7 @@ def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, f
     sums = _Along(borders.lines.starts, borders.lines.closed, int(3 * _COHERENT) + 1).blurred(
         np.stack([offset * known, known], axis=1), _COHERENT
     )
-    coherent: Floats = (sums[:, 0] / (sums[:, 1] + _UNKNOWN)).astype(np.float64)
+    coherent: Floats = np.where(known, offset, sums[:, 0] / (sums[:, 1] + _UNKNOWN))
     return coherent
 
 
@@ -252,7 +252,7 @@ def _peak(values: Floats, at: Ints) -> tuple[Floats, Floats]:
     row = np.arange(len(values))
     here, before, after = (values[row, np.clip(at + shift, 0, values.shape[1] - 1)] for shift in (0, -1, 1))
     bend = np.minimum(before - 2 * here + after, -1e-9)
-    place: Floats = at + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    place: Floats = at.astype(np.float64) + np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
     return place, here
 
 
