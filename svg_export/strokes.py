@@ -1,12 +1,13 @@
 """Arcs -> strokes: what a part shows of its outline in one go, smoothed.
 
-Where three parts meet, the outline of the one painted last runs on through the junction, and the border of the other
-two ends on it, as things in front of each other look (a T-junction). So the arcs that a part owns are joined through
-junctions to **strokes**, and a stroke is smoothed and fitted as one line, from where the part comes out from beneath a
-later one to where it goes under again. The end of a stroke is then moved onto the smoothed stroke that it meets.
+Where three parts meet, the outline of the one painted last usually runs on through the junction, and the border of the
+other two ends on it, as things in front of each other look (a T-junction; `junctions` tells where it is otherwise). So
+the arcs that a part owns are joined through junctions to **strokes**, and a stroke is smoothed and fitted as one line,
+from where the part comes out from beneath a later one to where it goes under again. The end of a stroke is then moved
+onto the smoothed stroke that it meets.
 
-The frame is a stroke of what lies outside and stays as it is. Junctions of four parts stay where they are and cut all
-strokes there; so do corners.
+The frame is a stroke of what lies outside and stays as it is; what ends on it slides along it. Junctions of four parts
+stay where they are and cut all strokes there; so do corners, and junctions through which another line goes, or none.
 """
 
 from __future__ import annotations
