@@ -47,16 +47,15 @@ _PART = {name: HAIR if part.id == HAIR_BACK else part.id for name, part in BY_NA
 
 def score(svg: bytes, labels: NDArray[np.uint8]) -> Score:
     """The figures of a file whose layers bear the parts' names; `labels` (H, W) fill its viewBox."""
-    layers = [group for group in ET.fromstring(svg) if group.get("id") in BY_NAME]
-    names = list(dict.fromkeys(group.get("id", "") for group in layers))
+    layers, names = _layers(svg)
     shown = {_PART[name] for name in names} | {BACKGROUND}
     wanted = np.where(np.isin(labels, sorted(shown)), labels, BACKGROUND)
     if HEAD in shown:
         wanted[np.isin(labels, [part.id for part in PARTS if part.on_head and part.id not in shown])] = HEAD
-    seen = _seen(layers, names, labels.shape)
+    found = _seen(layers, names, labels.shape)
     overlap, boundary = [], []
     for part in sorted(shown - {BACKGROUND}):
-        ours, theirs = seen == part, wanted == part
+        ours, theirs = found == part, wanted == part
         if theirs.sum() >= 30 or ours.any():
             overlap.append((ours & theirs).sum() / max(1, (ours | theirs).sum()))
             boundary.append(_boundary_f(ours, theirs))
@@ -65,10 +64,15 @@ def score(svg: bytes, labels: NDArray[np.uint8]) -> Score:
         float(np.mean(overlap)),
         float(np.mean(boundary)),
         int((_cover(visible, labels.shape) < 250)[_deep_inside(wanted > 0)].sum()),
-        int(((seen != wanted) & _far_from_borders(wanted)).sum()),
+        int(((found != wanted) & _far_from_borders(wanted)).sum()),
         sum(count_segments(path.get("d", "")) for group in visible for path in group.iter(f"{SVG}path")),
         len(svg),
     )
+
+
+def seen(svg: bytes, size: tuple[int, ...], finer: int = 1) -> NDArray[np.uint8]:
+    """The part seen at each point of a picture of `size` (height, width), `finer` times as many each way."""
+    return _seen(*_layers(svg), size, finer)
 
 
 def count_segments(data: str) -> int:
@@ -81,10 +85,15 @@ def count_segments(data: str) -> int:
     return count
 
 
-def _seen(layers: list[ET.Element], names: list[str], size: tuple[int, ...]) -> NDArray[np.uint8]:
+def _layers(svg: bytes) -> tuple[list[ET.Element], list[str]]:
+    layers = [group for group in ET.fromstring(svg) if group.get("id") in BY_NAME]
+    return layers, list(dict.fromkeys(group.get("id", "") for group in layers))
+
+
+def _seen(layers: list[ET.Element], names: list[str], size: tuple[int, ...], finer: int = 1) -> NDArray[np.uint8]:
     """The part seen at each pixel (H, W)."""
     colors = {name: f"#{number:02x}0000" for number, name in enumerate(names, 1)}
-    picture = _drawn([(group, colors[group.get("id", "")]) for group in layers], size, crisp=True)
+    picture = _drawn([(group, colors[group.get("id", "")]) for group in layers], size, crisp=True, finer=finer)
     part = np.array([BACKGROUND, *(_PART[name] for name in names)], np.uint8)
     return part[np.where(picture[..., 3] > 127, picture[..., 2], 0)]
 
@@ -94,8 +103,10 @@ def _cover(layers: list[ET.Element], size: tuple[int, ...]) -> NDArray[np.uint8]
     return _drawn([(group, "#000000") for group in layers], size, crisp=False)[..., 3]
 
 
-def _drawn(layers: list[tuple[ET.Element, str]], size: tuple[int, ...], crisp: bool) -> NDArray[np.uint8]:
-    """Layers in one colour each, BGRA (H, W, 4)."""
+def _drawn(
+    layers: list[tuple[ET.Element, str]], size: tuple[int, ...], crisp: bool, finer: int = 1
+) -> NDArray[np.uint8]:
+    """Layers in one colour each, BGRA (H, W, 4), `finer` times."""
     height, width = size
     edges = ' shape-rendering="crispEdges"' if crisp else ""
     body = []
@@ -106,7 +117,7 @@ def _drawn(layers: list[tuple[ET.Element, str]], size: tuple[int, ...], crisp: b
                 rule = "evenodd" if "evenodd" in (path.get("style") or "") else "nonzero"
                 data = path.get("d", "")
                 body.append(f'<path transform="{move}" fill="{color}" fill-rule="{rule}" d="{data}"/>')
-    frame = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"{edges}'
+    frame = f'width="{finer * width}" height="{finer * height}" viewBox="0 0 {width} {height}"{edges}'
     text = f'<svg xmlns="http://www.w3.org/2000/svg" {frame}>{"".join(body)}</svg>'
     png = np.frombuffer(bytes(resvg_py.svg_to_bytes(svg_string=text)), np.uint8)
     picture: NDArray[np.uint8] = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)

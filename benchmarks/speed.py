@@ -116,6 +116,7 @@ def warm(photo: Path, rounds: int) -> None:
     from faceparse_core.parts import PARTS, select_parts
     from faceparse_core.photo import read_photo
     from svg_export.export import draw
+    from svg_export.subpixel import Evidence
 
     network = 0.0
     run = onnxruntime.InferenceSession.run
@@ -137,7 +138,8 @@ def warm(photo: Path, rounds: int) -> None:
         network, began = 0.0, time.perf_counter()
         parsing = parse_photo(picture, parser)
         parsed = time.perf_counter()
-        draw(parsing.labels, parsing.colors, parts, title="warm", head_size=parsing.head_size)
+        evidence = Evidence(picture.rgb, parsing.scores, parsing.box)
+        draw(parsing.labels, parsing.colors, parts, title="warm", head_size=parsing.head_size, evidence=evidence)
         return network, parsed - began - network, time.perf_counter() - parsed
 
     labels = parse_photo(picture, parser).labels

@@ -40,6 +40,8 @@ class Parsing:
     head_size: float  #: the face's height in px; what all lengths are relative to
     heads: int  #: how many heads the photo shows
     model: ModelInfo
+    scores: NDArray[np.float32]  #: (classes, h, w) what the labels were decided by, before cleaning; borders lie ...
+    box: Box  #: ... between pixels, where two classes' scores are equal. What of the photo they cover
 
 
 def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings = Settings()) -> Parsing:
@@ -50,24 +52,28 @@ def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings =
     parser = parser or load_parser()
     heads = find_heads(photo.rgb)
     for head in heads:  # usually the first; where the finder mistook a hand for a head, the next
-        labels = parse_head(photo.rgb, head, parser, settings)
+        labels, scores, box = parse_head(photo.rgb, head, parser, settings)
         if not shows_face(labels):
             continue
         measured = measure_head(labels)
         if _framed_badly(head, measured, settings):
-            labels = parse_head(photo.rgb, measured, parser, settings)
+            labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
             measured = measure_head(labels)
         if shows_face(labels):
-            return Parsing(labels, part_colors(photo.rgb, labels), measured.size, len(heads), parser.info)
+            colors = part_colors(photo.rgb, labels)
+            return Parsing(labels, colors, measured.size, len(heads), parser.info, scores, box)
     raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
 
 
 def parse_head(
     rgb: NDArray[np.uint8], head: Head, parser: Parser, settings: Settings = Settings()
-) -> NDArray[np.uint8]:
-    """The cleaned label map (H, W) of one head; without any skin where nothing at `head` looks like a face."""
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], Box]:
+    """The cleaned label map (H, W) of one head, and the scores (classes, h, w) that it came from, and their box.
+
+    Without any skin where nothing at `head` looks like a face.
+    """
     scores, box = score_head(rgb, head, parser, settings)
-    return clean_labels(upsample_labels(scores, box, rgb.shape[:2]), head, settings.clean)
+    return clean_labels(upsample_labels(scores, box, rgb.shape[:2]), head, settings.clean), scores, box
 
 
 def measure_head(labels: NDArray[np.uint8]) -> Head:

@@ -282,6 +282,7 @@ def _draw_one(
     else:
         from faceparse_core.parse import parse_photo
         from faceparse_core.photo import read_photo
+        from svg_export.subpixel import Evidence
 
         photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
         rgb = photo.rgb
@@ -297,6 +298,7 @@ def _draw_one(
         parsing = parse_photo(photo, parser)
         labels, colors, facts["heads"] = parsing.labels, parsing.colors, parsing.heads
         options["head_size"] = parsing.head_size
+        options["evidence"] = Evidence(rgb, parsing.scores, parsing.box)
         options["model"] = {"name": parsing.model.name, "sha256": parsing.model.sha256}
         if parsing.heads > 1:
             report.note(job.source, f"{parsing.heads} heads found; the largest one is drawn")

@@ -116,10 +116,10 @@ def tangents(lines: Lines, sigma: Floats) -> Floats:
     return unit(found)
 
 
-def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
-    """Indices into `lines.points` where a line turns by more than `threshold` (radians) within `reach` (lines,) points.
+def corners(lines: Lines, reach: Ints, threshold: Floats | float) -> Ints:
+    """Indices into `lines.points` where a line turns by more than `threshold` within `reach`, radians and points.
 
-    Ends of open lines are none; of a closed line the end that repeats the start is never listed.
+    Both are (lines,). Ends of open lines are none; of a closed line the end that repeats the start is never listed.
     """
     found = []
     for wide in distinct(reach).tolist():
@@ -134,7 +134,8 @@ def corners(lines: Lines, reach: Ints, threshold: float) -> Ints:
         for shift in range(1, wide + 1):
             np.maximum(highest[shift:], turn[:-shift], out=highest[shift:])
             np.maximum(highest[:-shift], turn[shift:], out=highest[:-shift])
-        hit = np.flatnonzero(((turn > threshold) & (turn >= highest))[own])
+        limit = np.repeat(np.broadcast_to(threshold, len(lines))[chosen], lines.lengths[chosen])
+        hit = np.flatnonzero((turn[own] > limit) & (turn >= highest)[own])
         found.append(spread(lines.starts[chosen], lines.lengths[chosen])[hit])
     index: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     line = np.searchsorted(lines.starts, index, "right") - 1

@@ -19,6 +19,7 @@ from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYER
 from svg_export import __version__
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
+from svg_export.subpixel import Evidence
 from svg_export.svg import write_svg
 
 _EXIF_ORIENTATION = 274
@@ -57,6 +58,7 @@ def draw(
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     rgb: NDArray[np.uint8] | None = None,
+    evidence: Evidence | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
 
@@ -66,6 +68,7 @@ def draw(
     background  add a locked layer in the colour of what is behind the head
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
     rgb         the photo (H, W, 3), for the style cel
+    evidence    what tells where borders lie between the label map's pixels, and where the photo's edges are
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
     Raises FaceParseError where none of `parts` is in the label map.
@@ -78,7 +81,7 @@ def draw(
     colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
     if look.lined:
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
-    traced = trace_map(labels, colors, parts, trace, head_size)
+    traced = trace_map(labels, colors, parts, trace, head_size, evidence)
     if not traced.layers:
         there = set(np.unique(labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"

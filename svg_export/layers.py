@@ -18,7 +18,7 @@ what hides them. A mirrored map gives the mirrored drawing within the tolerance,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,10 +43,12 @@ from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
+from svg_export.policy import POLICIES, Policy
 from svg_export.proportions import Proportions, measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
-from svg_export.trace import planar_map
+from svg_export.subpixel import Evidence, Settler
+from svg_export.trace import BACKGROUND_RANK, planar_map
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class TraceSettings:
     tolerance: float = 0.0019  #: 0.5 px of a 260 px head: how far a curve may stray from the smoothed border
     drift: float = 1.5  #: tolerances: how far from the pixels' own border, smoothing and fitting together
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
-    corner: float = 60.0  #: degrees: what turns more within `corner_reach` stays a corner
+    corner: float | None = None  #: degrees: what turns more within `corner_reach` stays a corner; None: by the part
     corner_reach: float = 0.018  #: 4.7 px
     joins: Literal["underlap", "stacked", "cutout"] = "underlap"
     underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
@@ -142,13 +144,6 @@ class TraceSettings:
     decimals: int = 2  #: coordinates are rounded to this many
 
 
-#: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
-CARRIED = frozenset(part.id for part in PARTS if part.on_head) - {BY_NAME["glasses"].id}
-#: Parts that are never thin by nature.
-BROAD = frozenset(
-    BY_NAME[name].id
-    for name in ("background", "head", "neck", "cloth", "hair", "hair-back", "hat", "ear-left", "ear-right")
-)
 #: Name of a part, how it is completed, and beneath which parts.
 _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("head", "head", ("hair", "hat", "glasses")),
@@ -186,6 +181,7 @@ def trace_map(
     parts: frozenset[int] = EVERY_PART,
     settings: TraceSettings = TraceSettings(),
     head_size: float | None = None,
+    evidence: Evidence | None = None,
 ) -> Traced:
     """The layers of a label map, and the lines between them.
 
@@ -193,6 +189,7 @@ def trace_map(
     colors     part id -> fill; the table's colour where there is none
     parts      ids to draw; of the others, what lies on the head becomes head, the rest background
     head_size  height of the face in px; None: that of the face in `labels`
+    evidence   what moves borders to where they really lie: scores and photo; without, the label map is all there is
 
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
@@ -203,19 +200,21 @@ def trace_map(
     size = head_size or _head_size(labels)
     face = measure(labels, size)
     behind = hair_behind(labels, face) if HAIR_BACK in parts else None
-    ranks = _ranks(parts)[labels if behind is None else np.where(behind, np.uint8(HAIR_BACK), labels)]
-    broad = frozenset(_RANK.get(part, 0) for part in BROAD)
+    if behind is not None:
+        ranks[behind] = _RANK[HAIR_BACK]
+    broad = frozenset(_RANK.get(part, BACKGROUND_RANK) for part, policy in POLICIES.items() if policy.broad)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
         return Traced((), (), size)
-    carried = frozenset(_RANK[part] for part in CARRIED)
+    carried = frozenset(_RANK[part] for part, policy in POLICIES.items() if policy.carried)
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
         drift=settings.drift * max(settings.tolerance * calm, _SHARP),
         slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
-        corner=math.radians(settings.corner),
+        smoothing_by=_by_rank(lambda policy: policy.smoothing),
+        corner=np.radians(_by_rank(lambda policy: policy.corner if settings.corner is None else settings.corner)),
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
@@ -227,7 +226,13 @@ def trace_map(
     )
     completed = _completions(face) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
-    drawn = draw_outlines(arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes)
+    settle = None
+    if evidence:
+        reach = size * _by_rank(lambda policy: policy.settle)
+        settle = Settler(evidence, ranks, _ranks(parts), reach, size)
+    drawn = draw_outlines(
+        arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle
+    )
     shapes = drawn.shapes
     layers = tuple(
         Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, LAYERS[part].color))
@@ -235,6 +240,14 @@ def trace_map(
         if shapes.get(_RANK[part])
     )
     return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
+
+
+def _by_rank(column: Callable[[Policy], float]) -> NDArray[np.float64]:
+    """A column of the table of policies, (256,) by rank."""
+    values = np.zeros(256)
+    for part, policy in POLICIES.items():
+        values[_RANK.get(part, BACKGROUND_RANK)] = column(policy)
+    return values
 
 
 def _completions(face: Proportions | None) -> dict[int, Plan]:

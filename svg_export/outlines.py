@@ -22,7 +22,7 @@ from svg_export.completion import Gap, Plan, Space, complete
 from svg_export.crossings import crossings
 from svg_export.curves import Bools, Floats, Ints, distinct, unit
 from svg_export.stitch import Hidden, Stitched
-from svg_export.strokes import build_strokes
+from svg_export.strokes import Settle, build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, hidden_line, inside_ring
 
@@ -42,7 +42,8 @@ class Lengths:
     drift: float
     slack: float  #: what tolerance and drift are multiplied by, in every part
     smoothing: float
-    corner: float  #: radians
+    smoothing_by: Floats  #: (256,) factor, by rank
+    corner: Floats  #: (256,) radians, by rank
     corner_reach: float
     underlap: float
     hidden_reach: float
@@ -93,6 +94,7 @@ def draw_outlines(
     carried: frozenset[int],
     completed: Mapping[int, Plan],
     max_nodes: int | None = None,
+    settle: Settle | None = None,
 ) -> Outlines:
     """The outlines of all layers, and the borders that show.
 
@@ -100,8 +102,9 @@ def draw_outlines(
     head       the rank of the head, and `carried` the ranks that it is solid beneath
     completed  ranks whose hidden outlines are completed, where `joins` is underlap, and how
     max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
+    settle     where the borders lie by what else is known of the picture
     """
-    sheet = _Sheet(arcs, lengths, frame)
+    sheet = _Sheet(arcs, lengths, frame, settle)
     ranks = [rank for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
     plans: dict[int, list[list[list[_Run]]]] = {}
     for rank in ranks:
@@ -203,7 +206,7 @@ class _Border:
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
-    def __init__(self, arcs: PlanarMap, lengths: Lengths, frame: tuple[int, int]) -> None:
+    def __init__(self, arcs: PlanarMap, lengths: Lengths, frame: tuple[int, int], settle: Settle | None = None) -> None:
         self.arcs, self.lengths, self.frame = arcs, lengths, frame
         before = np.concatenate([arcs.points[:-1], arcs.points[-1:]])
         cross = before[:-1, 0] * arcs.points[1:, 1] - arcs.points[1:, 0] * before[:-1, 1]
@@ -214,11 +217,12 @@ class _Sheet:
         self.thickness = thickness = self._thickness()
         thin = np.minimum(thickness[arcs.owner], thickness[arcs.lower])
         sigma = np.clip(0.2 * thin, 1.2, max(lengths.smoothing, 1.2)) if lengths.slack > 0 else np.zeros(len(arcs))
+        sigma = sigma * lengths.smoothing_by[arcs.owner]
         # the silhouette is looked at hardest
         most = np.where(arcs.lower == BACKGROUND_RANK, 0.85, 1.0) * lengths.tolerance
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
-        self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
+        self.strokes = build_strokes(arcs, sigma, reach, lengths.corner, settle)
         self.hidden: list[Hidden] = []
         self.wholes: dict[int, Callable[[], shapely.Geometry]] = {}  #: by rank: completed parts, the largest shape
         self.beneath: list[int] = []  #: the rank of the part whose each hidden line is
@@ -445,7 +449,11 @@ class _Sheet:
         points = self._lattice(stretch).astype(np.float64)
         step = np.diff(points, axis=0)
         turn = np.any(step[1:] != step[:-1], axis=1)
-        return _Run("frame", corners=points[np.concatenate([[True], turn, [True]])])
+        corners = points[np.concatenate([[True], turn, [True]])]
+        for end, (arc, at_head) in ((0, (stretch[0][0], not stretch[0][1])), (-1, stretch[-1])):
+            node = int((self.arcs.head if at_head else self.arcs.tail)[arc])
+            corners[end] = np.round(self.strokes.framed.get(node, corners[end]), self.lengths.decimals)
+        return _Run("frame", corners=corners)
 
     def _is_frame(self, arc: int) -> bool:
         return bool(self.arcs.owner[arc] == OUTSIDE_RANK)

@@ -127,6 +127,7 @@ class Stitched:
         step = np.concatenate([np.ones(len(pieces)), np.array([each.step for each in hidden])])
         sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(hidden), 1.5)])
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
+        direction[list(strokes.heading)] = np.reshape(list(strokes.heading.values()), (-1, 2))
         # a short line needs a choice of nodes too
         apart = np.clip(np.minimum(spacing / step, lines.lengths / 8), 1, None).astype(np.int64)
         self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
@@ -267,6 +268,9 @@ class Stitched:
             through = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
             t = nearest(self._control[through], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
+            # a piece's own ends are nodes
+            t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
+            t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
             points = np.round(evaluate(self._control[through], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
                 ends[owner], through.tolist(), t.tolist(), points, strict=True

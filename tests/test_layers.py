@@ -130,7 +130,7 @@ def test_the_head_is_solid_beneath_a_beard_but_does_not_peep_out():
     drawn = by_part(labels)
     head_region, beard = region(drawn[HEAD]), region(drawn[BEARD])
     assert head_region.intersection(beard).area > 0.85 * beard.area
-    assert head_region.difference(beard.union(shapely.box(0, 0, 200, 151))).area < 1.0
+    assert head_region.difference(beard.union(shapely.box(0, 0, 200, 151.5))).area < 1.0  # the tolerance
     assert len(drawn[HEAD].shapes[0].rings) == 1
 
 
@@ -244,7 +244,7 @@ def test_more_tolerance_means_fewer_nodes_and_the_error_says_so(face):
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > 2 * counts[-1]
     assert errors == sorted(errors)
-    assert all(error < 1.3 * px + 0.1 for error, px in zip(errors, (0.1, 0.5, 2.0, 8.0), strict=True))
+    assert all(error < 1.5 * px + 0.1 for error, px in zip(errors, (0.1, 0.5, 2.0, 8.0), strict=True))
 
 
 def test_a_budget_of_nodes_is_kept_and_used(face):
