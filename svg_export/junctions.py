@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Bools, Floats, Ints, Lines, distinct, smooth, tangents, unit
+from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, unit
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _STRAIGHT = np.radians(40)  # what turns less goes through
@@ -35,9 +35,11 @@ class Junctions:
     def find(cls, arcs: PlanarMap, reach: float) -> Junctions:
         """`reach`: px, over which an arc's direction is taken."""
         count = np.arange(len(arcs))
-        framed = distinct(arcs.tail[arcs.owner == OUTSIDE_RANK])
+        framed = arcs.tail[arcs.owner == OUTSIDE_RANK]
+        of_three = arcs.degree == 3
+        of_three[framed[framed >= 0]] = False
         node = np.concatenate([arcs.tail, arcs.head])
-        simple = np.isin(node, np.setdiff1d(np.flatnonzero(arcs.degree == 3), framed))
+        simple = np.append(of_three, False)[node]  # closed arcs meet no junction, -1
         arc, at_head = np.tile(count, 2)[simple], np.repeat([False, True], len(arcs))[simple]
         node = node[simple]
         order = np.lexsort((arcs.lower[arc], arcs.owner[arc], node))

@@ -142,8 +142,8 @@ def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Set
     ends = np.concatenate([first[open_], last[open_]])
     knot = _knots(strokes, junctions)[np.concatenate([open_, open_ + len(pieces)])]
     shift = _shifts(knot, normal[ends], offset[ends])
-    on_frame = distinct(arcs.tail[arcs.owner == OUTSIDE_RANK])
-    shift[np.isin(-1 - knot, on_frame)] = 0
+    on_frame = arcs.tail[arcs.owner == OUTSIDE_RANK]
+    shift[np.isin(-1 - knot, on_frame[on_frame >= 0])] = 0
     for node, (frame, most) in _frame_nodes(arcs).items():
         for end in np.flatnonzero(knot == -1 - node).tolist():
             facing = float(normal[ends[end]] @ frame)
