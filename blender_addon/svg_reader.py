@@ -21,16 +21,29 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from .css import Sheet, parse_color, parse_length, parse_share, parse_style, parse_transform, parse_url
 from .drawing import LARGEST, Affine, Budget, Color, Drawing, Layer, Ring, Shape, SvgError, label_from_id
 from .fill_rule import even_odd
-from .path_data import PathError, TooLong, ellipse, parse_numbers, parse_path, parse_points, polygon, rectangle
+from .path_data import (
+    PathError,
+    TooLong,
+    ellipse,
+    parse_numbers,
+    parse_path,
+    parse_points,
+    polygon,
+    read_ahead,
+    rectangle,
+)
+
+if TYPE_CHECKING:
+    from .arrays import Run
 
 MAX_BYTES = 256 << 20  # an embedded photo of 48 megapixels takes 90 MB
 MAX_MARKUP = 16 << 20  # bytes without the embedded pictures
@@ -84,6 +97,8 @@ _CLONED = {*_DRAWN, "symbol"}
 _PICTURE = re.compile(rb"""(["'])(data:[^"'<&]{4096,})\1""")
 _SMALLEST = 1e-3  # px, of a drawing's sides
 _MAX_REFERENCES = 10  # from a gradient to the one that has the colours
+MANY = 100_000  # characters of path data from which on they are read ahead; a portrait has a third of that
+_BATCH, _TOO_LONG = 1 << 16, 1 << 21  # characters that are read at a time: as arrays of the former size stay in a cache
 _UNKNOWN = Color(0.5, 0.5, 0.5)  # of a pattern
 
 
@@ -169,7 +184,8 @@ def _parse_xml(data: bytes) -> _Node:
         pictures[name] = match[2].decode("latin-1")
         return match[1] + name.encode() + match[1]
 
-    data = _PICTURE.sub(take_out, data)
+    if b"data:" in data:
+        data = _PICTURE.sub(take_out, data)
     if len(data) > MAX_MARKUP:
         raise SvgError(f"more than {MAX_MARKUP >> 20} MB without its pictures; split the drawing, or simplify it")
     if data.count(b"=") > MAX_ATTRIBUTES:
@@ -311,6 +327,8 @@ class _Reader:
         self._styles: dict[_Node, dict[str, str]] = {}
         self._transforms: dict[_Node, Affine] = {}
         self._outlines: dict[tuple[_Node, bool], list[tuple[Ring, ...]]] = {}
+        self._batches = _batches([node for node in _walk(root) if node.tag == "path"])
+        self._runs_of: dict[_Node, list[Run] | None] = {}
         self._swatches: dict[str, tuple[Color | None, bool]] = {}
 
     def drawing(self, name: str) -> Drawing:
@@ -557,7 +575,7 @@ class _Reader:
     def _read_outline(self, node: _Node, nonzero: bool) -> list[tuple[Ring, ...]]:
         try:
             if node.tag == "path":
-                rings = parse_path(node.get("d") or "", self._segments)
+                rings = parse_path(node.get("d") or "", self._segments, self._read_ahead(node))
             else:
                 rings = polygon(parse_points(node.get("points") or "", self._segments), closed=node.tag == "polygon")
         except TooLong:
@@ -573,6 +591,15 @@ class _Reader:
         if not exact:
             self._note("has parts that cross: fills may differ (Path > Union helps)", node)
         return groups
+
+    def _read_ahead(self, node: _Node) -> list[Run] | None:
+        """What read_ahead finds in a path's data: it reads many paths at once, each of them once."""
+        batch = self._batches.pop(node, None)
+        if batch is not None:
+            for other in batch:
+                self._batches.pop(other, None)
+            self._runs_of.update(zip(batch, read_ahead([other.get("d") or "" for other in batch]), strict=True))
+        return self._runs_of.pop(node, None)
 
     def _paint(self, node: _Node, context: _Context, name: str, default: str) -> Color | None:
         """The flat colour of a fill or stroke; None for none, and for what is wholly transparent."""
@@ -642,6 +669,25 @@ def _walk(root: _Node) -> Iterator[_Node]:
         node = stack.pop()
         yield node
         stack.extend(reversed(node.children))
+
+
+def _batches(paths: Sequence[_Node]) -> dict[_Node, list[_Node]]:
+    """For every path those that are read together with it, in the order of the file; none in a file of few.
+
+    A path that is as long as many is read alone, and one that is too long for that not ahead.
+    """
+    lengths = [len(path.get("d") or "") for path in paths]
+    batches: dict[_Node, list[_Node]] = {}
+    batch: list[_Node] = []
+    size = 0
+    for path, length in zip(paths, lengths, strict=True) if sum(lengths) >= MANY else ():
+        if size + length > _BATCH:
+            batch, size = [], 0
+        if length < _TOO_LONG:
+            size += length
+            batch.append(path)
+            batches[path] = batch
+    return batches
 
 
 def _is_layer(node: _Node) -> bool:
