@@ -76,7 +76,7 @@ class Points(Sequence[complex]):
         return (self.array.view(float) + 0.0).astype(np.float32)
 
     def in_measure(self) -> bool:
-        return bool(np.abs(self.array).max() < LARGEST)  # not for NaN either
+        return bool(np.maximum.reduce(np.abs(self.array)) < LARGEST)  # nor where it is NaN
 
     def mapped(self, transform: Affine) -> Points:
         a, b, t = transform
@@ -100,15 +100,18 @@ def read_runs(texts: Sequence[str]) -> list[list[Run] | None]:
     places = np.flatnonzero(kinds == _LETTER)
     if not len(places):
         return [None] * len(texts)
-    letters, text_of = data[places], np.searchsorted(ends, places, "right")
-    firsts = np.searchsorted(starts, places)  # the number behind each letter,
-    lasts = np.minimum(np.append(firsts[1:], len(starts)), np.searchsorted(starts, ends)[text_of])  # and behind its own
+    letters = data[places]
+    text_of = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(places, ends), prepend=0))
+    past = np.searchsorted(starts, ends)  # the number behind each text's own
+    seen = np.zeros(len(data), np.int32)
+    seen[starts] = 1
+    firsts = np.cumsum(seen)[places]  # the number behind each letter,
+    lasts = np.minimum(np.append(firsts[1:], len(starts)), past[text_of])  # and behind its own
     counts, arity = lasts - firsts, _ARITY[letters]
     # As many numbers as the command takes, once or again and again; none behind a Z.
     fits = np.where(arity == 0, counts == 0, (counts > 0) & (counts % np.maximum(arity, 1) == 0))
     fresh = np.append(True, text_of[1:] != text_of[:-1])  # the first letter of its text: an M, with nothing before it
-    before = np.append(0, np.searchsorted(starts, ends))[text_of]
-    fits &= ~fresh | (((letters | 32) == ord("m")) & (firsts == before))
+    fits &= ~fresh | (((letters | 32) == ord("m")) & (firsts == np.append(0, past)[text_of]))
     bad = np.zeros(len(texts), bool)
     bad[np.searchsorted(ends, broken, "right")] = True
     bad[text_of[~fits]] = True

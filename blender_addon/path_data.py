@@ -388,7 +388,8 @@ def _draw_run(pen: _Pen, command: str, values: Array, segments: Budget) -> None:
     if kind == "Z":
         pen.close()
     elif kind == "M":
-        _draw_numbers(pen, command, values[:2].tolist())
+        to = complex(*values[:2].tolist())
+        pen.move(pen.at + to if command == "m" else to)
         if len(values) > 2:  # further points are lines
             _draw_many(pen, chr(ord(command) - 1), values[2:])
     elif kind in "CL":

@@ -22,9 +22,9 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.parsers import expat
 
 from .css import Sheet, parse_color, parse_length, parse_share, parse_style, parse_transform, parse_url
@@ -292,8 +292,7 @@ class _Run:
     shapes: list[Shape]
 
 
-@dataclass(frozen=True)
-class _Context:
+class _Context(NamedTuple):
     """What a node has from those around it, and, once entered, from itself."""
 
     transform: Affine
@@ -422,8 +421,9 @@ class _Reader:
         """The context inside a node."""
         style = {name: around.style[name] for name in _INHERITED if name in around.style}
         style.update((name, value) for name, value in self._style(node).items() if value != "inherit")
-        opacity = parse_share(style.get("opacity", "1"))
-        transform, viewport = around.transform @ self._transform(node), around.viewport
+        transform, viewport = around.transform, around.viewport
+        if "transform" in node.attributes:
+            transform @= self._transform(node)
         if node.tag in ("svg", "use") and node is not self._root:
             across, down = viewport.real, viewport.imag
             x, y = parse_length(node.get("x"), across) or 0.0, parse_length(node.get("y"), down) or 0.0
@@ -434,7 +434,7 @@ class _Reader:
                 fit, viewport = _inner_view(node, width, height, viewport)
                 transform @= fit
         return _Context(
-            transform, style, viewport, around.opacity * (1.0 if opacity is None else opacity), around.owner
+            transform, style, viewport, around.opacity * _opacity(style, "opacity"), around.owner
         )
 
     def _style(self, node: _Node) -> dict[str, str]:
@@ -477,7 +477,7 @@ class _Reader:
         )
         # What the layer hides is the layer's, not the shape's, or it would be left out below.
         style = {key: value for key, value in context.style.items() if key not in ("display", "visibility")}
-        return replace(context, owner=owner, style=style)
+        return context._replace(owner=owner, style=style)
 
     def _clone(self, node: _Node, context: _Context) -> None:
         target = self._by_id.get(node.href[1:]) if node.href.startswith("#") else None
@@ -491,7 +491,7 @@ class _Reader:
             width = parse_length(node.get("width") or "100%", across)
             height = parse_length(node.get("height") or "100%", down)
             fit, viewport = _inner_view(target, width, height, inside.viewport)
-            inside = replace(inside, transform=inside.transform @ fit, viewport=viewport)
+            inside = inside._replace(transform=inside.transform @ fit, viewport=viewport)
             self._inside.append(target)
             for child in target.drawn:
                 self._visit(child, inside)
@@ -606,7 +606,7 @@ class _Reader:
         text = context.style.get(name, default)
         if text.lower() == "currentcolor":
             text = context.style.get("color", "black")
-        target, fallback = parse_url(text)
+        target, fallback = parse_url(text) if "(" in text else ("", "")
         if target and target not in self._by_id and fallback:
             target, text = "", fallback
         if text.lower() == "none":
@@ -624,10 +624,9 @@ class _Reader:
             if color is None:
                 self._note(f"its {name} is no colour that can be read: {default} instead", node)
                 color = parse_color(default)
-        share = parse_share(context.style.get(f"{name}-opacity", "1"))
         if color is None:
             return None
-        alpha = color.alpha * (1.0 if share is None else share) * context.opacity
+        alpha = color.alpha * _opacity(context.style, f"{name}-opacity") * context.opacity
         return color._replace(alpha=alpha) if alpha > 0 else None
 
     def _swatch(self, name: str) -> tuple[Color | None, bool]:
@@ -651,10 +650,12 @@ class _Reader:
 
     def _stop(self, node: _Node) -> Color | None:
         style = self._style(node)
-        color, share = parse_color(style.get("stop-color", "black")), parse_share(style.get("stop-opacity", "1"))
-        return color and color._replace(alpha=color.alpha * (1.0 if share is None else share))
+        color = parse_color(style.get("stop-color", "black"))
+        return color and color._replace(alpha=color.alpha * _opacity(style, "stop-opacity"))
 
     def _note_ignored(self, node: _Node, context: _Context) -> None:
+        if _IGNORED.keys().isdisjoint(context.style):
+            return
         for name, what in _IGNORED.items():
             if context.style.get(name, "none") not in ("none", "normal"):
                 self._note(what, node)
@@ -692,6 +693,11 @@ def _batches(paths: Sequence[_Node]) -> dict[_Node, list[_Node]]:
 
 def _is_layer(node: _Node) -> bool:
     return node.tag == "g" and node.get(GROUP_MODE) == "layer"
+
+
+def _opacity(style: Mapping[str, str], name: str) -> float:
+    share = parse_share(style[name]) if name in style else None
+    return 1.0 if share is None else share
 
 
 def _only_group(node: _Node) -> _Node | None:
