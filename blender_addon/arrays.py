@@ -2,8 +2,9 @@
 """What large drawings take most time for, on numpy's arrays: some 100,000 numbers at once. No bpy here.
 
 Blender's own builds bring numpy, Linux distributions' may not: this is the one module that needs it, and whoever
-imports it can do without. All here has a twin in plain Python, whose results it gives to the last bit; but for
-products of complex numbers (maps that turn or shear), where the last bit is the processor's.
+imports it can do without. All here has a twin in plain Python, whose results it gives to the last bit, but that a zero
+may have another sign. For that products and quotients are written out in real numbers: those of numpy's complex ones
+are rounded otherwise, and not on every processor alike.
 """
 
 from __future__ import annotations
@@ -55,9 +56,6 @@ class Points(Sequence[complex]):
     def __iter__(self) -> Iterator[complex]:
         return iter(self._tuple())
 
-    def __add__(self, other: Sequence[complex]) -> tuple[complex, ...]:
-        return (*self, *other)
-
     def __eq__(self, other: object) -> bool:
         return self._tuple() == (other._tuple() if isinstance(other, Points) else other)
 
@@ -72,15 +70,19 @@ class Points(Sequence[complex]):
             self._all = tuple(self.array.tolist())
         return self._all
 
-    def coordinates(self) -> Array:
-        return (self.array.view(float) + 0.0).astype(np.float32)
+    def coordinates(self) -> bytes:
+        return (self.array.view(float) + 0.0).astype(np.float32).tobytes()
 
     def in_measure(self) -> bool:
         return bool(np.maximum.reduce(np.abs(self.array)) < LARGEST)  # nor where it is NaN
 
     def mapped(self, transform: Affine) -> Points:
-        a, b, t = transform
-        return Points(a * self.array + t if b == 0 else a * self.array + b * self.array.conj() + t)
+        a, b, t = map(complex, transform)
+        x, y = self.array.real, self.array.imag
+        row = np.empty_like(self.array)
+        row.real = a.real * x - a.imag * y + (b.real * x + b.imag * y) + t.real
+        row.imag = a.real * y + a.imag * x + (b.imag * x - b.real * y) + t.imag
+        return Points(row)
 
 
 # Path data
@@ -181,7 +183,6 @@ def lines(at: complex, ends: Array, relative: bool) -> Array:
     knots[0], knots[1:] = at, ends
     if relative:
         np.add.accumulate(knots, out=knots)
-    # By real numbers: numpy would divide by 3 + 0i, and round twice.
     thirds = ((knots[1:] - knots[:-1]).view(float) / 3).view(complex)
     row[1::3], row[2::3] = knots[:-1] + thirds, knots[1:] - thirds
     return row
@@ -192,8 +193,8 @@ def stands(row: Array) -> bool:
     return bool((row[3::3] == row[:-3:3]).any())
 
 
-def joined(rows: Sequence[Sequence[complex] | Array]) -> Points:
-    return Points(rows[0] if len(rows) == 1 else np.concatenate(rows))
+def joined(rows: Sequence[list[complex] | Array]) -> Points:
+    return Points(np.concatenate(rows) if len(rows) > 1 else np.asarray(rows[0]))
 
 
 # Rings
@@ -261,12 +262,14 @@ def splines(rings: Sequence[Ring], frame: Frame) -> list[Spline]:
             bend,
             (*least[:2], *most[:2]),
         )
-        for ring, i, j, bend, least, most in zip(rings, firsts.tolist(), (lasts + 1).tolist(), bent, low, high, strict=True)
+        for ring, i, j, bend, least, most in zip(
+            rings, firsts.tolist(), (lasts + 1).tolist(), bent, low, high, strict=True
+        )
     ]
 
 
 def _length(values: Array) -> Array:
-    """As Python's `abs`: numpy's own differs in the last bit."""
+    """As Python's `abs` has it."""
     length: Array = np.hypot(values.real, values.imag)
     return length
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from .arrays import Array, Points
+    from .arrays import Points
 
 LARGEST = 1e9  #: px, or units; beyond it Blender's single precision holds nothing of a drawing
 _LAYER_ID = re.compile(r"(?:face(\d+)-)?(.+)", re.DOTALL)
@@ -86,7 +86,7 @@ class Ring(NamedTuple):
     closed: bool
 
     def segments(self) -> Iterator[tuple[complex, complex, complex, complex]]:
-        points = self.points + self.points[:1] if self.closed else self.points
+        points = (*self.points, self.points[0]) if self.closed else self.points
         for i in range(0, len(points) - 1, 3):
             yield points[i], points[i + 1], points[i + 2], points[i + 3]
 
@@ -97,14 +97,14 @@ class Ring(NamedTuple):
         step = (self.points[0] - self.points[-1]) / 3
         return Ring((*self.points, self.points[-1] + step, self.points[0] - step), True)
 
-    def coordinates(self) -> array[float] | Array:
-        """x, y, x, y ... as a buffer of single floats, as Blender keeps them; without negative zeros."""
+    def coordinates(self) -> bytes:
+        """x, y, x, y ... as single floats, as Blender keeps them; without negative zeros."""
         if not isinstance(self.points, tuple):
             return self.points.coordinates()
         flat = array("f", bytes(8 * len(self.points)))
         flat[::2] = array("f", [point.real + 0.0 for point in self.points])
         flat[1::2] = array("f", [point.imag + 0.0 for point in self.points])
-        return flat
+        return flat.tobytes()
 
     def in_measure(self) -> bool:
         """Whether every coordinate is a number, and none beyond 1e9."""

@@ -254,20 +254,26 @@ class _Pen:
 
     def cubics(self, points: list[complex] | Array, relative: bool) -> None:
         """Many `cubic`s: control, control, end, again and again; `relative` to where each of them begins."""
-        self._draw((_cubics if isinstance(points, list) else _arrays().cubics)(self.at, points, relative))
+        if isinstance(points, list):
+            self._extend(_cubics(self.at, points, relative))
+        else:
+            self._extend(_arrays().cubics(self.at, points, relative))
 
     def lines(self, ends: list[complex] | Array, relative: bool) -> None:
         """Many `line`s."""
-        self._draw((_lines if isinstance(ends, list) else _arrays().lines)(self.at, ends, relative))
+        if isinstance(ends, list):
+            self._extend(_lines(self.at, ends, relative))
+        else:
+            self._extend(_arrays().lines(self.at, ends, relative))
         self._control = ("", self.at)
 
-    def _draw(self, row: list[complex] | Array) -> None:
-        """Cubics from where the pen stands, the first point of the row."""
+    def _extend(self, row: list[complex] | Array) -> None:
+        """Draw cubics from where the pen stands: the first point of the row."""
         plain = isinstance(row, list)
-        if any(map(eq, row[::3], row[3::3])) if plain else _arrays().stands(row):  # looked at one by one
-            row = row if plain else row.tolist()
-            for i in range(1, len(row), 3):
-                self.cubic(*row[i : i + 3])
+        if any(map(eq, row[::3], row[3::3])) if plain else _arrays().stands(row):  # without length: one by one
+            each = [complex(point) for point in row]
+            for i in range(1, len(each), 3):
+                self.cubic(*each[i : i + 3])
             return
         begun = self._begun
         if plain:

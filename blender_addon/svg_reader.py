@@ -433,9 +433,7 @@ class _Reader:
                 height = parse_length(node.get("height") or "100%", down)
                 fit, viewport = _inner_view(node, width, height, viewport)
                 transform @= fit
-        return _Context(
-            transform, style, viewport, around.opacity * _opacity(style, "opacity"), around.owner
-        )
+        return _Context(transform, style, viewport, around.opacity * _opacity(style, "opacity"), around.owner)
 
     def _style(self, node: _Node) -> dict[str, str]:
         """The properties that stand on a node itself."""
