@@ -19,7 +19,6 @@ from .fill_rule import Box
 from .sheets import ALIGNED, FREE, NEARLY, STRAIGHT, VECTOR, Frame, Spline
 
 Array = np.ndarray[Any, Any]
-Run = tuple[str, Array]  #: a command letter, and the numbers of all its repetitions
 
 _FOREIGN, _SEPARATOR, _LETTER, _MINUS, _DIGIT, _DOT = range(6)
 _KINDS = np.zeros(256, np.uint8)
@@ -88,7 +87,24 @@ class Points(Sequence[complex]):
 # Path data
 
 
-def read_runs(texts: Sequence[str]) -> list[list[Run] | None]:
+class Runs:
+    """The commands of one path data: a letter, and the numbers of all its repetitions.
+
+    letters     (n,) their characters
+    spans       (n, 2) where their numbers begin and end among the values
+    """
+
+    __slots__ = ("_letters", "_spans", "_values")
+
+    def __init__(self, letters: Array, spans: Array, values: Array) -> None:
+        self._letters, self._spans, self._values = letters, spans, values
+
+    def __iter__(self) -> Iterator[tuple[str, Array]]:
+        for letter, (first, last) in zip(self._letters.tobytes().decode("ascii"), self._spans.tolist(), strict=True):
+            yield letter, self._values[first:last]
+
+
+def read_runs(texts: Sequence[str]) -> list[Runs | None]:
     """The commands of many path data, each with its numbers; None for what takes the grammar itself to be read.
 
     That is what has arcs, exponents, plus signs, two points in a word or errors: whatever comes back has none.
@@ -119,12 +135,10 @@ def read_runs(texts: Sequence[str]) -> list[list[Run] | None]:
     bad[text_of[~fits]] = True
     # A letter that stands again before every segment, as some programs write it, says nothing.
     begins = np.flatnonzero(fresh | np.append(True, letters[1:] != letters[:-1]) | _ALONE[letters])
-    spans = np.stack([firsts[begins], lasts[np.append(begins[1:], len(letters)) - 1]], 1).tolist()
-    names = letters[begins].tobytes().decode("ascii")
-    runs = [(name, values[first:last]) for name, (first, last) in zip(names, spans, strict=True)]
+    spans = np.stack([firsts[begins], lasts[np.append(begins[1:], len(letters)) - 1]], 1)
     bounds = np.searchsorted(text_of[begins], np.arange(len(texts) + 1)).tolist()
     return [
-        None if broke or one == other else runs[one:other]
+        None if broke or one == other else Runs(letters[begins[one:other]], spans[one:other], values)
         for broke, one, other in zip(bad.tolist(), bounds, bounds[1:], strict=False)
     ]
 

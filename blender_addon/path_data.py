@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from .drawing import LARGEST, Affine, Budget, Ring
 
 if TYPE_CHECKING:
-    from .arrays import Array, Points, Run
+    from .arrays import Array, Points, Runs
 
 _COMMAND = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])")
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -57,7 +57,7 @@ class TooLong(PathError):
     """More segments than the caller wants."""
 
 
-def read_ahead(texts: Sequence[str]) -> list[list[Run] | None]:
+def read_ahead(texts: Sequence[str]) -> list[Runs | None]:
     """The commands and numbers of many paths' `d`, for parse_path; None for a path that it has to read itself."""
     arrays = _arrays()
     return arrays.read_runs(texts) if arrays else [None] * len(texts)
@@ -73,7 +73,7 @@ def _arrays() -> Any:
     return arrays
 
 
-def parse_path(data: str, segments: Budget | None = None, runs: Sequence[Run] | None = None) -> tuple[Ring, ...]:
+def parse_path(data: str, segments: Budget | None = None, runs: Runs | None = None) -> tuple[Ring, ...]:
     """The rings of a path's `d`, in the path's own units.
 
     segments    how many may be drawn, those without length counted too: what is drawn is taken off

@@ -43,7 +43,7 @@ from .path_data import (
 )
 
 if TYPE_CHECKING:
-    from .arrays import Run
+    from .arrays import Runs
 
 MAX_BYTES = 256 << 20  # an embedded photo of 48 megapixels takes 90 MB
 MAX_MARKUP = 16 << 20  # bytes without the embedded pictures
@@ -327,7 +327,7 @@ class _Reader:
         self._transforms: dict[_Node, Affine] = {}
         self._outlines: dict[tuple[_Node, bool], list[tuple[Ring, ...]]] = {}
         self._batches = _batches([node for node in _walk(root) if node.tag == "path"])
-        self._runs_of: dict[_Node, list[Run] | None] = {}
+        self._runs_of: dict[_Node, Runs | None] = {}
         self._swatches: dict[str, tuple[Color | None, bool]] = {}
 
     def drawing(self, name: str) -> Drawing:
@@ -590,7 +590,7 @@ class _Reader:
             self._note("has parts that cross: fills may differ (Path > Union helps)", node)
         return groups
 
-    def _read_ahead(self, node: _Node) -> list[Run] | None:
+    def _read_ahead(self, node: _Node) -> Runs | None:
         """What read_ahead finds in a path's data: it reads many paths at once, each of them once."""
         batch = self._batches.pop(node, None)
         if batch is not None:
