@@ -336,7 +336,7 @@ def test_a_new_material_shows_its_colour_when_the_scene_is_evaluated() -> None:
             found = object_of(collection, f"part{i}").material_slots[0].material.evaluated_get(seen)
             assert materials.color_of(found).hex == color.hex
             node = found.node_tree.nodes["Flat color"]
-            assert node.inputs[0].default_value[:] == pytest.approx(materials.to_scene(color))
+            assert node.inputs[0].default_value[:] == pytest.approx(materials.to_scene(color), abs=1e-6)
 
 
 def test_a_large_drawing_is_built_the_same_with_numpy_and_without(
