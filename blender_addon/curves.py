@@ -17,8 +17,9 @@ import math
 import os
 import re
 from array import array
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from urllib.parse import unquote
 
 import bpy
@@ -48,9 +49,10 @@ from .portraits import (
     is_visible,
     layers_of,
 )
-from .sheets import ALIGNED, FREE, VECTOR, Frame, Sheet, sheets_of, spline_of, steps
+from .sheets import ALIGNED, FREE, VECTOR, Frame, Sheet, Spline, sheets_of, splines_of, steps
 
 METRES_A_PIXEL = 0.0254 / 96  # 96 to the inch, as the SVG's own width in millimetres says
+_GROUP = 10_000  # points of layers whose splines are made at a time: some milliseconds
 _FLAT = 1e-3  # an outline's tube is pressed flat, or it would stick out between the layers above
 
 
@@ -123,12 +125,14 @@ def build(
             yield from grease_pencil.build(collection, drawing, site.frame, settings)
         else:
             several = len({layer.face for layer in drawing.layers}) > 1
-            for order, layer in enumerate(drawing.layers):
+            keys: list[Key] = []
+            for layer, sheets in _with_splines(drawing.layers, site.frame):
                 home = _home(collection, layer.face) if several else collection
-                for sheet, z in _stacked(layer, order):
-                    _add(home, layer, sheet, z, site)
+                for sheet, z, splines in sheets:
+                    _add(home, layer, sheet, z, site, splines)
+                    keys.append((layer.id, sheet.kind, sheet.tier))
                 yield layer.label
-            portraits.set_known(collection, map(_key, portraits.own_objects(collection)))
+            portraits.set_known(collection, keys)
         if settings.exact_colors:
             materials.show_exact(scene)
         if settings.photo_behind:
@@ -168,6 +172,7 @@ class _Site:
     """What the objects of one portrait have in common."""
 
     portrait: bpy.types.Collection
+    source: str  #: its SVG's path
     frame: Frame
     settings: CurveSettings
     made: list[bpy.types.Material] = field(default_factory=list)  #: materials, by this import or update
@@ -177,13 +182,30 @@ class _Site:
     def of(collection: bpy.types.Collection) -> _Site:
         settings = portraits.from_json(CurveSettings, collection.get(SETTINGS, "")) or CurveSettings()
         settings = replace(settings, step=collection.faceparse_step)
-        return _Site(collection, portraits.frame_of(collection), settings)
+        return _Site(collection, portraits.source_of(collection), portraits.frame_of(collection), settings)
 
 
 def _stacked(layer: Layer, order: float) -> list[tuple[Sheet, float]]:
     """A layer's sheets, each with its z in steps: from `order` on, all below the next layer's."""
     sheets = sheets_of(layer)
     return [(sheet, order + number / len(sheets)) for number, sheet in enumerate(sheets)]
+
+
+def _with_splines(
+    layers: Sequence[Layer], frame: Frame
+) -> Iterator[tuple[Layer, list[tuple[Sheet, float, list[Spline]]]]]:
+    """Each layer with its sheets, their z and what they show: of several layers at once, where they hold little."""
+    group: list[tuple[Layer, list[tuple[Sheet, float]]]] = []
+    size = 0
+    for order, layer in enumerate(layers):
+        group.append((layer, _stacked(layer, order)))
+        size += sum(len(ring.points) for shape in layer.shapes for ring in shape.rings)
+        if size >= _GROUP or order == len(layers) - 1:
+            rings = [ring for _, sheets in group for sheet, _ in sheets for ring in sheet.rings()]
+            splines = iter(splines_of(rings, frame))
+            for one, sheets in group:
+                yield one, [(sheet, z, list(islice(splines, len(sheet.rings())))) for sheet, z in sheets]
+            group, size = [], 0
 
 
 def _home(collection: bpy.types.Collection, face: int) -> bpy.types.Collection:
@@ -208,7 +230,9 @@ def _key(target: bpy.types.Object) -> Key:
     return (target[ID], said.kind, said.tier) if said else (target[ID], "fill", 0)
 
 
-def _add(home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site: _Site) -> bpy.types.Object:
+def _add(
+    home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site: _Site, splines: Sequence[Spline]
+) -> bpy.types.Object:
     name, settings = _name(layer, sheet), site.settings
     curve = bpy.data.curves.new(name, "CURVE")
     curve.dimensions = "2D"
@@ -223,13 +247,13 @@ def _add(home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site:
     # matrix_world is of use before Blender's next update, too.
     made.matrix_world = Matrix.LocRotScale((0, 0, z * settings.step), None, scale)
     made[ID], made[PART], made[LABEL], made[ORDER] = layer.id, layer.part, layer.label, z
-    made[SOURCE], made[MADE_FOR] = portraits.source_of(site.portrait), site.portrait
+    made[SOURCE], made[MADE_FOR] = site.source, site.portrait
     if not layer.visible:
         _set_visible(made, False)
-    made.hide_select = layer.locked
-    said = said_of(layer, sheet, made.name)
-    _draw(curve, sheet, site.frame, said)
-    said.write(made)
+    if layer.locked:
+        made.hide_select = True
+    _draw(curve, sheet, splines, site.frame.unit)
+    said_of(layer, sheet, made.name).write(made)
     return made
 
 
@@ -267,20 +291,17 @@ def _material(layer: Layer, sheet: Sheet, color: Color, number: int, site: _Site
     return found
 
 
-def _draw(curve: bpy.types.Curve, sheet: Sheet, frame: Frame, said: Imported) -> None:
-    """Replace a curve's splines by a sheet's rings; all else about the curve stays.
-
-    Raises ZeroDivisionError where the file's curves include a transform that flattened them.
-    """
-    back = said.transform.inverse()
+def _draw(
+    curve: bpy.types.Curve, sheet: Sheet, splines: Sequence[Spline], unit: float, stroke_scale: float = 1.0
+) -> None:
+    """Replace a curve's splines by a sheet's; all else about the curve stays. `unit`: Blender units of a pixel."""
     filled, widest = sheet.kind == "fill", sheet.width
-    rings = [(shape, slot, ring) for shape, slot in zip(sheet.shapes, sheet.slots, strict=True) for ring in shape.rings]
-    drawn = [spline_of(ring.mapped(back), frame, closed=filled) for _, _, ring in rings]
     curve.splines.clear()
-    curve.resolution_u = resolution = steps(drawn, frame.unit)
+    curve.resolution_u = resolution = steps(splines, unit)
     if not filled:
-        curve.bevel_depth = widest / 2 * frame.unit * math.sqrt(abs(back.determinant))
-    for (shape, slot, _), spline in zip(rings, drawn, strict=True):
+        curve.bevel_depth = widest / 2 * unit * stroke_scale
+    of = [(shape, slot) for shape, slot in zip(sheet.shapes, sheet.slots, strict=True) for _ in shape.rings]
+    for (shape, slot), spline in zip(of, splines, strict=True):
         made = curve.splines.new("BEZIER")
         made.resolution_u, made.material_index, made.use_cyclic_u = resolution, slot, spline.cyclic
         points = made.bezier_points
@@ -348,13 +369,16 @@ def _select(context: bpy.types.Context, collection: bpy.types.Collection) -> Non
     """Select what is new and nothing else; the topmost layer is the active object."""
     for target in context.view_layer.objects.selected:
         target.select_set(False)
+    topmost = None
     for target in layers_of(collection) or collection.objects:
         if is_visible(target) and not target.hide_select:
             try:
                 target.select_set(True)
             except RuntimeError:  # in no view layer: the collection is excluded
                 continue
-            context.view_layer.objects.active = target
+            topmost = target
+    if topmost is not None:
+        context.view_layer.objects.active = topmost
 
 
 # An edited file into them
@@ -424,7 +448,7 @@ def _add_beside(
         home = next((inner for inner in others if same_face[0].name in inner.objects), portrait)
     else:
         home = _home(portrait, layer.face) if others or layers else portrait
-    made = _add(home, layer, sheet, z, site)
+    made = _add(home, layer, sheet, z, site, splines_of(sheet.rings(), site.frame))
     if neighbour is not None:
         made.parent, made.parent_type = neighbour.parent, neighbour.parent_type
         made.parent_bone = neighbour.parent_bone
@@ -453,7 +477,9 @@ def _merge(
     if _is_plain(target):
         changed |= _recolor(target, layer, sheet, site, before, done)
         if now.digest != before.digest:
-            _draw(target.data, sheet, site.frame, now)
+            back = now.transform.inverse()
+            splines = splines_of([ring.mapped(back) for ring in sheet.rings()], site.frame)
+            _draw(target.data, sheet, splines, site.frame.unit, math.sqrt(abs(back.determinant)))
             changed = True
     elif (now.digest, now.colors) != (before.digest, before.colors):
         now = replace(now, digest=before.digest, shapes=before.shapes, colors=before.colors)

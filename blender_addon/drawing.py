@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import cmath
 import re
+from array import array
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .arrays import Points
 
 LARGEST = 1e9  #: px, or units; beyond it Blender's single precision holds nothing of a drawing
 _LAYER_ID = re.compile(r"(?:face(\d+)-)?(.+)", re.DOTALL)
@@ -78,11 +82,11 @@ class Ring(NamedTuple):
     A straight segment has its control points at a third and two thirds of it.
     """
 
-    points: tuple[complex, ...]
+    points: tuple[complex, ...] | Points  #: what is large may have them as an array
     closed: bool
 
     def segments(self) -> Iterator[tuple[complex, complex, complex, complex]]:
-        points = self.points + self.points[:1] if self.closed else self.points
+        points = (*self.points, self.points[0]) if self.closed else self.points
         for i in range(0, len(points) - 1, 3):
             yield points[i], points[i + 1], points[i + 2], points[i + 3]
 
@@ -93,8 +97,19 @@ class Ring(NamedTuple):
         step = (self.points[0] - self.points[-1]) / 3
         return Ring((*self.points, self.points[-1] + step, self.points[0] - step), True)
 
+    def coordinates(self) -> bytes:
+        """x, y, x, y ... as single floats, as Blender keeps them; without negative zeros."""
+        if not isinstance(self.points, tuple):
+            return self.points.coordinates()
+        flat = array("f", bytes(8 * len(self.points)))
+        flat[::2] = array("f", [point.real + 0.0 for point in self.points])
+        flat[1::2] = array("f", [point.imag + 0.0 for point in self.points])
+        return flat.tobytes()
+
     def in_measure(self) -> bool:
         """Whether every coordinate is a number, and none beyond 1e9."""
+        if not isinstance(self.points, tuple):
+            return self.points.in_measure()
         try:
             # Whole lists in the interpreter's own loops; the sum is for NaN, which the maximum does not see.
             return cmath.isfinite(sum(self.points)) and max(map(abs, self.points)) < LARGEST
@@ -114,8 +129,12 @@ class Ring(NamedTuple):
 
     def mapped(self, transform: Affine) -> Ring:
         a, b, t = transform
+        if a == 1 and b == 0 and t == 0:
+            return self
+        if not isinstance(self.points, tuple):
+            return Ring(self.points.mapped(transform), self.closed)
         if b == 0:  # no mirroring, no shear: the common case, in half the time
-            points = self.points if a == 1 and t == 0 else tuple([a * point + t for point in self.points])
+            points = tuple([a * point + t for point in self.points])
         else:
             points = tuple([a * point + b * point.conjugate() + t for point in self.points])
         return Ring(points, self.closed)

@@ -97,7 +97,7 @@ def overlaps(areas: Sequence[Sequence[Ring]]) -> list[set[int]]:
     found: list[set[int]] = [set() for _ in areas]
     if len(areas) < 2:
         return found
-    boxes = [_box([point for ring in rings for point in ring.points]) for rings in areas]
+    boxes = _boxes(areas)
     polygons: dict[int, list[list[complex]]] = {}
     work = Budget(_WORK)
     open_: list[int] = []  # those that the sweep from left to right has reached and not passed
@@ -112,6 +112,14 @@ def overlaps(areas: Sequence[Sequence[Ring]]) -> list[set[int]]:
                 found[j].add(i)
         open_.append(i)
     return found
+
+
+def _boxes(areas: Sequence[Sequence[Ring]]) -> list[Box]:
+    if all(isinstance(ring.points, tuple) for rings in areas for ring in rings):
+        return [_box([point for ring in rings for point in ring.points]) for rings in areas]
+    from . import arrays
+
+    return arrays.boxes(areas)
 
 
 def _share(ones: Sequence[Sequence[complex]], twos: Sequence[Sequence[complex]], work: Budget) -> bool:

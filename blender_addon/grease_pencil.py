@@ -18,7 +18,7 @@ from .drawing import Color, Drawing, Layer, Ring
 from .fill_rule import contains
 from .materials import to_scene
 from .portraits import GREASE_PENCIL
-from .sheets import Frame, is_straight, spline_of, steps
+from .sheets import Frame, is_straight, splines_of, steps
 
 if TYPE_CHECKING:
     from .curves import CurveSettings
@@ -77,7 +77,7 @@ class _Stroke(NamedTuple):
 
 
 def _stroke(ring: Ring, frame: Frame, slot: int, radius: float = 0.0) -> _Stroke:
-    chords = steps([spline_of(ring, frame, closed=ring.closed)], frame.unit)
+    chords = steps(splines_of([ring], frame), frame.unit)
     points: list[complex] = []
     for p, q, r, s in ring.segments():
         cuts = range(1 if is_straight(p, q, r, s) else chords)

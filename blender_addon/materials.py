@@ -8,6 +8,7 @@ the view transform `Standard`; Filmic and AgX, Blender's defaults, bend every co
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import bpy
@@ -42,19 +43,26 @@ def material(
     made[PART] = part
     if shared:
         made[SHARED] = kind
-    paint(made, color)
+    paint(made, color, new=True)
     return made
 
 
-def paint(target: bpy.types.Material, color: Color) -> None:
-    """Give a material of ours this colour, in every place where Blender keeps one."""
+def paint(target: bpy.types.Material, color: Color, new: bool = False) -> None:
+    """Give a material of ours this colour, in every place where Blender keeps one.
+
+    new     it was made just now, and nothing has seen it: who might show it need not be looked for, which takes
+            Blender longer than all else about a material, and the longer the more materials there are
+    """
     target[FILL] = written(color)
     linear = to_scene(color)
     target.diffuse_color = (*linear[:3], color.alpha)
     node = _color_node(target)
     if node is not None:
-        node.inputs[0].default_value = linear
-    _set_opacity(target, color.alpha)
+        if new:
+            node.inputs[0].default_value.foreach_set(linear)
+        else:
+            node.inputs[0].default_value = linear
+        _set_opacity(target, node, color.alpha)
 
 
 def color_of(target: bpy.types.Material) -> Color:
@@ -80,6 +88,7 @@ def is_untouched(target: bpy.types.Material | None) -> bool:
     )
 
 
+@lru_cache(1024)
 def written(color: Color) -> str:
     """`#rrggbb`, or `#rrggbbaa` where it is not opaque."""
     alpha = round(color.alpha * 255)
@@ -144,11 +153,9 @@ def _make_nodes(made: bpy.types.Material, lit: bool) -> None:
     tree.links.new(shader.outputs[0], output.inputs["Surface"])
 
 
-def _set_opacity(target: bpy.types.Material, alpha: float) -> None:
+def _set_opacity(target: bpy.types.Material, shader: bpy.types.Node, alpha: float) -> None:
     """Mix with a transparent shader, once it is needed."""
-    tree, shader = target.node_tree, _color_node(target)
-    if tree is None or shader is None:
-        return
+    tree = target.node_tree
     mix = tree.nodes.get(_MIX)
     if mix is None:
         if alpha >= 1 or not shader.outputs[0].links:

@@ -2,6 +2,10 @@
 """Path data and basic shapes -> rings of cubic Beziers, and back. No bpy here.
 
 The grammar is that of SVG 1.1, section 8.3: what stands before an error in the data is kept, the rest is not.
+
+Three ways lead from text to pen, from the quickest to the one that reads everything. `read_ahead` reads the commands of
+many paths at once, where there is numpy and enough to read. `_draw_plainly` reads one run of lines or cubics. `_draw`
+reads one command, errors and all. Each leaves to the next what is out of the ordinary, and all draw with the same pen.
 """
 
 from __future__ import annotations
@@ -10,11 +14,15 @@ import cmath
 import math
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate, cycle, groupby, islice
 from operator import add, eq, sub
+from typing import TYPE_CHECKING, Any
 
 from .drawing import LARGEST, Affine, Budget, Ring
+
+if TYPE_CHECKING:
+    from .arrays import Array, Points, Runs
 
 _COMMAND = re.compile(r"([MmZzLlHhVvCcSsQqTtAa])")
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -26,11 +34,12 @@ _ITEM = re.compile(f"[{_SEPARATORS}]*({NUMBER})[{_SEPARATORS}]*", re.ASCII)
 _FLAG = re.compile(f"[{_SEPARATORS}]*([01])[{_SEPARATORS}]*")
 #: rx, ry, angle, two flags, x, y. Flags need no separator: `a5 5 0 01.5.5` is 5, 5, 0, 0, 1, .5, .5.
 _ARC = (_ITEM, _ITEM, _ITEM, _FLAG, _FLAG, _ITEM, _ITEM)
-_ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": len(_ARC)}
+_ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": len(_ARC), "Z": 0}
 MAX_SEGMENTS = 1_000_000
 _SEGMENT_LENGTH = 60  # characters that a segment takes on average, at the very most
 _LONG = 100_000  # characters; of longer text no more words are taken than can be drawn
 _ARC_SEGMENTS = 4  # that an arc may take
+_ROW = 48  # numbers from which on an array is drawn sooner than a list
 _QUARTER = math.pi / 2  # an arc is cut into pieces no longer: as a cubic each is within 3e-4 of its radius
 
 _HOPELESS = 1e100  # an arc's chord in radii: the radii are zero but for the rounding
@@ -48,10 +57,27 @@ class TooLong(PathError):
     """More segments than the caller wants."""
 
 
-def parse_path(data: str, segments: Budget | None = None) -> tuple[Ring, ...]:
+def read_ahead(texts: Sequence[str]) -> list[Runs | None]:
+    """The commands and numbers of many paths' `d`, for parse_path; None for a path that it has to read itself."""
+    arrays = _arrays()
+    return arrays.read_runs(texts) if arrays else [None] * len(texts)
+
+
+@cache
+def _arrays() -> Any:
+    """The module that does it with numpy; None where there is no numpy, and nothing missing but its speed."""
+    try:
+        from . import arrays
+    except ImportError:
+        return None
+    return arrays
+
+
+def parse_path(data: str, segments: Budget | None = None, runs: Runs | None = None) -> tuple[Ring, ...]:
     """The rings of a path's `d`, in the path's own units.
 
     segments    how many may be drawn, those without length counted too: what is drawn is taken off
+    runs        what read_ahead found in `data`
 
     Raises PathError on what breaks the grammar and on numbers beyond 1e9, TooLong on more than `segments`.
     """
@@ -59,6 +85,10 @@ def parse_path(data: str, segments: Budget | None = None) -> tuple[Ring, ...]:
     if len(data) > segments.left * _SEGMENT_LENGTH:
         raise TooLong("more segments than can be drawn")
     pen = _Pen()
+    if runs is not None:
+        for command, values in runs:
+            _draw_run(pen, command, values, segments)
+        return pen.finish()
     try:
         data = data.lstrip(_SEPARATORS)
         if data and data[0] not in "Mm":
@@ -199,6 +229,7 @@ class _Pen:
         self._control: tuple[str, complex] = ("", 0j)  # of the last curve, for the smooth one that may follow
         self._start: complex = 0j
         self._points: list[complex] = []  # of the ring being drawn; empty before its first segment
+        self._rows: list[Any] = []  # what came before these points, where arrays were drawn
         self._rings: list[Ring] = []
 
     def move(self, to: complex) -> None:
@@ -216,39 +247,46 @@ class _Pen:
         at = self.at
         if first == second == to == at:
             return
-        if not self._points:
+        if not self._begun:
             self._points.append(at)
         self._points += (first, second, to)
         self.at = to
 
-    def cubics(self, points: list[complex], relative: bool) -> None:
+    def cubics(self, points: list[complex] | Array, relative: bool) -> None:
         """Many `cubic`s: control, control, end, again and again; `relative` to where each of them begins."""
-        ends = points[2::3]
-        if relative:
-            starts = list(accumulate(ends, initial=self.at))
-            ends = starts[1:]
-            points[::3] = map(add, points[::3], starts)
-            points[1::3] = map(add, points[1::3], starts)
-            points[2::3] = ends
-        if any(map(eq, ends, [self.at, *ends])):  # segments without length are looked at one by one
-            for i in range(0, len(points), 3):
-                self.cubic(*points[i : i + 3])
-            return
-        if not self._points:
-            self._points.append(self.at)
-        self._points += points
-        self.at, self._control = ends[-1], ("C", points[-2])
+        if isinstance(points, list):
+            self._extend(_cubics(self.at, points, relative))
+        else:
+            self._extend(_arrays().cubics(self.at, points, relative))
 
-    def lines(self, ends: list[complex], relative: bool) -> None:
+    def lines(self, ends: list[complex] | Array, relative: bool) -> None:
         """Many `line`s."""
-        if relative:
-            ends = list(accumulate(ends, initial=self.at))[1:]
-        starts = [self.at, *ends[:-1]]
-        thirds = [chord / 3 for chord in map(sub, ends, starts)]
-        points = [0j] * (3 * len(ends))
-        points[::3], points[1::3], points[2::3] = map(add, starts, thirds), map(sub, ends, thirds), ends
-        self.cubics(points, relative=False)
+        if isinstance(ends, list):
+            self._extend(_lines(self.at, ends, relative))
+        else:
+            self._extend(_arrays().lines(self.at, ends, relative))
         self._control = ("", self.at)
+
+    def _extend(self, row: list[complex] | Array) -> None:
+        """Draw cubics from where the pen stands: the first point of the row."""
+        plain = isinstance(row, list)
+        if any(map(eq, row[::3], row[3::3])) if plain else _arrays().stands(row):  # without length: one by one
+            each = [complex(point) for point in row]
+            for i in range(1, len(each), 3):
+                self.cubic(*each[i : i + 3])
+            return
+        begun = self._begun
+        if plain:
+            self._points += row[1:] if begun else row
+        else:
+            self._rows += [self._points, row[1:]] if self._points else [row[1:] if begun else row]
+            self._points = []
+        self.at, self._control = complex(row[-1]), ("C", complex(row[-2]))
+
+    @property
+    def _begun(self) -> bool:
+        """Whether the ring has a segment."""
+        return bool(self._points or self._rows)
 
     def quadratic(self, control: complex, to: complex) -> None:
         self.cubic(self.at + (control - self.at) * 2 / 3, to + (control - to) * 2 / 3, to)
@@ -301,7 +339,7 @@ class _Pen:
         self._control = ("", to)
 
     def close(self) -> None:
-        if self._points and not _same(self.at, self._start):
+        if self._begun and not _same(self.at, self._start):
             self.line(self._start)
         self._end(closed=True)
         self.at = self._start
@@ -312,19 +350,58 @@ class _Pen:
         return tuple(self._rings)
 
     def _end(self, closed: bool) -> None:
-        points, self._points = self._points, []
+        points: list[complex] | Points = self._points
+        if self._rows:
+            points = _arrays().joined([*self._rows, points] if points else self._rows)
+        self._points, self._rows = [], []
         if len(points) < 4:
             return
         # A ring that comes back to its start is closed, whether or not it says so.
         if closed or (len(points) > 4 and _same(points[-1], points[0])):
-            points.pop()
-            closed = True
-        self._rings.append(Ring(tuple(points), closed))
+            points, closed = points[:-1], True
+        self._rings.append(Ring(tuple(points) if isinstance(points, list) else points, closed))
+
+
+def _cubics(at: complex, points: list[complex], relative: bool) -> list[complex]:
+    """`at`, and from there the points of cubics; `relative`: to where each of them begins."""
+    if relative:
+        knots = list(accumulate(points[2::3], initial=at))
+        points[::3] = map(add, points[::3], knots)
+        points[1::3] = map(add, points[1::3], knots)
+        points[2::3] = knots[1:]
+    return [at, *points]
+
+
+def _lines(at: complex, ends: list[complex], relative: bool) -> list[complex]:
+    """The same for lines to `ends`."""
+    knots = list(accumulate(ends, initial=at)) if relative else [at, *ends]
+    thirds = [chord / 3 for chord in map(sub, knots[1:], knots)]
+    row = [at] * (3 * len(ends) + 1)
+    row[1::3], row[2::3], row[3::3] = map(add, knots, thirds), map(sub, knots[1:], thirds), knots[1:]
+    return row
 
 
 def _same(p: complex, q: complex) -> bool:
     """Relative steps as written in decimals come back to their start only so nearly."""
     return abs(p - q) <= 1e-9 * (1 + abs(p))
+
+
+def _draw_run(pen: _Pen, command: str, values: Array, segments: Budget) -> None:
+    """One command of those that `read_ahead` has read, with all its repetitions."""
+    kind = command.upper()
+    if not segments.spend(max(1, len(values) // (_ARITY[kind] or 1))):
+        raise TooLong("more segments than can be drawn")
+    if kind == "Z":
+        pen.close()
+    elif kind == "M":
+        to = complex(*values[:2].tolist())
+        pen.move(pen.at + to if command == "m" else to)
+        if len(values) > 2:  # further points are lines
+            _draw_many(pen, chr(ord(command) - 1), values[2:])
+    elif kind in "CL":
+        _draw_many(pen, command, values)
+    else:
+        _draw_numbers(pen, command, values.tolist())
 
 
 def _draw_plainly(pen: _Pen, command: str, arguments: str, segments: Budget) -> bool:
@@ -341,9 +418,19 @@ def _draw_plainly(pen: _Pen, command: str, arguments: str, segments: Budget) -> 
         return False
     if not segments.spend(len(values) // _ARITY[kind]):
         raise TooLong("more segments than can be drawn")
-    points = list(map(complex, values[::2], values[1::2]))
-    (pen.cubics if kind == "C" else pen.lines)(points, relative=command != kind)
+    _draw_many(pen, command, values)
     return True
+
+
+def _draw_many(pen: _Pen, command: str, values: list[float] | Array) -> None:
+    """Lines or cubics."""
+    if not isinstance(values, list) and len(values) < _ROW:
+        values = values.tolist()
+    if isinstance(values, list):
+        points: list[complex] | Array = list(map(complex, values[::2], values[1::2]))
+    else:
+        points = values.view(complex)
+    (pen.cubics if command in "Cc" else pen.lines)(points, relative=command.islower())
 
 
 def _draw(pen: _Pen, command: str, arguments: str, segments: Budget) -> None:
@@ -366,7 +453,15 @@ def _draw(pen: _Pen, command: str, arguments: str, segments: Budget) -> None:
     if broken and pieces == 1:
         words = _items(arguments, kinds, most)
     values = _values(words)
-    relative = command != kind
+    _draw_numbers(pen, command, values)
+    if broken or not values or len(values) % arity:
+        raise PathError(f"{command} does not take {arguments.strip(_SEPARATORS)[-40:]!r}")
+
+
+def _draw_numbers(pen: _Pen, command: str, values: Sequence[float]) -> None:
+    """One command letter with all its repetitions, one by one."""
+    kind = command.upper()
+    arity, relative = _ARITY[kind], command != kind
     for i in range(0, len(values) - arity + 1, arity):
         at = pen.at if relative else 0j
         if kind == "H":
@@ -390,8 +485,6 @@ def _draw(pen: _Pen, command: str, arguments: str, segments: Budget) -> None:
                 pen.quadratic(*points)
             else:
                 pen.smooth_quadratic(*points)
-    if broken or not values or len(values) % arity:
-        raise PathError(f"{command} does not take {arguments.strip(_SEPARATORS)[-40:]!r}")
 
 
 def _write_ring(ring: Ring, decimals: int) -> str:

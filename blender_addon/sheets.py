@@ -13,18 +13,22 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from operator import sub
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .drawing import Color, Layer, Ring, Shape
 from .fill_rule import overlaps
+
+if TYPE_CHECKING:
+    from .arrays import Array
 
 #: Chord and curve may differ by this share of the layer's own diagonal: a layer that fills the screen looks smooth, and
 #: the area of the smallest eye is right within 1 %.
 CHORD_ERROR = 1 / 2000
 STEPS = (3, 16)  # the fewest and most chords a segment; Blender's own default is 12
-_STRAIGHT = 1e-5  # px that the second differences of a line's points may have
-_ALIGNED = 0.04  # px that a handle may be off the line through its knot and still be called aligned
+STRAIGHT = 1e-5  # px that the second differences of a line's points may have
+NEARLY = 0.04  # px that a handle may be off the line through its knot and still be called aligned
 
 FREE, VECTOR, ALIGNED = 0, 2, 3  # handle types as Blender numbers them
 Kind = Literal["fill", "stroke"]
@@ -58,11 +62,19 @@ class Sheet:
         """The widest stroke, px."""
         return max((shape.stroke_width for shape in self.shapes), default=0.0)
 
+    def rings(self) -> list[Ring]:
+        """Those of all shapes; of a fill all closed."""
+        rings = [ring for shape in self.shapes for ring in shape.rings]
+        return [ring.closed_up() for ring in rings] if self.kind == "fill" else rings
+
     def digest(self) -> str:
         """Changes whenever a curve, a stroke's width or a slot does; not with colours."""
-        # Of numbers alone, and so the same in every session.
-        facts = [(slot, one.stroke_width, one.rings) for slot, one in zip(self.slots, self.shapes, strict=True)]
-        return f"{hash(tuple(facts)):x}"
+        said = blake2b(digest_size=8)
+        for slot, one in zip(self.slots, self.shapes, strict=True):
+            said.update(repr((slot, one.stroke_width, [ring.closed for ring in one.rings])).encode())
+            for ring in one.rings:
+                said.update(ring.coordinates())
+        return said.hexdigest()
 
 
 def sheets_of(layer: Layer) -> list[Sheet]:
@@ -107,24 +119,29 @@ def _filled(tier: int, members: Sequence[int], shapes: Sequence[Shape], meets: S
 class Spline(NamedTuple):
     """What one Bezier spline of n knots takes: x, y, 0 per knot in `co`, `left`, `right`; a type per handle."""
 
-    co: array[float]
-    left: array[float]
-    right: array[float]
+    co: array[float] | Array  #: single floats, as a buffer
+    left: array[float] | Array
+    right: array[float] | Array
     left_types: list[int]
     right_types: list[int]
     cyclic: bool
     bend: float  #: the largest second difference of a segment's points, px: see `steps`
+    box: tuple[float, float, float, float]  #: of the knots: least x and y, largest x and y
 
     def __len__(self) -> int:
         return len(self.left_types)
 
 
-def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
-    """`closed`: close the ring if it is open, as a fill does.
+def splines_of(rings: Sequence[Ring], frame: Frame) -> list[Spline]:
+    if all(isinstance(ring.points, tuple) for ring in rings):
+        return [_spline(ring, frame) for ring in rings]
+    from . import arrays
 
-    Whole lists at a time, in the interpreter's own loops: a drawing has ten thousands of knots.
-    """
-    ring = ring.closed_up() if closed else ring
+    return arrays.splines(rings, frame)
+
+
+def _spline(ring: Ring, frame: Frame) -> Spline:
+    """Whole lists at a time, in the interpreter's own loops: a drawing has ten thousands of knots."""
     points, cyclic = list(ring.points), ring.closed
     if not cyclic:  # the outer handles of both ends lie on their knots
         points += (points[-1], points[0])
@@ -137,12 +154,12 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
     back = list(map(sub, before, knots))
     turns = [p * q.conjugate() for p, q in zip(back, forth, strict=True)]
     types = [
-        ALIGNED if turn.real < 0 and abs(turn.imag) < _ALIGNED * min(abs(p), abs(q)) else FREE
+        ALIGNED if turn.real < 0 and abs(turn.imag) < NEARLY * min(abs(p), abs(q)) else FREE
         for turn, p, q in zip(turns, back, forth, strict=True)
     ]
     left_types = right_types = types
-    if min(bends[0]) < _STRAIGHT:
-        straight = [one < _STRAIGHT and other < _STRAIGHT for one, other in zip(*bends, strict=True)]
+    if min(bends[0]) < STRAIGHT:
+        straight = [one < STRAIGHT and other < STRAIGHT for one, other in zip(*bends, strict=True)]
         if not cyclic:
             straight[-1] = False
         arrived = [straight[-1], *straight[:-1]]
@@ -151,7 +168,9 @@ def spline_of(ring: Ring, frame: Frame, closed: bool) -> Spline:
         left_types = [VECTOR if line else kind for line, kind in zip(arrived, curved, strict=True)]
         right_types = [VECTOR if line else kind for line, kind in zip(straight, curved, strict=True)]
     co, left, right = (_flat(each, frame) for each in (knots, before, after))
-    return Spline(co, left, right, left_types, right_types, cyclic, max(map(max, bends)))
+    xs, ys = co[::3], co[1::3]
+    box = min(xs), min(ys), max(xs), max(ys)
+    return Spline(co, left, right, left_types, right_types, cyclic, max(map(max, bends)), box)
 
 
 def ring_of(co: Sequence[float], left: Sequence[float], right: Sequence[float], cyclic: bool, frame: Frame) -> Ring:
@@ -169,8 +188,8 @@ def steps(splines: Sequence[Spline], unit: float) -> int:
     A cubic is off its n chords by at most max|B''| / (8 n^2), where |B''| is at most 6 times the larger of its two
     second differences.
     """
-    xs, ys = ([spline.co[axis::3] for spline in splines] for axis in (0, 1))
-    size = math.hypot(*(max(map(max, values)) - min(map(min, values)) for values in (xs, ys))) / unit
+    left, bottom, right, top = zip(*(spline.box for spline in splines), strict=True)
+    size = math.hypot(max(right) - min(left), max(top) - min(bottom)) / unit
     bend = max(spline.bend for spline in splines)
     needed = math.ceil(math.sqrt(6 * bend / (8 * CHORD_ERROR * size))) if size else 1
     return min(max(needed, STEPS[0]), STEPS[1])
@@ -178,7 +197,7 @@ def steps(splines: Sequence[Spline], unit: float) -> int:
 
 def is_straight(p: complex, q: complex, r: complex, s: complex) -> bool:
     """Whether a segment is a line as rings hold it: its control points at the thirds."""
-    return abs(p - 2 * q + r) < _STRAIGHT and abs(q - 2 * r + s) < _STRAIGHT
+    return abs(p - 2 * q + r) < STRAIGHT and abs(q - 2 * r + s) < STRAIGHT
 
 
 def _flat(points: Sequence[complex], frame: Frame) -> array[float]:

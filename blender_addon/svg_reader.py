@@ -21,16 +21,29 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.parsers import expat
 
 from .css import Sheet, parse_color, parse_length, parse_share, parse_style, parse_transform, parse_url
 from .drawing import LARGEST, Affine, Budget, Color, Drawing, Layer, Ring, Shape, SvgError, label_from_id
 from .fill_rule import even_odd
-from .path_data import PathError, TooLong, ellipse, parse_numbers, parse_path, parse_points, polygon, rectangle
+from .path_data import (
+    PathError,
+    TooLong,
+    ellipse,
+    parse_numbers,
+    parse_path,
+    parse_points,
+    polygon,
+    read_ahead,
+    rectangle,
+)
+
+if TYPE_CHECKING:
+    from .arrays import Runs
 
 MAX_BYTES = 256 << 20  # an embedded photo of 48 megapixels takes 90 MB
 MAX_MARKUP = 16 << 20  # bytes without the embedded pictures
@@ -84,6 +97,8 @@ _CLONED = {*_DRAWN, "symbol"}
 _PICTURE = re.compile(rb"""(["'])(data:[^"'<&]{4096,})\1""")
 _SMALLEST = 1e-3  # px, of a drawing's sides
 _MAX_REFERENCES = 10  # from a gradient to the one that has the colours
+MANY = 100_000  # characters of path data from which on they are read ahead; a portrait has a third of that
+_BATCH, _TOO_LONG = 1 << 16, 1 << 21  # characters that are read at a time: as arrays of the former size stay in a cache
 _UNKNOWN = Color(0.5, 0.5, 0.5)  # of a pattern
 
 
@@ -169,7 +184,8 @@ def _parse_xml(data: bytes) -> _Node:
         pictures[name] = match[2].decode("latin-1")
         return match[1] + name.encode() + match[1]
 
-    data = _PICTURE.sub(take_out, data)
+    if b"data:" in data:
+        data = _PICTURE.sub(take_out, data)
     if len(data) > MAX_MARKUP:
         raise SvgError(f"more than {MAX_MARKUP >> 20} MB without its pictures; split the drawing, or simplify it")
     if data.count(b"=") > MAX_ATTRIBUTES:
@@ -276,8 +292,7 @@ class _Run:
     shapes: list[Shape]
 
 
-@dataclass(frozen=True)
-class _Context:
+class _Context(NamedTuple):
     """What a node has from those around it, and, once entered, from itself."""
 
     transform: Affine
@@ -311,6 +326,8 @@ class _Reader:
         self._styles: dict[_Node, dict[str, str]] = {}
         self._transforms: dict[_Node, Affine] = {}
         self._outlines: dict[tuple[_Node, bool], list[tuple[Ring, ...]]] = {}
+        self._batches = _batches([node for node in _walk(root) if node.tag == "path"])
+        self._runs_of: dict[_Node, Runs | None] = {}
         self._swatches: dict[str, tuple[Color | None, bool]] = {}
 
     def drawing(self, name: str) -> Drawing:
@@ -404,8 +421,9 @@ class _Reader:
         """The context inside a node."""
         style = {name: around.style[name] for name in _INHERITED if name in around.style}
         style.update((name, value) for name, value in self._style(node).items() if value != "inherit")
-        opacity = parse_share(style.get("opacity", "1"))
-        transform, viewport = around.transform @ self._transform(node), around.viewport
+        transform, viewport = around.transform, around.viewport
+        if "transform" in node.attributes:
+            transform @= self._transform(node)
         if node.tag in ("svg", "use") and node is not self._root:
             across, down = viewport.real, viewport.imag
             x, y = parse_length(node.get("x"), across) or 0.0, parse_length(node.get("y"), down) or 0.0
@@ -415,9 +433,7 @@ class _Reader:
                 height = parse_length(node.get("height") or "100%", down)
                 fit, viewport = _inner_view(node, width, height, viewport)
                 transform @= fit
-        return _Context(
-            transform, style, viewport, around.opacity * (1.0 if opacity is None else opacity), around.owner
-        )
+        return _Context(transform, style, viewport, around.opacity * _opacity(style, "opacity"), around.owner)
 
     def _style(self, node: _Node) -> dict[str, str]:
         """The properties that stand on a node itself."""
@@ -459,7 +475,7 @@ class _Reader:
         )
         # What the layer hides is the layer's, not the shape's, or it would be left out below.
         style = {key: value for key, value in context.style.items() if key not in ("display", "visibility")}
-        return replace(context, owner=owner, style=style)
+        return context._replace(owner=owner, style=style)
 
     def _clone(self, node: _Node, context: _Context) -> None:
         target = self._by_id.get(node.href[1:]) if node.href.startswith("#") else None
@@ -473,7 +489,7 @@ class _Reader:
             width = parse_length(node.get("width") or "100%", across)
             height = parse_length(node.get("height") or "100%", down)
             fit, viewport = _inner_view(target, width, height, inside.viewport)
-            inside = replace(inside, transform=inside.transform @ fit, viewport=viewport)
+            inside = inside._replace(transform=inside.transform @ fit, viewport=viewport)
             self._inside.append(target)
             for child in target.drawn:
                 self._visit(child, inside)
@@ -557,7 +573,7 @@ class _Reader:
     def _read_outline(self, node: _Node, nonzero: bool) -> list[tuple[Ring, ...]]:
         try:
             if node.tag == "path":
-                rings = parse_path(node.get("d") or "", self._segments)
+                rings = parse_path(node.get("d") or "", self._segments, self._read_ahead(node))
             else:
                 rings = polygon(parse_points(node.get("points") or "", self._segments), closed=node.tag == "polygon")
         except TooLong:
@@ -574,12 +590,21 @@ class _Reader:
             self._note("has parts that cross: fills may differ (Path > Union helps)", node)
         return groups
 
+    def _read_ahead(self, node: _Node) -> Runs | None:
+        """What read_ahead finds in a path's data: it reads many paths at once, each of them once."""
+        batch = self._batches.pop(node, None)
+        if batch is not None:
+            for other in batch:
+                self._batches.pop(other, None)
+            self._runs_of.update(zip(batch, read_ahead([other.get("d") or "" for other in batch]), strict=True))
+        return self._runs_of.pop(node, None)
+
     def _paint(self, node: _Node, context: _Context, name: str, default: str) -> Color | None:
         """The flat colour of a fill or stroke; None for none, and for what is wholly transparent."""
         text = context.style.get(name, default)
         if text.lower() == "currentcolor":
             text = context.style.get("color", "black")
-        target, fallback = parse_url(text)
+        target, fallback = parse_url(text) if "(" in text else ("", "")
         if target and target not in self._by_id and fallback:
             target, text = "", fallback
         if text.lower() == "none":
@@ -597,10 +622,9 @@ class _Reader:
             if color is None:
                 self._note(f"its {name} is no colour that can be read: {default} instead", node)
                 color = parse_color(default)
-        share = parse_share(context.style.get(f"{name}-opacity", "1"))
         if color is None:
             return None
-        alpha = color.alpha * (1.0 if share is None else share) * context.opacity
+        alpha = color.alpha * _opacity(context.style, f"{name}-opacity") * context.opacity
         return color._replace(alpha=alpha) if alpha > 0 else None
 
     def _swatch(self, name: str) -> tuple[Color | None, bool]:
@@ -624,10 +648,12 @@ class _Reader:
 
     def _stop(self, node: _Node) -> Color | None:
         style = self._style(node)
-        color, share = parse_color(style.get("stop-color", "black")), parse_share(style.get("stop-opacity", "1"))
-        return color and color._replace(alpha=color.alpha * (1.0 if share is None else share))
+        color = parse_color(style.get("stop-color", "black"))
+        return color and color._replace(alpha=color.alpha * _opacity(style, "stop-opacity"))
 
     def _note_ignored(self, node: _Node, context: _Context) -> None:
+        if _IGNORED.keys().isdisjoint(context.style):
+            return
         for name, what in _IGNORED.items():
             if context.style.get(name, "none") not in ("none", "normal"):
                 self._note(what, node)
@@ -644,8 +670,32 @@ def _walk(root: _Node) -> Iterator[_Node]:
         stack.extend(reversed(node.children))
 
 
+def _batches(paths: Sequence[_Node]) -> dict[_Node, list[_Node]]:
+    """For every path those that are read together with it, in the order of the file; none in a file of few.
+
+    A path that is as long as many is read alone, and one that is too long for that not ahead.
+    """
+    lengths = [len(path.get("d") or "") for path in paths]
+    batches: dict[_Node, list[_Node]] = {}
+    batch: list[_Node] = []
+    size = 0
+    for path, length in zip(paths, lengths, strict=True) if sum(lengths) >= MANY else ():
+        if size + length > _BATCH:
+            batch, size = [], 0
+        if length < _TOO_LONG:
+            size += length
+            batch.append(path)
+            batches[path] = batch
+    return batches
+
+
 def _is_layer(node: _Node) -> bool:
     return node.tag == "g" and node.get(GROUP_MODE) == "layer"
+
+
+def _opacity(style: Mapping[str, str], name: str) -> float:
+    share = parse_share(style[name]) if name in style else None
+    return 1.0 if share is None else share
 
 
 def _only_group(node: _Node) -> _Node | None:

@@ -325,6 +325,49 @@ def test_the_scene_keeps_its_view_where_exact_colours_are_not_asked_for(face_svg
     assert bpy.context.scene.view_settings.view_transform == before
 
 
+def test_a_new_material_shows_its_colour_when_the_scene_is_evaluated() -> None:
+    """Also the second one, a copy, after the first has been seen."""
+    colors = [Color(1.0, 0.4, 0.0), Color(0.0, 0.2, 1.0, 0.6), Color(0.8, 0.8, 0.8)]
+    layers = [layer(f"part{i}", shape(f"s{i}", square(0, 0, 9), color)) for i, color in enumerate(colors)]
+    for _ in range(2):
+        collection = bring(drawing(*layers))
+        seen = bpy.context.evaluated_depsgraph_get()
+        for i, color in enumerate(colors):
+            found = object_of(collection, f"part{i}").material_slots[0].material.evaluated_get(seen)
+            assert materials.color_of(found).hex == color.hex
+            node = found.node_tree.nodes["Flat color"]
+            assert node.inputs[0].default_value[:] == pytest.approx(materials.to_scene(color), abs=1e-6)
+
+
+def test_a_large_drawing_is_built_the_same_with_numpy_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numpy", reason="this Blender has no numpy")
+    data = "".join(f"M{x} 9" + "c1.25 2 3 4 5.5 1" * 40 + "l3-9-8 5z" for x in range(9))
+    paths = "".join(f'<path id="p{i}" fill-rule="evenodd" d="{data}"/>' for i in range(20))
+    svg = tmp_path / "large.svg"
+    svg.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 90"><g id="a">{paths}</g></svg>')
+
+    def built() -> list[tuple[object, ...]]:
+        (target,) = portraits.layers_of(bring(svg_reader.read_svg(svg)))
+        found: list[tuple[object, ...]] = [(target.data.resolution_u, portraits.Imported.of(target).digest)]
+        for spline in target.data.splines:
+            values = array("f", bytes(12 * len(spline.bezier_points)))
+            for name in ("co", "handle_left", "handle_right"):
+                spline.bezier_points.foreach_get(name, values)
+                found.append((name, values.tobytes()))
+            types = [(point.handle_left_type, point.handle_right_type) for point in spline.bezier_points]
+            found.append((spline.use_cyclic_u, spline.material_index, spline.resolution_u, types))
+        return found
+
+    assert svg.stat().st_size > svg_reader.MANY
+    assert not isinstance(svg_reader.read_svg(svg).layers[0].shapes[0].rings[0].points, tuple)
+    quick = built()
+    monkeypatch.setattr(svg_reader, "MANY", math.inf)
+    assert isinstance(svg_reader.read_svg(svg).layers[0].shapes[0].rings[0].points, tuple)
+    assert built() == quick
+
+
 def test_materials_are_shared_on_choice(face_svg: Path) -> None:
     what = svg_reader.read_svg(face_svg)
     first, second = (bring(what, share_materials=True) for _ in range(2))
