@@ -12,7 +12,7 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceparse_core.parts import PARTS, PRESETS
+from faceparse_core.parts import LAYERS, PRESETS
 from svg_export.beziers import flatten
 from svg_export.junctions import NONE, Junctions, meeting
 from svg_export.layers import Line, Traced, TraceSettings, trace_map
@@ -114,7 +114,7 @@ def test_the_border_stays_where_the_photo_shows_no_edge():
     plain = along(drawn(labels).lines[0])
     for photo in (np.full_like(noise, 128), noise):
         moved = along(drawn(labels, Evidence(photo)).lines[0])
-        assert shapely.LinearRing(plain).hausdorff_distance(shapely.LinearRing(moved)) < 0.4
+        assert shapely.LinearRing(plain).hausdorff_distance(shapely.LinearRing(moved)) < 0.5
 
 
 def test_a_stronger_edge_between_other_colours_does_not_count():
@@ -218,7 +218,7 @@ def test_lines_meet_by_least_squares():
 
 
 def test_every_part_has_a_policy_of_sane_values():
-    assert set(POLICIES) == {part.id for part in PARTS}
+    assert set(POLICIES) == set(LAYERS)
     for policy in POLICIES.values():
         assert 0 < policy.settle <= 0.015
         assert 45 <= policy.corner <= 180
