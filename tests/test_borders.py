@@ -12,7 +12,7 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceparse_core.parts import LAYERS, PRESETS
+from faceparse_core.parts import LAYERS, PARTS, PRESETS
 from svg_export.beziers import flatten
 from svg_export.junctions import NONE, Junctions, meeting
 from svg_export.layers import Line, Traced, TraceSettings, trace_map
