@@ -89,8 +89,8 @@ class Borders:
 # scores ---------------------------------------------------------------------------------------------------------------
 
 _CELLS = 0.25  #: score cells (and a pixel) from the crack at most: so much do interpolations differ
-_UNKNOWN = 0.01  #: lambda of the normalised convolution: with no place in sight there is no offset
-_COHERENT = 1.0  #: points: sigma of the Gaussian along the border, for offsets by scores
+_UNKNOWN = 0.1  #: lambda of the normalised convolution: with no place in sight there is no offset
+_COHERENT = 0.4  #: score cells: sigma of the Gaussian along the border, over which offsets by scores are made coherent
 
 
 def rank_scores(scores: Floats32, rank_of: NDArray[np.uint8]) -> tuple[Floats32, Ints]:
@@ -107,7 +107,10 @@ def rank_scores(scores: Floats32, rank_of: NDArray[np.uint8]) -> tuple[Floats32,
 
 
 def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, float, float, float]) -> Floats:
-    """How far along each normal (n,) the two parts' scores are equal, px; as its neighbours where there is no place."""
+    """How far along each normal (n,) the two parts' scores are equal, px.
+
+    Where there is no such place on a stretch of the border (cleaning drew it), nothing moves; in between it goes over.
+    """
     cell = (box[2] - box[0]) / scores.shape[2]
     reach = 1.0 + _CELLS * cell
     rows = row[borders.owner], row[borders.lower]
@@ -132,10 +135,12 @@ def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, f
         high, at_high = np.where(behind, high, offset), np.where(behind, at_high, here)
         rise = np.where(known, at_high - at_low, 1.0)
         offset = np.where(known, low - at_low * (high - low) / np.maximum(rise, 1e-12), 0.0)
-    sums = _Along(borders.lines.starts, borders.lines.closed, int(3 * _COHERENT) + 1).blurred(
-        np.stack([offset * known, known], axis=1), _COHERENT
-    )
-    coherent: Floats = np.where(known, offset, sums[:, 0] / (sums[:, 1] + _UNKNOWN))
+    sigma = max(1.0, _COHERENT * cell)
+    along = _Along(borders.lines.starts, borders.lines.closed, int(3 * sigma) + 1)
+    inside = along.blurred(known[:, None].astype(np.float64), sigma)[:, 0]  # 0.5 where a stretch ends
+    trust = known * np.clip(2 * inside - 1, 0.0, 1.0)
+    sums = along.blurred(np.stack([offset * trust, trust], axis=1), sigma)
+    coherent: Floats = sums[:, 0] / (sums[:, 1] + _UNKNOWN * (1 - trust))
     return coherent
 
 
