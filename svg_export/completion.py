@@ -54,6 +54,7 @@ class Gap:
     """A hidden stretch of an outline, which is walked with the part on the right (clockwise on the screen)."""
 
     border: Floats  #: (n, 2) px: the visible border, from where the outline goes under to where it comes out
+    sides: Floats  #: (m, 2) px: the same, as coarse as the outline of `Space.part`, whose points these are
     going: Floats  #: (2,) unit vector: how the visible outline runs before the gap; zero where it is not seen
     coming: Floats  #: (2,) and after it
     seen: Floats  #: (m, 2) px: what is seen of the whole outline
@@ -321,14 +322,14 @@ def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
 
 def _rim(gap: Gap, space: Space) -> shapely.Geometry:
     """A little around a gap's border, less towards its ends."""
-    inner = cut_ends(gap.border, 1.5 * space.rim)
-    line = inner if len(inner) > 1 and not gap.closed else gap.border
+    inner = cut_ends(gap.sides, 1.5 * space.rim)
+    line = inner if len(inner) > 1 and not gap.closed else gap.sides
     return shapely.LineString(line).simplify(0.3).buffer(space.rim, quad_segs=4)
 
 
 def _region(line: Floats, gap: Gap) -> shapely.Geometry:
     """What lies between a gap's border and a line beneath it."""
-    return shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
+    return shapely.Polygon(line if gap.closed else np.concatenate([line, gap.sides[::-1]])).buffer(0)
 
 
 def _outlined(

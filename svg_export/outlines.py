@@ -427,7 +427,8 @@ class _Sheet:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
                     going = np.zeros(2) if closed else self._heading(before, -1)
                     coming = np.zeros(2) if closed else self._heading(after, 0)
-                    gap = Gap(points, going, coming, seen, covered, closed)
+                    sides = np.concatenate([self._thinned(*step) for step in stretch])
+                    gap = Gap(points, sides, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs
 
