@@ -18,7 +18,7 @@ import shapely
 
 from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
-from svg_export.completion import Gap, Plan, Space, complete
+from svg_export.completion import Gap, Plan, Space, around, complete
 from svg_export.crossings import crossings
 from svg_export.curves import Bools, Floats, Ints, distinct, unit
 from svg_export.stitch import Hidden, Stitched
@@ -337,12 +337,11 @@ class _Sheet:
                         hidden = replace(hidden, closer=closer)
                         completed.append(hidden.line)
                         completed_at.append(len(self.hidden))
-                        line = hidden.line if hidden.closed else np.concatenate([hidden.line, border.points[::-1]])
-                        gained.append(cache(partial(_with, polygon, line)))
+                        gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
                 plain = partial(Hidden, closed=border.closed, border=border.points, step=self.room.step, closer=closer)
                 self.hidden.append(hidden or plain(*near()))
         if gained:
-            self.wholes[rank] = cache(lambda: shapely.union_all([shape() for shape in gained]))
+            self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
         return layout
 
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
@@ -354,7 +353,10 @@ class _Sheet:
     def _lies_within(self, shape: list[Walk], regions: list[Callable[[], shapely.Geometry]]) -> bool:
         """Whether a shape lies well within one of some regions."""
         outline = self._polygon([shape[0]])
-        return any(region().buffer(-self.lengths.margin).covers(outline) for region in regions)
+        return any(
+            region().covers(outline) and region().boundary.distance(outline) >= self.lengths.margin
+            for region in regions
+        )
 
     def _area_of(self, rank: int) -> shapely.Geometry:
         """The smoothed area of a part and of all that are painted later."""
@@ -475,6 +477,10 @@ class _Sheet:
 def _with(shape: Callable[[], shapely.Geometry], ring: Floats) -> shapely.Geometry:
     """A shape and what lies within a ring (n, 2)."""
     return shape().union(shapely.Polygon(ring).buffer(0))
+
+
+def _together(shapes: list[Callable[[], shapely.Geometry]]) -> shapely.Geometry:
+    return shapely.union_all([shape() for shape in shapes])
 
 
 def _isin(ranks: Ints, members: frozenset[int]) -> Bools:
