@@ -371,7 +371,7 @@ def _outlined(
             hidden = _is_hidden(points, gap, space, 0.5 * space.underlap)
         if hidden:
             tolerance = _tolerance(points, gap, space, manner.stray)
-            return Hidden(points, tolerance, gap.closed, gap.border, fine * manner.step)
+            return Hidden(points, tolerance, gap.closed, gap.border)
     return None
 
 

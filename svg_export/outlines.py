@@ -242,6 +242,8 @@ class _Sheet:
         """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
         index = hidden - len(self.strokes.arcs)
         rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
+        if (self.arcs.lower[arcs] > rank).all():
+            return math.inf
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
         lower = self.arcs.lower[arcs[int(np.argmin(away))]]
         if lower > rank:  # it is beneath what is on both sides
@@ -338,7 +340,7 @@ class _Sheet:
                         completed.append(hidden.line)
                         completed_at.append(len(self.hidden))
                         gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
-                plain = partial(Hidden, closed=border.closed, border=border.points, step=self.room.step, closer=closer)
+                plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
                 self.hidden.append(hidden or plain(*near()))
         if gained:
             self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
