@@ -219,6 +219,7 @@ class _Sheet:
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner)
+        self.smoothed = {arc: self.strokes.pieces.points[at] for arc, at in self.strokes.samples.items()}
         self.hidden: list[Hidden] = []
         self.wholes: dict[int, Callable[[], shapely.Geometry]] = {}  #: by rank: completed parts, the largest shape
         self.beneath: list[int] = []  #: the rank of the part whose each hidden line is
@@ -464,8 +465,7 @@ class _Sheet:
         return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
 
     def _smooth(self, arc: int, forward: bool) -> Floats:
-        points = self.strokes.pieces.points[self.strokes.samples[arc]]
-        return points if forward else points[::-1]
+        return self.smoothed[arc] if forward else self.smoothed[arc][::-1]
 
     def _probe(self, walk: Walk) -> Floats:
         """The centre of a pixel just inside a ring."""
