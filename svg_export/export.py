@@ -19,7 +19,7 @@ from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYER
 from svg_export import __version__
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
-from svg_export.svg import write_svg
+from svg_export.svg import decimals_for, write_svg
 
 _EXIF_ORIENTATION = 274
 _JPEG_QUALITY = 90
@@ -78,6 +78,9 @@ def draw(
     colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
     if look.lined:
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
+    size = (labels.shape[0], labels.shape[1])
+    # as fine as the file will be: what was checked is what is written
+    trace = dataclasses.replace(trace, decimals=min(trace.decimals, decimals_for(size)))
     traced = trace_map(labels, colors, parts, trace, head_size)
     if not traced.layers:
         there = set(np.unique(labels).tolist())
@@ -93,7 +96,6 @@ def draw(
     outline = None
     if look.lined:
         outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
-    size = (labels.shape[0], labels.shape[1])
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,

@@ -139,7 +139,7 @@ class TraceSettings:
     tolerance_px: float | None = None
     curves: Literal["bezier", "polygon"] = "bezier"  #: smooth curves, or straight lines alone
     max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
-    decimals: int = 2  #: coordinates are rounded to this many
+    decimals: int = 2  #: coordinates are rounded to this many; `export.draw` takes no more than the file has
 
 
 #: What the head is solid beneath even where it reaches past the head's own pixels. Glasses stand off the face.
