@@ -54,6 +54,7 @@ class Gap:
     """A hidden stretch of an outline, which is walked with the part on the right (clockwise on the screen)."""
 
     border: Floats  #: (n, 2) px: the visible border, from where the outline goes under to where it comes out
+    sides: Floats  #: (m, 2) px: the same, as coarse as the outline of `Space.part`, whose points these are
     going: Floats  #: (2,) unit vector: how the visible outline runs before the gap; zero where it is not seen
     coming: Floats  #: (2,) and after it
     seen: Floats  #: (m, 2) px: what is seen of the whole outline
@@ -297,13 +298,13 @@ def _cut_out(space: Space, points: Floats) -> tuple[Space, shapely.Geometry]:
 def _safe(gap: Gap, space: Space, allowed: shapely.Geometry) -> shapely.Geometry:
     """Where a proposal is well hidden: `margin` from danger, less towards the gap's ends."""
     pieces = [allowed.buffer(-space.margin, quad_segs=2)]
-    around = space.margin / _SLOPE
+    reach = space.margin / _SLOPE
     for end in gap.border[[0, -1]]:
         away = np.hypot(*(space.danger - end).T)
         # each point with its circle, the larger the fewer of them
-        near = (away < 1.2 * around) & (np.arange(len(away)) % np.maximum(0.2 * away, 1).astype(np.int64) == 0)
+        near = (away < 1.2 * reach) & (np.arange(len(away)) % np.maximum(_SLOPE * away, 1).astype(np.int64) == 0)
         circles = shapely.buffer(shapely.points(space.danger[near]), _SLOPE * away[near], quad_segs=2)
-        disk = shapely.Point(end).buffer(around, quad_segs=4)
+        disk = shapely.Point(end).buffer(reach, quad_segs=4)
         pieces.append(disk.intersection(allowed).difference(shapely.union_all(circles)))
     safe = shapely.union_all(pieces)
     if space.others:
@@ -321,14 +322,19 @@ def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
 
 def _rim(gap: Gap, space: Space) -> shapely.Geometry:
     """A little around a gap's border, less towards its ends."""
-    inner = cut_ends(gap.border, 1.5 * space.rim)
-    line = inner if len(inner) > 1 and not gap.closed else gap.border
+    inner = cut_ends(gap.sides, 1.5 * space.rim)
+    line = inner if len(inner) > 1 and not gap.closed else gap.sides
     return shapely.LineString(line).simplify(0.3).buffer(space.rim, quad_segs=4)
 
 
 def _region(line: Floats, gap: Gap) -> shapely.Geometry:
     """What lies between a gap's border and a line beneath it."""
-    return shapely.Polygon(line if gap.closed else np.concatenate([line, gap.border[::-1]])).buffer(0)
+    return shapely.Polygon(around(line, gap)).buffer(0)
+
+
+def around(line: Floats, gap: Gap) -> Floats:
+    """The outline (n, 2) of what lies between a gap's border and a line beneath it."""
+    return line if gap.closed else np.concatenate([line, gap.sides[::-1]])
 
 
 def _outlined(
@@ -365,7 +371,7 @@ def _outlined(
             hidden = _is_hidden(points, gap, space, 0.5 * space.underlap)
         if hidden:
             tolerance = _tolerance(points, gap, space, manner.stray)
-            return Hidden(points, tolerance, gap.closed, gap.border, fine * manner.step)
+            return Hidden(points, tolerance, gap.closed, gap.border)
     return None
 
 
@@ -402,7 +408,7 @@ def _is_hidden(line: Floats, gap: Gap, space: Space, margin: float) -> bool:
         room = np.minimum(margin, _SLOPE * from_end)
     if (distance(line, danger[::2]) < room - 0.3).any():
         return False
-    region = _region(line, gap)
+    region = shapely.Polygon(around(line, gap))
     within = danger[shapely.contains_xy(region, danger)]
     return not len(within) or bool((shapely.distance(shapely.points(within), region.boundary) < 1.0).all())
 

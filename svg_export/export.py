@@ -20,7 +20,7 @@ from svg_export import __version__
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.subpixel import Evidence
-from svg_export.svg import write_svg
+from svg_export.svg import decimals_for, write_svg
 
 _EXIF_ORIENTATION = 274
 _JPEG_QUALITY = 90
@@ -81,6 +81,9 @@ def draw(
     colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
     if look.lined:
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
+    size = (labels.shape[0], labels.shape[1])
+    # as fine as the file will be: what was checked is what is written
+    trace = dataclasses.replace(trace, decimals=min(trace.decimals, decimals_for(size)))
     traced = trace_map(labels, colors, parts, trace, head_size, evidence)
     if not traced.layers:
         there = set(np.unique(labels).tolist())
@@ -96,7 +99,6 @@ def draw(
     outline = None
     if look.lined:
         outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
-    size = (labels.shape[0], labels.shape[1])
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,

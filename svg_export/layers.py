@@ -141,7 +141,7 @@ class TraceSettings:
     tolerance_px: float | None = None
     curves: Literal["bezier", "polygon"] = "bezier"  #: smooth curves, or straight lines alone
     max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
-    decimals: int = 2  #: coordinates are rounded to this many
+    decimals: int = 2  #: coordinates are rounded to this many; `export.draw` takes no more than the file has
 
 
 #: Name of a part, how it is completed, and beneath which parts.
@@ -196,7 +196,7 @@ def trace_map(
     _check(labels)
     if not labels.any():
         return Traced((), (), 0.0)
-    ranks = np.asarray(cv2.LUT(labels, _ranks(parts)), np.uint8)  # _ranks(parts)[labels], ten times as fast
+    ranks = _looked_up(_ranks(parts), labels)
     size = head_size or _head_size(labels)
     face = measure(labels, size)
     behind = hair_behind(labels, face) if HAIR_BACK in parts else None
@@ -291,11 +291,16 @@ def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:
     return table
 
 
+def _looked_up(table: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """table[labels], ten times as fast."""
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
+
+
 def _head_size(labels: NDArray[np.uint8]) -> float:
     """Height of the face in the label map, px; where there is none, half of what there is."""
-    is_face = np.zeros(256, np.bool_)
-    is_face[list(FACE)] = True
-    rows = np.flatnonzero(is_face[labels].any(axis=1))
+    is_face = np.zeros(256, np.uint8)
+    is_face[list(FACE)] = 1
+    rows = np.flatnonzero(_looked_up(is_face, labels).any(axis=1))
     if len(rows):
         return float(rows[-1] - rows[0] + 1)
     rows = np.flatnonzero(labels.any(axis=1))

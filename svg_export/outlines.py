@@ -18,7 +18,7 @@ import shapely
 
 from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
-from svg_export.completion import Gap, Plan, Space, complete
+from svg_export.completion import Gap, Plan, Space, around, complete
 from svg_export.crossings import crossings
 from svg_export.curves import Bools, Floats, Ints, distinct, unit
 from svg_export.stitch import Hidden, Stitched
@@ -223,6 +223,7 @@ class _Sheet:
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner, settle)
+        self.smoothed = {arc: self.strokes.pieces.points[at] for arc, at in self.strokes.samples.items()}
         self.hidden: list[Hidden] = []
         self.wholes: dict[int, Callable[[], shapely.Geometry]] = {}  #: by rank: completed parts, the largest shape
         self.beneath: list[int] = []  #: the rank of the part whose each hidden line is
@@ -246,6 +247,8 @@ class _Sheet:
         """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
         index = hidden - len(self.strokes.arcs)
         rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
+        if (self.arcs.lower[arcs] > rank).all():
+            return math.inf
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
         lower = self.arcs.lower[arcs[int(np.argmin(away))]]
         if lower > rank:  # it is beneath what is on both sides
@@ -341,12 +344,11 @@ class _Sheet:
                         hidden = replace(hidden, closer=closer)
                         completed.append(hidden.line)
                         completed_at.append(len(self.hidden))
-                        line = hidden.line if hidden.closed else np.concatenate([hidden.line, border.points[::-1]])
-                        gained.append(cache(partial(_with, polygon, line)))
-                plain = partial(Hidden, closed=border.closed, border=border.points, step=self.room.step, closer=closer)
+                        gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
+                plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
                 self.hidden.append(hidden or plain(*near()))
         if gained:
-            self.wholes[rank] = cache(lambda: shapely.union_all([shape() for shape in gained]))
+            self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
         return layout
 
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
@@ -358,7 +360,10 @@ class _Sheet:
     def _lies_within(self, shape: list[Walk], regions: list[Callable[[], shapely.Geometry]]) -> bool:
         """Whether a shape lies well within one of some regions."""
         outline = self._polygon([shape[0]])
-        return any(region().buffer(-self.lengths.margin).covers(outline) for region in regions)
+        return any(
+            region().covers(outline) and region().boundary.distance(outline) >= self.lengths.margin
+            for region in regions
+        )
 
     def _area_of(self, rank: int) -> shapely.Geometry:
         """The smoothed area of a part and of all that are painted later."""
@@ -431,7 +436,8 @@ class _Sheet:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
                     going = np.zeros(2) if closed else self._heading(before, -1)
                     coming = np.zeros(2) if closed else self._heading(after, 0)
-                    gap = Gap(points, going, coming, seen, covered, closed)
+                    sides = np.concatenate([self._thinned(*step) for step in stretch])
+                    gap = Gap(points, sides, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs
 
@@ -467,8 +473,7 @@ class _Sheet:
         return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
 
     def _smooth(self, arc: int, forward: bool) -> Floats:
-        points = self.strokes.pieces.points[self.strokes.samples[arc]]
-        return points if forward else points[::-1]
+        return self.smoothed[arc] if forward else self.smoothed[arc][::-1]
 
     def _probe(self, walk: Walk) -> Floats:
         """The centre of a pixel just inside a ring."""
@@ -482,6 +487,10 @@ class _Sheet:
 def _with(shape: Callable[[], shapely.Geometry], ring: Floats) -> shapely.Geometry:
     """A shape and what lies within a ring (n, 2)."""
     return shape().union(shapely.Polygon(ring).buffer(0))
+
+
+def _together(shapes: list[Callable[[], shapely.Geometry]]) -> shapely.Geometry:
+    return shapely.union_all([shape() for shape in shapes])
 
 
 def _isin(ranks: Ints, members: frozenset[int]) -> Bools:

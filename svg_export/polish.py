@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Complexes, Floats, Ints, as_complex, distinct
+from svg_export.curves import Bools, Complexes, Floats, Ints, as_complex, distinct
 
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most
@@ -58,11 +58,14 @@ def polish(chain: Chain, points: Floats, tolerance: Floats, along: Floats, fresh
     first = np.searchsorted(used, left)
     run = np.concatenate([[0], np.cumsum(np.diff(left) != 1)])
     colour = (np.arange(len(left)) - np.searchsorted(run, run)) % 2
-    for _ in range(rounds):
-        for each in (0, 1):
-            before = first[colour == each]
-            if len(before):
-                fit.move(before)
+    # a step that was taken back would be again, until one of the two curves has changed
+    tried, changed = np.full(len(left), -1), np.zeros(len(used), np.int64)
+    for step in range(2 * rounds):
+        some = np.flatnonzero((colour == step % 2) & (np.maximum(changed[first], changed[first + 1]) > tried))
+        if len(some):
+            before = first[some]
+            moved = before[fit.move(before)]
+            tried[some], changed[moved], changed[moved + 1] = step, step + 1, step + 1
     chain.control[used] = fit.control.view(np.float64).reshape(-1, 4, 2)
 
 
@@ -75,8 +78,8 @@ class _Fit:
         self.length = length  # (n,) of each curve, px
         self.feet = _feet(control, _feet(control, t, target)[0], target)
 
-    def move(self, before: Ints) -> None:
-        """One step for the nodes between the k curves `before` and those after them."""
+    def move(self, before: Ints) -> Bools:
+        """One step for the nodes between the k curves `before` and those after them; (k,) which were moved."""
         both = before[:, None] + np.arange(2)  # (k, 2), the first two axes of most that follows
         weight, target = self.weight[both], self.target[both]
         t, basis, normal, off = (each[both] for each in self.feet)
@@ -114,11 +117,12 @@ class _Fit:
         feet = _feet(new, t, target)
         handles = np.abs(new[..., [1, 3]] - new[..., [0, 2]]) / self.length[both][..., None]
         sane = ((handles > _SHORT) & (handles < _LONG)).all(axis=(1, 2))
-        better = sane & (np.abs(feet[3] * weight).max(axis=(1, 2)) <= error)
+        better: Bools = sane & (np.abs(feet[3] * weight).max(axis=(1, 2)) <= error)
         which = both[better]
         self.control[which] = new[better]
         for each, found in zip(self.feet, feet, strict=True):
             each[which] = found[better]
+        return better
 
 
 _LIMIT = np.array([1.0, _TURN, *[_STRETCH] * 4])

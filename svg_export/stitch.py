@@ -30,6 +30,7 @@ _CLOSER = 2  # the highest level of hidden lines, and of what they cross
 _NO_ROOM = 1.5  # px
 _TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
+_LOOSELY = 4.0  # points between two candidates for a node of a hidden line, whose points are few
 _FLAT = 32  # straight steps for a cubic where the error is measured
 
 
@@ -41,7 +42,6 @@ class Hidden:
     tolerance: Floats  #: (n,)
     closed: bool
     border: Floats  #: (m, 2) the smoothed border that it belongs to and must not meet
-    step: float  #: px between its points
     #: line and tolerance laid closer to the border, at the first and at the second try; None: it must stay as it is
     closer: Callable[[int], tuple[Floats, Floats]] | None = None
 
@@ -64,7 +64,7 @@ class Stitched:
 
         tolerance   (arcs,) px from the smoothed border
         drift       px from the pixels' own border: where smoothing has gone far, fitting must stay close
-        spacing     px between two candidates for a node
+        spacing     px between two candidates for a node of a stroke
         decimals    coordinates are rounded to these
         polygon     straight lines instead of curves
         """
@@ -124,12 +124,12 @@ class Stitched:
             np.concatenate([pieces.closed, np.array([each.closed for each in hidden], np.bool_)]),
         )
         tolerance = np.concatenate([tolerance, *(each.tolerance for each in hidden)])
-        step = np.concatenate([np.ones(len(pieces)), np.array([each.step for each in hidden])])
         sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(hidden), 1.5)])
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         direction[list(strokes.heading)] = np.reshape(list(strokes.heading.values()), (-1, 2))
+        apart = np.concatenate([np.full(len(pieces), spacing), np.full(len(hidden), _LOOSELY)])
         # a short line needs a choice of nodes too
-        apart = np.clip(np.minimum(spacing / step, lines.lengths / 8), 1, None).astype(np.int64)
+        apart = np.clip(np.minimum(apart, lines.lengths / 8), 1, None).astype(np.int64)
         self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
         self._level = np.zeros(len(lines.points), np.int64)
         if self.polygon:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from svg_export.beziers import flatten
-from svg_export.curves import Floats, unit
+from svg_export.curves import Floats, Ints, as_complex, unit
 
 _STEPS = 5  # Gauss-Newton: the last changes nothing that is seen
 _STRAY = 0.012  # units: how far a seen outline lies from the template, in the mean
@@ -101,23 +101,19 @@ def fit_template(template: Template, left: bool, seen: Floats, covered: Floats) 
     place[:2] += np.clip(points.mean(axis=0) - place[:2], -2 * precision[0, 0] ** -0.5, 2 * precision[0, 0] ** -0.5)
     for _ in range(_STEPS):
         ring, turn = _placed(shape, place)
-        normal = _outward(ring)
-        at = ((points[:, None] - ring) ** 2).sum(axis=2).argmin(axis=1)
-        out = ((points - ring[at]) * normal[at]).sum(axis=1)
+        at, normal, out = _beside(ring, points)
         weight = np.where(is_seen | (out > 0), 1 / np.maximum(1.0, np.abs(out) / (_ROBUST * _STRAY)), 0.0) / _STRAY**2
         grown = np.exp(place[2:4]) * shape[at]
         slope = np.zeros((len(points), 5))
-        slope[:, :2] = normal[at]
-        slope[:, 2] = (normal[at] @ turn[:, 0]) * grown[:, 0]
-        slope[:, 3] = (normal[at] @ turn[:, 1]) * grown[:, 1]
-        slope[:, 4] = (normal[at] * ((ring[at] - place[:2]) @ np.array([[0.0, 1.0], [-1.0, 0.0]]))).sum(axis=1)
+        slope[:, :2] = normal
+        slope[:, 2] = (normal @ turn[:, 0]) * grown[:, 0]
+        slope[:, 3] = (normal @ turn[:, 1]) * grown[:, 1]
+        slope[:, 4] = (normal * ((ring[at] - place[:2]) @ np.array([[0.0, 1.0], [-1.0, 0.0]]))).sum(axis=1)
         left_side = slope.T @ (weight[:, None] * slope) + precision
         right_side = slope.T @ (weight * out) - precision @ (place - prior)
         place = place + np.clip(np.linalg.solve(left_side, right_side), -0.3, 0.3)
     ring, _ = _placed(shape, place)
-    normal = _outward(ring)
-    at = ((points[:, None] - ring) ** 2).sum(axis=2).argmin(axis=1)
-    out = ((points - ring[at]) * normal[at]).sum(axis=1)
+    _, _, out = _beside(ring, points)
     stray = np.where(is_seen, out, np.maximum(out, 0.0))
     ring = ring * mirror
     root = float(np.sqrt((stray**2).mean()))
@@ -131,6 +127,9 @@ def _placed(shape: Floats, place: Floats) -> tuple[Floats, Floats]:
     return place[:2] + (np.exp(place[2:4]) * shape) @ turn.T, turn
 
 
-def _outward(ring: Floats) -> Floats:
-    along = unit(np.roll(ring, -1, axis=0) - np.roll(ring, 1, axis=0))
-    return np.stack([-along[:, 1], along[:, 0]], axis=1)  # clockwise with y up: the inside is on the right
+def _beside(ring: Floats, points: Floats) -> tuple[Ints, Floats, Floats]:
+    """For each of n points its nearest of a ring, the ring's normal there (n, 2), outwards, and how far out it lies."""
+    at: Ints = np.abs(as_complex(points)[:, None] - as_complex(ring)).argmin(axis=1)
+    along = unit(ring[(at + 1) % len(ring)] - ring[at - 1])
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)  # clockwise with y up: the inside is on the right
+    return at, normal, ((points - ring[at]) * normal).sum(axis=1)
