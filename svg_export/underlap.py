@@ -42,6 +42,8 @@ def hidden_line(
     danger   (k, 2) points of outlines beside which nothing of the part may show
     frame    (width, height): the outline stays in the picture
     """
+    if not _length(border):  # two junctions came to lie on one another
+        return border[[0, -1]], np.full(2, 0.15)
     for reach in (room.reach, room.underlap, 0.4 * room.underlap):
         laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
         if _is_simple(laid) and not meets(laid, border):

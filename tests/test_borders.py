@@ -63,7 +63,7 @@ def test_scores_place_a_straight_border_between_pixels(shift, turn):
     (line,) = drawn(labels, scores_of(inside), tolerance_px=0.05).lines
     points = along(line)
     points = points[(np.abs(points - SIZE / 2) < SIZE / 2 - 12).all(axis=1)]  # the frame holds the ends
-    assert np.abs(inside(*points.T)).mean() < 0.05
+    assert np.abs(inside(*points.T)).mean() < 0.06
     assert np.abs(inside(*points.T)).max() < 0.13
 
 
