@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ settings.register_profile("faceparse", deadline=None, derandomize=True)
 settings.load_profile("faceparse")
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(os.fspath(ROOT))  # the add-on is in no package: Blender has a zip of it
 
 collect_ignore = ["blender"]  # a suite of its own, which runs inside Blender
 

@@ -15,18 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
 
+from blender_addon import command as addon
+from blender_addon import files
+from blender_addon.command import Command, CommandError, Job, Request, find_command, version
 from faceparse_core.parts import LAYER_ORDER, LAYERS
 from svg_export import __version__, cli
 from svg_export.check import check_svg
 from svg_export.files import PHOTO_SUFFIXES
 from svg_export.layers import TraceSettings
-
-sys.path.insert(0, os.fspath(ROOT))
-from blender_addon import command as addon
-from blender_addon import files
-from blender_addon.command import Command, CommandError, Job, Request, find_command, version
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and modes of files are POSIX's")
 
