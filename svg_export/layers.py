@@ -1,4 +1,17 @@
-"""Planar map -> layers: paint order, underlap, completion, colours.
+"""Label map (and scores, and photo, where given) -> layers. One pure path; `trace_map` is the whole of it.
+
+In five steps, each linear in the length of the borders but for one comparison a pixel:
+
+1. Planar map (`trace`, `specks`): every border between two parts is found once, as an arc of cracks between pixels
+   from junction to junction; pieces too small or too thin to be meant go to their neighbours.
+2. Smooth borders (`strokes`, `junctions`, `curves`, `subpixel`): arcs that go straight on through a junction are one
+   line; staircases are smoothed by the width of the part, corners kept; with evidence, borders move to where the
+   parser's scores are equal and settle on the photo's own edges. `policy` says how, part by part.
+3. Layout (`outlines`, `underlap`, `completion`, `hair`): paint order; what of each outline shows, and how it goes on
+   beneath what is painted later: a little, or as the whole head, ear, eye that it is.
+4. Curves (`fitting`, `polish`, `stitch`, `budget`): as few cubic Beziers as the tolerance allows, chosen over the whole
+   line; nodes moved to where they fit best; both sides of a border share its curve.
+5. Check (`crossings`): the outlines, put together and rounded, are looked at; what crosses is fitted again more tightly.
 
 Three ways for neighbours to meet, `joins`:
 
@@ -9,10 +22,7 @@ underlap  (default) each part shows its outline where it lies above its neighbou
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
-Limits. Pieces smaller than `min_area` that lie within one other part are left out; other specks are drawn as they are
-(cleaning the label map comes before). Borders are fitted one by one; where two cross, they are brought closer to the
-pixels' own border, around the crossing, until they do not (`crossings`). Two pieces of one part may overlap beneath
-what hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
+Limits. Two pieces of one part may overlap beneath what hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
