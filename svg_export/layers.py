@@ -11,7 +11,8 @@ In five steps, each linear in the length of the borders but for one comparison a
    beneath what is painted later: a little, or as the whole head, ear, eye that it is.
 4. Curves (`fitting`, `polish`, `stitch`, `budget`): as few cubic Beziers as the tolerance allows, chosen over the whole
    line; nodes moved to where they fit best; both sides of a border share its curve.
-5. Check (`crossings`): the outlines, put together and rounded, are looked at; what crosses is fitted again more tightly.
+5. Check (`crossings`): the outlines, put together and rounded, are looked at; what crosses is fitted
+   again more tightly, around the crossing.
 
 Three ways for neighbours to meet, `joins`:
 
@@ -22,7 +23,8 @@ underlap  (default) each part shows its outline where it lies above its neighbou
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
-Limits. Two pieces of one part may overlap beneath what hides them. A mirrored map gives the mirrored drawing within the tolerance, but not the same nodes.
+Limits. Two pieces of one part may overlap beneath what hides them. A mirrored map gives the mirrored drawing within the
+tolerance, but not the same nodes.
 """
 
 from __future__ import annotations
