@@ -192,7 +192,8 @@ def test_stdin_and_stdout(astronaut: Path, tmp_path: Path) -> None:
 def test_a_budget_of_nodes_is_told(face_png: Path, capsys: Capture) -> None:
     svg = face_png.with_name("drawn.svg")
     assert run(face_png, "--from-labels", "--max-nodes", "90") == 0
-    assert re.fullmatch(rf"wrote {re.escape(str(svg))} \(([78]\d|90) nodes, within [\d.]+ px\)\n", capsys.readouterr().out)
+    told = rf"wrote {re.escape(str(svg))} \(([78]\d|90) nodes, within [\d.]+ px\)\n"
+    assert re.fullmatch(told, capsys.readouterr().out)
     assert run(face_png, "--from-labels", "--force", "--max-nodes", "1", "--tolerance", "1.5", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (written,) = (event for event in events if event["event"] == "written")
