@@ -110,8 +110,11 @@ def _share(word: str, whole: float) -> float:
 
 def parse_length(text: str | None, whole: float = math.nan) -> float | None:
     """A length in px (96 to the inch), a percentage of `whole`. None for what is none, and beyond 1e9."""
-    if text is None or len(text) > _LONGEST_VALUE:
-        return None
+    return None if text is None or len(text) > _LONGEST_VALUE else _short_length(text, whole)
+
+
+@lru_cache(256)  # a drawing says the same of shape after shape
+def _short_length(text: str, whole: float) -> float | None:
     found = _LENGTH.fullmatch(text.strip())
     if not found:
         return None
@@ -129,6 +132,15 @@ def parse_url(text: str) -> tuple[str, str]:
 
 def parse_style(text: str) -> dict[str, str]:
     """`fill:#fff; stroke:none` as a dictionary; the later of two wins."""
+    return dict(_short_style(text)) if len(text) <= _LONGEST_VALUE else _read_style(text)
+
+
+@lru_cache(256)
+def _short_style(text: str) -> dict[str, str]:
+    return _read_style(text)
+
+
+def _read_style(text: str) -> dict[str, str]:
     style: dict[str, str] = {}
     for declaration in _without_comments(text).split(";", _MAX_DECLARATIONS)[:_MAX_DECLARATIONS]:
         name, colon, value = declaration.partition(":")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FRAME = -1  #: the source of what runs along the picture's frame
 
 _STEPS = 16
-_NEAR = 1.0  # px from its ends, where a hidden line is next to what covers it
+_NEAR = 0.8  # px from its ends, where a hidden line is next to what covers it
 _SHORT = 0.02  # of a stroke's length: and so may strokes that meet, which at worst is a tint
 _TOUCH = 0.05  # px
 _BEYOND = 1e-6  # px

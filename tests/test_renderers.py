@@ -92,6 +92,7 @@ def leaks(picture: np.ndarray, labels: np.ndarray, scale: float) -> int:
     inside = cv2.morphologyEx((labels > 0).astype(np.uint8), cv2.MORPH_ERODE, np.ones((reach, reach), np.uint8))
     height, width = picture.shape[:2]
     inside = cv2.resize(inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
+    inside[[0, -1]] = inside[:, [0, -1]] = False  # where a border ends on the frame, its last pixel is a wedge
     return int((picture.max(axis=2)[inside] > THROUGH).sum())
 
 
