@@ -170,7 +170,7 @@ def test_no_page_shines_through_in_any_of_three_renderers(face: np.ndarray, tmp_
             draw(islands(), {}, PRESETS["all"], trace, title="t", head_size=400.0).svg,
             islands(),
         )
-    few = TraceSettings(max_nodes=40)
+    few = TraceSettings(max_nodes=60)
     drawn["few nodes"] = draw(face, {}, PRESETS["all"], few, title="t").svg, face
     cases = [
         (name, scale, silhouette(svg, scale), labels)
