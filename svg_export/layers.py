@@ -206,6 +206,8 @@ def trace_map(
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
     _check(labels)
+    if evidence and evidence.rgb is not None and evidence.rgb.shape[:2] != labels.shape:
+        raise LabelMapError(f"the photo is {evidence.rgb.shape[:2]} px, the label map {labels.shape}: they must agree")
     if not labels.any():
         return Traced((), (), 0.0)
     ranks = _looked_up(_ranks(parts), labels)
@@ -239,7 +241,7 @@ def trace_map(
     completed = _completions(face) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
     settle = None
-    if evidence:
+    if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
         reach = size * _by_rank(lambda policy: policy.settle)
         settle = Settler(evidence, ranks, _ranks(parts), reach, size)
     drawn = draw_outlines(

@@ -242,7 +242,8 @@ class Stitched:
         ends_at = np.concatenate([raw.starts[:-1], raw.starts[1:] - 1])
         before[ends_at] = after[ends_at] = ends_at  # they stay where they are, but those at which a stroke goes on
         before[one], after[one], before[two], after[two] = one - 1, two + 1, one - 1, two + 1
-        return one, two, (raw.points[before] + 2 * raw.points + raw.points[after]) / 4
+        border = strokes.lattice
+        return one, two, (border[before] + 2 * border + border[after]) / 4
 
     def _take(self, fitted: Fitted) -> None:
         """Round the curves, and put ends of strokes onto the strokes that they meet, later painted ones first."""

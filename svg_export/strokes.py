@@ -31,7 +31,7 @@ class Strokes:
     """Strokes, cut at their corners into pieces.
 
     A piece is a line of `pieces`; consecutive pieces belong to one stroke. Places on a stroke are indices into its raw
-    points; `piece_of` and `place_of` lead from arcs to smoothed points.
+    points; `stroke_of` and `samples` lead from arcs to smoothed points.
     """
 
     arcs: list[list[int]]  #: arcs of each stroke, in order
@@ -39,7 +39,8 @@ class Strokes:
     closed: Bools  #: (strokes,)
     first_piece: Ints  #: (strokes + 1,) pieces of each stroke
     pieces: Lines  #: smoothed
-    raw: Lines  #: the same points on the lattice
+    raw: Lines  #: the same points on the lattice, moved with what settles
+    lattice: Floats  #: and where they were: the pixels' own border, which crosses nothing
     sigma: Floats  #: (pieces,) px, what the piece was smoothed with
     stroke_of: dict[int, int]  #: arc -> stroke
     samples: dict[int, Ints]  #: arc -> indices into pieces.points, tail to head
@@ -117,6 +118,7 @@ def build_strokes(
         first_piece,
         pieces,
         raw,
+        raw.points.copy(),
         piece_sigma,
         {arc: stroke for stroke, chain in enumerate(chains) for arc in chain},
         samples,
@@ -392,6 +394,7 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
         if before == after:  # a loop has both its ends here
             continue
         one, two = strokes.samples[before], strokes.samples[after]
+        index = min(max(index, old - len(one) + 2), old + len(two) - 2)  # two points are left of each
         if index >= old:
             one, two = np.concatenate([one, np.arange(old + 1, index + 1)]), two[index - old :]
         else:

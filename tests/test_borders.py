@@ -12,6 +12,7 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceparse_core.errors import LabelMapError
 from faceparse_core.parts import LAYERS, PARTS, PRESETS
 from svg_export.beziers import flatten
 from svg_export.junctions import NONE, Junctions, meeting
@@ -233,3 +234,17 @@ def test_a_chin_is_round():
         turn = np.degrees(np.arctan2(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0], (one * two).sum(axis=1)))
         jaw = parts[1:, 0, 1] > 355
         assert np.abs(turn[jaw]).max(initial=0) < 8
+
+
+def test_at_zero_tolerance_the_borders_are_the_pixels_own_whatever_the_photo_shows():
+    labels = np.where(np.hypot(X - 100, Y - 100) < 60, HAIR, 0).astype(np.uint8)
+    settings = TraceSettings(tolerance_px=0, curves="polygon", joins="cutout")
+    traced = trace_map(labels, {}, settings=settings, evidence=Evidence(photo_with_edge(102)))
+    (shape,) = traced.layers[0].shapes
+    corners = shape.rings[0].points[::3]
+    assert np.array_equal(corners, np.rint(corners))
+
+
+def test_a_photo_of_another_size_is_refused():
+    with pytest.raises(LabelMapError, match="must agree"):
+        trace_map(np.full((9, 9), HAIR, np.uint8), {}, evidence=Evidence(np.zeros((5, 5, 3), np.uint8)))
