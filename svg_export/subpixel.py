@@ -69,7 +69,7 @@ class Settler:
         if found.scores is not None and found.box is not None:
             planes, row = rank_scores(found.scores, self.rank_of)
             offset = by_scores(Borders(lines, normal, owner, lower), planes, row, found.box)
-        if found.rgb is not None:
+        if found.rgb is not None and max(found.rgb.shape[:2]) < _LONGEST:
             settled = Lines(lines.points + offset[:, None] * normal, lines.starts, lines.closed)
             reach = np.minimum(self.reach[owner], self.reach[lower])
             offset += by_photo(Borders(settled, normal, owner, lower), found.rgb, self.ranks, reach, self.size)
@@ -172,7 +172,8 @@ _LEAST = 0.1  #: of a clean step: what is less is none
 _PLAIN, _PLAINEST = 0.6, 0.9  #: a clean step of a high contrast: from here on in doubt no more
 _CLIP = 0.75  #: of the way from the one colour to the other, 0.5 is there: what is stranger counts as no more
 _APART = 1 / 3  #: of the way to the next border
-_ROWS = 16384  #: cv2.remap takes fewer than 32768
+_ROWS = 16384  #: cv2.remap takes fewer than 32767 rows of places ...
+_LONGEST = 32767  #: ... and no photo with a longer side: such a panorama is drawn by the scores alone
 
 _OFFSET = np.arange(-2 * _TAPS, 2 * _TAPS + 1)  # the samples of a profile, in steps from the border
 _IN, _OUT = _OFFSET > 0, _OFFSET < 0
