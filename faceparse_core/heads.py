@@ -79,6 +79,11 @@ def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 
     return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
 
 
+def same_place(one: Head, other: Head) -> bool:
+    """Whether two are one head found twice: its centre lies within the larger one's face."""
+    return bool(np.hypot(one.x - other.x, one.y - other.y) <= APART * max(one.size, other.size))
+
+
 def crop_box(head: Head, side: float = CELEBA_SIDE) -> Crop:
     """The square around a head whose side is `side` face heights.
 
@@ -173,6 +178,6 @@ def _once_each(heads: list[Head]) -> list[Head]:
     """Leaves out every head whose centre lies within one of which the network is surer."""
     kept: list[Head] = []
     for head in sorted(heads, key=lambda head: -head.score):
-        if all(np.hypot(head.x - k.x, head.y - k.y) > APART * max(head.size, k.size) for k in kept):
+        if not any(same_place(head, other) for other in kept):
             kept.append(head)
     return kept

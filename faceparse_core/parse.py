@@ -1,4 +1,4 @@
-"""The recipe: photo -> the label map and the colours of its largest head."""
+"""The recipe: photo -> the label map and the colours of its largest head, or of several."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from faceparse_core.clean import Box, CleanSettings, clean_labels, upsample_labels
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
+from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of, window_of
 from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, MIRRORED, PARTS, Rgb
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Settings:
     again_shift: float = 0.2  # ... or by this many face heights in place
     mirror: bool = True  # parse the mirrored crop too and take the mean: a little better, twice the time
     clean: CleanSettings = field(default_factory=CleanSettings)
+    group: GroupSettings = field(default_factory=GroupSettings)  # of several heads
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,50 @@ class Parsing:
     box: Box  #: ... between pixels, where two classes' scores are equal. What of the photo they cover
 
 
+@dataclass(frozen=True)
+class Face:
+    """One of the heads in a photo, but for its label map."""
+
+    colors: dict[int, Rgb]  #: the colour of each part that it has, and of the photo's background
+    head_size: float  #: the face's height in px
+    scores: NDArray[np.float32]  #: (classes, h, w), as of a `Parsing`
+    box: Box
+
+
+@dataclass(frozen=True)
+class GroupParsing:
+    """What is where in a photo, for one or more of its heads, the largest first."""
+
+    labels: GroupMap  #: (H, W), see `group`; of one head plain part ids
+    faces: tuple[Face, ...]  #: face 1, face 2, ..
+    heads: int  #: how many heads the finder saw
+    model: ModelInfo
+
+
 def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings = Settings()) -> Parsing:
     """Find the largest head, parse it in a crop of its own, clean the map. Raises NoFaceError, ModelError."""
-    from faceparse_core.heads import find_heads
+    group = parse_heads(photo, parser, settings, most=1)
+    face = group.faces[0]
+    labels = np.asarray(group.labels, np.uint8)
+    return Parsing(labels, face.colors, face.head_size, group.heads, group.model, face.scores, face.box)
+
+
+def parse_heads(
+    photo: Photo, parser: Parser | None = None, settings: Settings = Settings(), *, most: int | None = None
+) -> GroupParsing:
+    """Find the heads, parse each in a crop of its own, settle whose is what. Raises NoFaceError, ModelError.
+
+    most  the largest so many, as the finder measures them, of those that the parser confirms; None: all
+    """
+    from faceparse_core.heads import find_heads, same_place
     from faceparse_core.parser import load_parser
 
     parser = parser or load_parser()
     heads = find_heads(photo.rgb)
+    found: list[_Found] = []
     for head in heads:  # usually the first; where the finder mistook a hand for a head, the next
+        if len(found) == most:
+            break
         labels, scores, box = parse_head(photo.rgb, head, parser, settings)
         if not shows_face(labels):
             continue
@@ -59,10 +97,53 @@ def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings =
         if _framed_badly(head, measured, settings):
             labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
             measured = measure_head(labels)
-        if shows_face(labels):
-            colors = part_colors(photo.rgb, labels)
-            return Parsing(labels, colors, measured.size, len(heads), parser.info, scores, box)
-    raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
+        if shows_face(labels) and not any(same_place(measured, other.claim.head) for other in found):
+            found.append(_Found(_claim(labels, box, measured), scores, box))
+    if not found:
+        raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
+    while True:
+        group = join_maps(photo.rgb, [each.claim for each in found], settings.group, settings.clean)
+        kept = [each for k, each in enumerate(found, 1) if shows_face(labels_of(group, k))] or found[:1]
+        if len(kept) == len(found):
+            break
+        found = kept  # one was a neighbour's, seen twice
+    return GroupParsing(group, _faces(photo.rgb, group, found), len(heads), parser.info)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A head that the parser confirms."""
+
+    claim: Claim
+    scores: NDArray[np.float32]
+    box: Box
+
+
+def _claim(labels: NDArray[np.uint8], box: Box, head: Head) -> Claim:
+    """What a head's map (H, W) says within its crop: more would be kept for nothing."""
+    x0, y0, x1, y1 = max(0, box[0]), max(0, box[1]), box[2], box[3]
+    rows, columns = window_of(labels)  # cleaning may have drawn a pixel or two beyond
+    x0, y0, x1, y1 = min(x0, columns.start), min(y0, rows.start), max(x1, columns.stop), max(y1, rows.stop)
+    return Claim(labels[y0:y1, x0:x1].copy(), x0, y0, head)
+
+
+def _faces(rgb: NDArray[np.uint8], labels: GroupMap, found: list[_Found]) -> tuple[Face, ...]:
+    """The faces of a map (H, W) for all of them, with their colours."""
+    if len(found) == 1:
+        colors = [part_colors(rgb, np.asarray(labels, np.uint8))]
+    else:
+        behind = part_colors(rgb, parts_of(labels)).get(BACKGROUND)
+        colors = []
+        for k in range(1, len(found) + 1):
+            mine = labels_of(labels, k)
+            window = window_of(mine)  # of a small head in a large photo few pixels would be looked at
+            of_parts = part_colors(rgb[window], mine[window])
+            of_parts.pop(BACKGROUND, None)
+            colors.append(of_parts if behind is None else {BACKGROUND: behind, **of_parts})
+    sizes = [each.claim.head.size for each in found]
+    return tuple(
+        Face(of_parts, size, each.scores, each.box) for of_parts, size, each in zip(colors, sizes, found, strict=True)
+    )
 
 
 def parse_head(

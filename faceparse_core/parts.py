@@ -51,7 +51,7 @@ PARTS: tuple[Part, ...] = (
     Part(19, "beard", "Beard", True, (96, 68, 52)),
 )
 
-BACKGROUND, HEAD, NOSE, NECK, CLOTH, HAIR, HAT, BEARD = 0, 1, 10, 14, 16, 17, 18, 19
+BACKGROUND, HEAD, NOSE, NECK, NECKLACE, CLOTH, HAIR, HAT, BEARD = 0, 1, 10, 14, 15, 16, 17, 18, 19
 
 #: A layer that no label map has: what of the hair falls behind the neck and the shoulders, told from the hair's place.
 HAIR_BACK = 20
