@@ -13,17 +13,19 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, LabelMapError, PhotoError, printable
+from faceparse_core.group import PER_FACE, GroupMap
 from faceparse_core.parts import PARTS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Pixels = TypeVar("Pixels")
 Source = str | os.PathLike[str] | bytes
 
 #: Pillow's names; the commonest first: the last two make Pillow load all of its plugins.
@@ -61,26 +63,35 @@ def read_photo(source: Source, name: str | None = None) -> Photo:
     return Photo(rgb, printable(stem if name is None else name))
 
 
-def read_label_map(source: Source) -> NDArray[np.uint8]:
-    """Reads a label map: a PNG (or TIFF, BMP, GIF) of one 8-bit channel whose values are part ids. uint8 (H, W).
+def read_label_map(source: Source) -> GroupMap:
+    """Reads a label map (H, W): a PNG (or TIFF, BMP, GIF) of one channel whose values are part ids.
 
-    The values of a palette picture are its indices, whatever their colours. Raises LabelMapError where the file is of
+    uint8; uint16 where it has 16 bits. A map of several heads holds more than ids, see `faceparse_core.group`. The
+    values of a palette picture are its indices, whatever their colours. Raises LabelMapError where the file is of
     another kind, or holds ids that no part has.
     """
     shown = "the label map" if isinstance(source, bytes) else printable(os.fspath(source))
     image = _open(_read(source, shown, LabelMapError), shown, LABEL_FORMATS, LabelMapError)
-    if image.mode not in ("L", "P"):
+    if image.mode not in ("L", "P", "I;16"):
         raise LabelMapError(
-            f"{shown}: this is a picture of mode {image.mode}; a label map has one 8-bit channel of part ids, "
+            f"{shown}: this is a picture of mode {image.mode}; a label map has one channel of part ids, "
             "as --save-labels writes it"
         )
-    labels = _guarded(lambda: np.array(image, dtype=np.uint8), shown, LabelMapError)
-    counts = np.bincount(labels.ravel(), minlength=256)
-    unknown = [f"{i} ({counts[i]} px)" for i in range(len(PARTS), 256) if counts[i]]
+    kind = np.uint16 if image.mode == "I;16" else np.uint8
+    labels = cast("GroupMap", _guarded(lambda: np.array(image, dtype=kind), shown, LabelMapError))
+    counts = np.bincount(labels.ravel(), minlength=PER_FACE)
+    values = np.flatnonzero(counts)
+    # Faces are numbered without a gap, from the first; what is not of such a face is a mistake, or no label map.
+    faces = np.union1d(values[values > 0] // PER_FACE, 0)
+    numbered = faces[faces == np.arange(len(faces))]
+    strange = ~np.isin(values // PER_FACE, numbered) | ((values % PER_FACE == 0) & (values > 0))
+    strange |= values % PER_FACE >= len(PARTS)
+    unknown = [f"{i} ({counts[i]} px)" for i in values[strange].tolist()]
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise LabelMapError(
-            f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}"
+            f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}, "
+            f"those of a second face {PER_FACE + 1} to {PER_FACE + len(PARTS) - 1}"
         )
     return labels
 
@@ -144,9 +155,7 @@ def _what_else(data: bytes, formats: tuple[str, ...]) -> str:
     return f"not a picture that can be read; {', '.join(formats)} can"
 
 
-def _guarded(
-    decode: Callable[[], NDArray[np.uint8]], shown: str, error: type[FaceParseError] = PhotoError
-) -> NDArray[np.uint8]:
+def _guarded(decode: Callable[[], Pixels], shown: str, error: type[FaceParseError] = PhotoError) -> Pixels:
     """Runs `decode`. Whatever a broken file makes Pillow raise becomes one clear line."""
     try:
         with warnings.catch_warnings():

@@ -27,7 +27,8 @@ _RING = re.compile(r"M[^Mz]*z")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
 _COMMAND = re.compile(r"([Mchvlz])([^a-zA-Z]*)")
 _ARITY = {"M": 2, "c": 6, "l": 2, "h": 1, "v": 1, "z": 0}
-_LAYER = re.compile(r"(?:face(\d+)-)?([a-z-]+)")
+_LAYER = re.compile(r"(?:face([2-9]|[1-9]\d+)-)?([a-z-]+)")
+_FACE = re.compile(r"face[1-9]\d*")
 
 Point = tuple[float, float]
 
@@ -82,8 +83,28 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
     size = [float(number) for number in root.get("viewBox", "").split()[2:]]
     allowed = {f"{SVG}{tag}" for tag in ("title", "desc", "metadata", "g")} | {f"{SODIPODI}namedview"}
     yield from (f"<{child.tag}> has no place in the file" for child in root if child.tag not in allowed)
+    groups = root.findall(f"{SVG}g")
+    faces = [group for group in groups if _FACE.fullmatch(group.get("id", ""))]
+    numbers = [int(group.get("id", "")[4:]) for group in faces]
+    if numbers != sorted(set(numbers), reverse=True):
+        yield f"faces {numbers} are not in order, the first on top"
+    for face, number in zip(faces, numbers, strict=True):
+        yield from _check_group(face)
+        yield from _check_parts([child for child in face if child.tag == f"{SVG}g"], size, number)
+        yield from (f"<{child.tag}> has no place in a face" for child in face if child.tag != f"{SVG}g")
+        if not len(face):
+            yield f"layer 'face{number}' is empty"
+    locked = [group for group in groups if group.get("id") in ("photo", "background")]
+    rest = [group for group in groups if group not in faces and group not in locked]
+    if [*locked, *faces, *rest] != groups or (faces and rest):
+        yield "layers are not in order: photo, background, then the parts, or the faces"
+    yield from _check_parts([*locked, *rest], size, 1)
+
+
+def _check_parts(groups: list[ET.Element], size: list[float], face: int) -> Iterator[str]:
+    """The layers of one face, from bottom to top; the photo and the background may lie beneath them."""
     below = (0, 0)
-    for group in root.findall(f"{SVG}g"):
+    for group in groups:
         name, rank = group.get("id", ""), _rank(group.get("id", ""))
         if rank is None:
             yield f"layer {name!r} is not in the table of parts"
@@ -91,6 +112,8 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
         if rank <= below:
             yield f"layer {name!r} is not in paint order"
         below = rank
+        if rank[0] not in (0, face):
+            yield f"layer {name!r} lies in face {face}"
         yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(LAYER_ORDER))
         if rank[0] == 0 or rank[1] == len(LAYER_ORDER):
             continue
@@ -101,8 +124,7 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
             yield from _check_layer(tone, size, locked=False, lined=False)
 
 
-def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: bool) -> Iterator[str]:
-    """One layer but for its place; what lies in it are paths (or, of the photo, an image), then layers."""
+def _check_group(group: ET.Element, *, locked: bool = False) -> Iterator[str]:
     name = group.get("id", "")
     if group.get(f"{INKSCAPE}groupmode") != "layer" or not group.get(f"{INKSCAPE}label"):
         yield f"layer {name!r} is no Inkscape layer with a label"
@@ -110,6 +132,12 @@ def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: b
         yield f"layer {name!r} is {'not locked' if locked else 'locked'}"
     plain = {"id", f"{INKSCAPE}groupmode", f"{INKSCAPE}label", f"{SODIPODI}insensitive"}
     yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
+
+
+def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: bool) -> Iterator[str]:
+    """One layer but for its place; what lies in it are paths (or, of the photo, an image), then layers."""
+    name = group.get("id", "")
+    yield from _check_group(group, locked=locked)
     shapes = list(group)
     while shapes and shapes[-1].tag == f"{SVG}g":
         shapes.pop()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from faceparse_core.group import GroupMap
+    from faceparse_core.parse import Face
     from faceparse_core.parser import Parser
     from svg_export.export import Drawn
 
@@ -42,6 +44,8 @@ CURVES = ("bezier", "polygon")
 
 #: What is drawn. The default is LookSettings' own.
 STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
+#: Which heads of a photo are drawn, where no number says it.
+HEADS = ("largest", "all")
 PHOTO_COLORS = "photo"  #: the word for no palette
 
 _EPILOG = """\
@@ -72,6 +76,19 @@ def _count(word: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{word} is less than 1")
     return value
+
+
+def _heads(word: str) -> str | int:
+    """`largest`, `all`, or how many. Raises ArgumentTypeError."""
+    if word in HEADS:
+        return word
+    try:
+        number = int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{printable(word)!r} is neither {' nor '.join(HEADS)} nor a number") from None
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} heads are less than 1")
+    return number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -142,6 +159,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", metavar="NAME|PATH", help="the parser: a name, or a path to .onnx (default: the embedded one)",
     )
     parsing.add_argument(
+        "--heads", type=_heads, metavar="largest|all|N", help="of several heads the largest (the default), all, or the "
+        "N largest, each a group of layers",
+    )
+    parsing.add_argument(
         "--from-labels", action="store_true", help="the inputs are label maps (as --save-labels writes them)",
     )
     # fmt: on
@@ -202,6 +223,8 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
         for option in ("model", "save_labels"):
             if getattr(arguments, option):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
+        if arguments.heads is not None:
+            raise ValueError("--heads does not go with --from-labels: every head of the map is drawn")
         if "cel" in (arguments.style or ""):
             raise ValueError(f"--style {arguments.style} does not go with --from-labels: its light is a photo's")
         if arguments.photo_layer != "none":
@@ -275,14 +298,14 @@ def _draw_one(
     options: dict[str, Any] = {"title": job.title, "background": arguments.background, "swatches": swatches}
     facts: dict[str, Any] = {"heads": None}
     rgb: NDArray[np.uint8] | None = None
+    faces: tuple[Face, ...] = ()
     if parser is None:
         from faceparse_core.photo import read_label_map
 
-        labels, colors = read_label_map(job.source), {}
+        labels = read_label_map(job.source)
     else:
-        from faceparse_core.parse import parse_photo
+        from faceparse_core.parse import parse_heads
         from faceparse_core.photo import read_photo
-        from svg_export.subpixel import Evidence
 
         photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
         rgb = photo.rgb
@@ -295,24 +318,28 @@ def _draw_one(
 
             options["photo_href"] = embed_photo(rgb)
         report.step(job.source, "parse")
-        parsing = parse_photo(photo, parser)
-        labels, colors, facts["heads"] = parsing.labels, parsing.colors, parsing.heads
-        options["head_size"] = parsing.head_size
-        options["evidence"] = Evidence(rgb, parsing.scores, parsing.box)
+        asked: str | int = arguments.heads or "largest"
+        most = asked if isinstance(asked, int) else 1 if asked == "largest" else None
+        parsing = parse_heads(photo, parser, most=most)
+        labels, faces, facts["heads"] = parsing.labels, parsing.faces, parsing.heads
         options["model"] = {"name": parsing.model.name, "sha256": parsing.model.sha256}
-        if parsing.heads > 1:
-            report.note(job.source, f"{parsing.heads} heads found; the largest one is drawn")
+        if note := _lacking_heads(asked, parsing.heads, len(faces)):
+            report.note(job.source, note)
     report.step(job.source, "trace")
-    from svg_export.export import draw
+    from svg_export.export import Sitter, draw_group, sitters_in
     from svg_export.layers import TraceSettings
     from svg_export.looks import LookSettings
+    from svg_export.subpixel import Evidence
 
+    seen = tuple(Sitter(face.colors, face.head_size, Evidence(rgb, face.scores, face.box)) for face in faces)
+    sitters = seen or sitters_in(labels)
+    facts["faces"] = len(sitters)
     trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
     if arguments.joins:
         trace = dataclasses.replace(trace, joins=arguments.joins)
     given = {"style": arguments.style, "weight": arguments.weight}
     look = LookSettings(**{name: value for name, value in given.items() if value is not None})
-    drawn = draw(labels, colors, parts, trace, look, rgb=rgb, **options)
+    drawn = draw_group(labels, sitters, parts, trace, look, rgb=rgb, **options)
     if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
         report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     report.step(job.source, "write")
@@ -330,7 +357,18 @@ def _draw_one(
     )
 
 
-def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.uint8] | None, force: bool) -> None:
+def _lacking_heads(asked: str | int, found: int, drawn: int) -> str:
+    """What is to be said where not every head is drawn that the photo shows, or that was asked for; else nothing."""
+    if asked == "largest":
+        return f"{found} heads found; the largest one is drawn (--heads all draws all)" if found > 1 else ""
+    if asked == "all":
+        return f"{found} heads found; {drawn} drawn, the others show no face when seen closely" if drawn < found else ""
+    if drawn < int(asked):
+        return f"{asked} heads asked for; there are {drawn}"
+    return f"{found} heads found; the {drawn} largest are drawn" if found > drawn else ""
+
+
+def _write(job: Job, drawn: Drawn, labels: GroupMap, rgb: NDArray[np.uint8] | None, force: bool) -> None:
     if job.svg is None:
         try:
             sys.stdout.buffer.write(drawn.svg)
@@ -347,7 +385,9 @@ def _write(job: Job, drawn: Drawn, labels: NDArray[np.uint8], rgb: NDArray[np.ui
     if job.preview is not None:
         from svg_export.preview import paint_labels, preview_png
 
-        contents[job.preview] = preview_png(paint_labels(labels) if rgb is None else rgb, drawn.layers, drawn.outline)
+        contents[job.preview] = preview_png(
+            paint_labels(labels) if rgb is None else rgb, drawn.layers, drawn.outline, others=drawn.others
+        )
     if job.palette is not None:
         from svg_export.palette import write_palette
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import cv2
@@ -15,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, PhotoError
+from faceparse_core.group import GroupMap, count_faces, labels_of, parts_of
 from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
-from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
+from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
+from svg_export.neighbours import reach_beneath, uncovered
 from svg_export.subpixel import Evidence
-from svg_export.svg import decimals_for, write_svg
+from svg_export.svg import Face, decimals_for, prefix_of, write_svg
 
 _EXIF_ORIENTATION = 274
+_OF_A_FACE = re.compile(r"face\d+-")
 _JPEG_QUALITY = 90
 
 
@@ -37,11 +42,32 @@ class Drawn:
     outline: LineWork | None = None
     nodes: int = 0  #: of all layers together
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
+    others: tuple[Face, ...] = ()  #: of several heads face 2, face 3, ..; layers and outline are face 1's
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return (Face(self.layers, self.outline), *self.others)
 
     @property
     def names(self) -> list[str]:
-        names = [LAYERS[layer.part].name for layer in self.layers]
-        return [*names, "outline"] if self.outline else names
+        """The ids of all layers that hold shapes, bottom to top."""
+        return [
+            prefix_of(number) + name for number, face in reversed([*enumerate(self.faces, 1)]) for name in _names(face)
+        ]
+
+
+def _names(face: Face) -> list[str]:
+    names = [LAYERS[layer.part].name for layer in face.layers]
+    return [*names, "outline"] if face.outline else names
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """What is known of one head besides its label map; of one in a map that was drawn by hand nothing."""
+
+    colors: Mapping[int, Rgb] = field(default_factory=dict)
+    head_size: float | None = None
+    evidence: Evidence | None = None
 
 
 def draw(
@@ -73,58 +99,167 @@ def draw(
 
     Raises FaceParseError where none of `parts` is in the label map.
     """
+    sitter = Sitter(colors, head_size, evidence)
+    return draw_group(
+        labels,
+        (sitter,),
+        parts,
+        trace,
+        look,
+        title=title,
+        photo_href=photo_href,
+        background=background,
+        model=model,
+        swatches=swatches,
+        rgb=rgb,
+    )
+
+
+def draw_group(
+    labels: GroupMap,
+    sitters: Sequence[Sitter],
+    parts: frozenset[int],
+    trace: TraceSettings | None = None,
+    look: LookSettings | None = None,
+    *,
+    title: str,
+    photo_href: str | None = None,
+    background: bool = False,
+    model: Mapping[str, str] | None = None,
+    swatches: Mapping[str, Rgb] | None = None,
+    rgb: NDArray[np.uint8] | None = None,
+) -> Drawn:
+    """The SVG of a map (H, W) of several heads (see `faceparse_core.group`), a group of layers for each.
+
+    sitters   face 1, face 2, ..; of one alone the file is that of `draw`
+    swatches  `face2-hair` wins over `hair` for the hair of face 2
+    All else as for `draw`. Raises FaceParseError.
+    """
     trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
-    hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
-    of_hair = {name: color for name, color in swatches.items() if name.startswith(hair) and not name.startswith(back)}
-    swatches = {back + name[len(hair) :]: color for name, color in of_hair.items()} | {**swatches}
-    colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
-    colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
     if look.lined:
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
+    if look.shaded and (rgb is None or rgb.shape[:2] != labels.shape):
+        raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
     size = (labels.shape[0], labels.shape[1])
     # as fine as the file will be: what was checked is what is written
     trace = dataclasses.replace(trace, decimals=min(trace.decimals, decimals_for(size)))
-    traced = trace_map(labels, colors, parts, trace, head_size, evidence)
-    if not traced.layers:
-        there = set(np.unique(labels).tolist())
+    several = len(sitters) > 1
+    labels_alone = cast("NDArray[np.uint8]", labels)  # of one head an ordinary map; what is none, `trace_map` refuses
+    swatches_of = [_swatches_of(swatches, number) for number in range(1, len(sitters) + 1)]
+    colors_of = [_colors(sitter.colors, own) for sitter, own in zip(sitters, swatches_of, strict=True)]
+
+    def traced_with(number: int, settings: TraceSettings) -> Traced:
+        sitter = sitters[number - 1]
+        mine = reach_beneath(labels, number, parts, settings, sitter.head_size) if several else labels_alone
+        return trace_map(mine, colors_of[number - 1], parts, settings, sitter.head_size, sitter.evidence)
+
+    drawings = _within(trace, traced_with, len(sitters))
+    if not any(traced.layers for traced in drawings):
+        there = set(np.unique(parts_of(labels) if several else labels).tolist())
         found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
-    layers = traced.layers if look.filled else ()
-    if look.shaded:
-        from svg_export.tones import add_tones
+    faces: list[Face] = []
+    for number, traced in enumerate(drawings, 1):
+        own = swatches_of[number - 1]
+        layers = traced.layers if look.filled else ()
+        if look.shaded and layers:
+            from svg_export.tones import add_tones
 
-        if rgb is None or rgb.shape[:2] != labels.shape:
-            raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
-        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones, trace.curves)
-    outline = None
-    if look.lined:
-        outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
+            assert rgb is not None
+            mine = labels_of(labels, number) if several else labels_alone
+            layers = add_tones(layers, mine, rgb, parts, traced.head_size, own, look.tones, trace.curves)
+        outline = None
+        if look.lined and traced.layers:
+            lines = traced.lines
+            if several and not look.filled:
+                lines = uncovered(lines, labels, number, parts)
+            outline = LineWork(lines, own.get("outline", INK), look.weight * traced.head_size)
+        faces.append(Face(layers, outline))
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
+        **({"faces": len(sitters)} if several else {}),
         "parts": [LAYERS[part].name for part in LAYER_ORDER if part in parts],
         "settings": dataclasses.asdict(trace) | look.used(),
     }
     svg = write_svg(
-        layers,
+        faces[0].layers,
         size,
         title=title,
         metadata=metadata,
         photo_href=photo_href,
-        background=colors[BACKGROUND] if background else None,
-        outline=outline,
+        background=colors_of[0][BACKGROUND] if background else None,
+        outline=faces[0].outline,
+        others=faces[1:],
     )
-    palette = {LAYERS[layer.part].name: layer.fill for layer in layers}
-    palette |= {f"{LAYERS[layer.part].name}-{tone.name}": tone.fill for layer in layers for tone in layer.tones}
+    palette: dict[str, Rgb] = {}
+    for number, face in enumerate(faces, 1):
+        palette |= {prefix_of(number) + name: color for name, color in _palette(face).items()}
     if background:
-        palette[PARTS[BACKGROUND].name] = colors[BACKGROUND]
-    if outline:
-        palette["outline"] = outline.color
+        palette[PARTS[BACKGROUND].name] = colors_of[0][BACKGROUND]
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
-    return Drawn(svg, layers, palette, outline, traced.nodes, round(traced.error, 2) if asked else None)
+    error = round(max(traced.error for traced in drawings), 2) if asked else None
+    nodes = sum(traced.nodes for traced in drawings)
+    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, tuple(faces[1:]))
+
+
+def sitters_in(labels: GroupMap) -> tuple[Sitter, ...]:
+    """One for each face that a map numbers of which nothing else is known."""
+    return (Sitter(),) * count_faces(labels)
+
+
+def _swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
+    """The swatches of one face, by the names of its parts: its own ones win over those of all."""
+    prefix = f"face{number}-"
+    common = {name: color for name, color in swatches.items() if not _OF_A_FACE.match(name)}
+    own = {name.removeprefix(prefix): color for name, color in swatches.items() if name.startswith(prefix)}
+    hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
+    for given in (common, own):
+        of_hair = {k: color for k, color in given.items() if k.startswith(hair) and not k.startswith(back)}
+        for name, color in of_hair.items():
+            given.setdefault(back + name[len(hair) :], color)
+    return common | own
+
+
+def _colors(colors: Mapping[int, Rgb], swatches: Mapping[str, Rgb]) -> dict[int, Rgb]:
+    """The fill of every layer."""
+    fills = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
+    fills[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, fills[HAIR])
+    return fills
+
+
+def _palette(face: Face) -> dict[str, Rgb]:
+    palette = {LAYERS[layer.part].name: layer.fill for layer in face.layers}
+    palette |= {f"{LAYERS[layer.part].name}-{tone.name}": tone.fill for layer in face.layers for tone in layer.tones}
+    return palette | ({"outline": face.outline.color} if face.outline else {})
+
+
+def _within(trace: TraceSettings, traced: Callable[[int, TraceSettings], Traced], count: int) -> list[Traced]:
+    """All faces traced, within the budget of nodes of the whole drawing where there is one.
+
+    Each gets its share by the nodes that it would have without a budget, so that the tolerance is raised alike in all;
+    what one cannot do with its share the others do with less.
+    """
+    if count == 1 or trace.max_nodes is None:
+        return [traced(number, trace) for number in range(1, count + 1)]
+    drawn = [traced(number, replace(trace, max_nodes=None)) for number in range(1, count + 1)]
+    open_ = set(range(count))
+    while sum(each.nodes for each in drawn) > trace.max_nodes and open_:
+        left = trace.max_nodes - sum(each.nodes for k, each in enumerate(drawn) if k not in open_)
+        asked = sum(drawn[k].nodes for k in open_)
+        stuck = set()
+        for k in sorted(open_):
+            share = max(1, left * drawn[k].nodes // max(asked, 1))
+            drawn[k] = traced(k + 1, replace(trace, max_nodes=share))
+            if drawn[k].nodes > share:
+                stuck.add(k)
+        if not stuck:
+            break
+        open_ -= stuck
+    return drawn
 
 
 def link_photo(source: str, svg: Path | None) -> str:

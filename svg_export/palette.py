@@ -2,6 +2,7 @@
 
 A name is a part's (`hair`, `ear-left`) or its label (`Ear left`), in any case; `ear`, `brow`, `eye` and `lip` stand for
 both of a pair, and a swatch of one of the two wins over them. `hair-shadow` and `hair-light` are tones.
+Of several heads `face2-hair` is that of face 2; what has no number is for every face without its own.
 A .json is one object, `{"hair": "#4a3226", "lip": [186, 92, 88]}`.
 """
 
@@ -21,6 +22,8 @@ _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is n
 _GPL_HEADER = "GIMP Palette"
 _GPL_SWATCH = re.compile(r"(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})(?:[ \t]+(.*))?")
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+
+_OF_A_FACE = re.compile(r"face-?([1-9]\d{0,3})-")
 
 _PARTS = [LAYERS[part] for part in (BACKGROUND, *LAYER_ORDER)]
 _TONED = [part.name for part in _PARTS if part.id in TONED]
@@ -53,7 +56,10 @@ class PaletteError(FaceParseError):
 
 
 def read_palette(path: Path) -> dict[str, Rgb]:
-    """Name (one of NAMES) -> colour, in the order of NAMES. Raises PaletteError, which names the file."""
+    """Name (one of NAMES, or `face2-` and one) -> colour, in the order of NAMES, face by face.
+
+    Raises PaletteError, which names the file.
+    """
     readers = {".gpl": _read_gpl, ".json": _read_json}
     reader = readers.get(path.suffix.lower())
     try:
@@ -74,12 +80,11 @@ def read_palette(path: Path) -> dict[str, Rgb]:
 
 
 def write_palette(colors: Mapping[str, Rgb], title: str) -> bytes:
-    """A .gpl with these swatches in the order of NAMES: the same bytes for the same colours."""
+    """A .gpl with these swatches in the order of NAMES, face by face: the same bytes for the same colours."""
     lines = [_GPL_HEADER, f"Name: {printable(title)}", "Columns: 1", "#"]
-    for name in NAMES:
-        if name in colors:
-            red, green, blue = colors[name]
-            lines.append(f"{red:3d} {green:3d} {blue:3d}\t{name}")
+    for name in sorted(colors, key=_order):
+        red, green, blue = colors[name]
+        lines.append(f"{red:3d} {green:3d} {blue:3d}\t{name}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -129,25 +134,37 @@ def _json_color(name: str, value: object) -> Rgb:
     raise PaletteError(f"the colour of {_quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
 
 
+def _face_and_name(text: str) -> tuple[int, str]:
+    """`Face 2 Hair` -> (2, "hair"); `hair` -> (0, "hair"): of every face."""
+    name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
+    found = _OF_A_FACE.match(name)
+    return (int(found[1]), name[found.end() :]) if found else (0, name)
+
+
+def _order(name: str) -> tuple[int, int]:
+    face, part = _face_and_name(name)
+    return face, NAMES.index(part)
+
+
 def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
     if not swatches:
         raise PaletteError("holds no swatch")
-    given: dict[str, Rgb] = {}
+    given: dict[tuple[int, str], Rgb] = {}
     for text, color in swatches:
-        name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
+        face, name = _face_and_name(text)
         if name not in NAMES and name not in PAIRS:
             tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
             known = ", ".join(name for name in (*PAIRS, *NAMES) if name not in tones)
             toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
             what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}; {toned}")
-        if given.setdefault(name, color) != color:
+        if given.setdefault((face, name), color) != color:
             raise PaletteError(f"{_quoted(text)} has two colours; keep one")
-    for pair, members in PAIRS.items():
-        if pair in given:
-            for name in members:
-                given.setdefault(name, given[pair])
-    return {name: given[name] for name in NAMES if name in given}
+    for (face, pair), color in list(given.items()):
+        for name in PAIRS.get(pair, ()):
+            given.setdefault((face, name), color)
+    found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in NAMES}
+    return {name: found[name] for name in sorted(found, key=_order)}
 
 
 def _quoted(text: str) -> str:

@@ -15,10 +15,12 @@ import shapely
 from numpy.typing import NDArray
 
 from faceparse_core.errors import PhotoError
+from faceparse_core.group import GroupMap, parts_of
 from faceparse_core.parts import PARTS, Rgb
 
 if TYPE_CHECKING:
     from svg_export.layers import Layer, LineWork, Ring, Tone
+    from svg_export.svg import Face
 
 SIDE = 1600  #: px, the longer side of each half, at most
 _FINER = 3  # the result is painted this much larger and averaged down
@@ -27,28 +29,32 @@ _SHIFT = 4  # fillPoly takes integers with this many bits behind the point
 
 
 def preview_png(
-    rgb: NDArray[np.uint8], layers: Sequence[Layer], outline: LineWork | None = None, page: Rgb = (255, 255, 255)
+    rgb: NDArray[np.uint8],
+    layers: Sequence[Layer],
+    outline: LineWork | None = None,
+    page: Rgb = (255, 255, 255),
+    others: Sequence[Face] = (),
 ) -> bytes:
     """PNG bytes: `rgb` (H, W, 3) on the left, the layers over `page` on the right, at most SIDE px each."""
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
     photo = cv2.resize(rgb, small[::-1], interpolation=cv2.INTER_AREA)
-    drawn = paint(layers, (height, width), small, page, outline)
+    drawn = paint(layers, (height, width), small, page, outline, others)
     return png(np.hstack([photo, drawn]))
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Grey (H, W) or RGB (H, W, 3) as the bytes of a PNG."""
+def png(pixels: GroupMap) -> bytes:
+    """Grey (H, W), of 8 or 16 bits, or RGB (H, W, 3) as the bytes of a PNG."""
     written, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     if not written:
         raise PhotoError("is too large to be written as a PNG")
     return bytes(data)
 
 
-def paint_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def paint_labels(labels: GroupMap) -> NDArray[np.uint8]:
     """A label map (H, W) in the table's colours, (H, W, 3): stands in for the photo where there is none."""
-    return np.array([part.color for part in PARTS], np.uint8)[labels]
+    return np.array([part.color for part in PARTS], np.uint8)[parts_of(labels)]
 
 
 def paint(
@@ -57,10 +63,24 @@ def paint(
     pixels: tuple[int, int],
     page: Rgb = (255, 255, 255),
     outline: LineWork | None = None,
+    others: Sequence[Face] = (),
 ) -> NDArray[np.uint8]:
-    """The layers and lines of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB."""
+    """The layers and lines of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB.
+
+    others  of several heads face 2, face 3, .., which lie beneath
+    """
     canvas = np.full((pixels[0] * _FINER, pixels[1] * _FINER, 3), page, np.uint8)
     scale = np.array([canvas.shape[1] / size[1], canvas.shape[0] / size[0]])
+    for face in reversed(others):
+        _paint_face(canvas, face.layers, face.outline, scale)
+    _paint_face(canvas, layers, outline, scale)
+    return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _paint_face(
+    canvas: NDArray[np.uint8], layers: Sequence[Layer], outline: LineWork | None, scale: NDArray[np.float64]
+) -> None:
+    """Paint what is drawn of one head onto the canvas, which is larger than the picture by `scale`, x and y."""
     filled = [(each.shapes, each.fill) for layer in layers for each in _painted(layer)]
     for shapes, fill in filled:
         for shape in shapes:
@@ -73,7 +93,6 @@ def paint(
         for band in shapely.buffer([shapely.LineString(path) for path in paths], reach).tolist():
             rings = [_fixed(shapely.get_coordinates(ring), scale) for ring in (band.exterior, *band.interiors)]
             cv2.fillPoly(canvas, rings, outline.color, shift=_SHIFT)
-    return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _painted(layer: Layer) -> list[Layer | Tone]:

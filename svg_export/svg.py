@@ -17,9 +17,18 @@
       </g>
     </svg>
 
+Several heads are a layer each, the largest, face 1, on top, and their parts are layers in it:
+
+      <g id="face2" inkscape:groupmode="layer" inkscape:label="Face 2">        only where there are several heads
+        <g id="face2-hair" inkscape:groupmode="layer" inkscape:label="Hair"><path id="face2-hair-1" ../></g> ..
+        <g id="face2-outline" ..
+      </g>
+      <g id="face1" inkscape:groupmode="layer" inkscape:label="Face 1">        its parts have the ids of an only head
+        <g id="head" inkscape:groupmode="layer" inkscape:label="Head"> ..
+
 Layer ids are the names of `faceparse_core.parts` (`head` is the shape of the whole head, solid beneath its features;
 `hair-back` is what of the hair falls behind neck and shoulders, where the map shows it, in the hair's colour);
-several heads take a prefix, `face2-hair`. Every path has an id of its own. A path's data is `M`, then relative
+those of face 2 and on take a prefix, `face2-hair`. Every path has an id of its own. A path's data is `M`, then relative
 `c h v l`, then `z`, per ring, and nothing else (a path of the outline is one line, and has its `z` only where that is
 closed); no transform, class, gradient or clip stands on a part.
 
@@ -37,6 +46,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +66,14 @@ MM_PER_PX = 25.4 / 96
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+@dataclass(frozen=True)
+class Face:
+    """What is drawn of one head."""
+
+    layers: tuple[Layer, ...]  #: bottom to top
+    outline: LineWork | None = None
+
+
 def write_svg(
     layers: Sequence[Layer],
     size: tuple[int, int],
@@ -65,6 +83,7 @@ def write_svg(
     photo_href: str | None = None,
     background: Rgb | None = None,
     outline: LineWork | None = None,
+    others: Sequence[Face] = (),
 ) -> bytes:
     """The SVG file, UTF-8, the same bytes for the same arguments.
 
@@ -75,6 +94,7 @@ def write_svg(
     photo_href  a URL (relative or data:) of the photo, which becomes the locked layer `photo`
     background  the colour of a locked layer `background` that fills the frame
     outline     the lines of a layer `outline` above all others
+    others      where there are several heads: what is drawn of face 2, face 3, .., beneath face 1
     """
     height, width = size
     decimals = decimals_for(size)
@@ -93,31 +113,52 @@ def write_svg(
         group = drawing.add(drawing.g(id="background", **_layer_attributes("Background", locked=True)))
         frame = f"M0 0h{width}v{height}h-{width}z"
         group.add(drawing.path(d=frame, id="background-1", style=_style(background)))
+    several = bool(others)
     shown: list[str] = []
-    for layer in layers:
+    for number in range(len(others) + 1, 0, -1):
+        face = others[number - 2] if number > 1 else Face(tuple(layers), outline)
+        home = drawing.g(id=f"face{number}", **_layer_attributes(f"Face {number}")) if several else drawing
+        labels = _add_face(drawing, home, face, prefix_of(number), decimals)
+        if several and labels:
+            drawing.add(home)
+            labels = [f"Face {number} ({', '.join(labels)})"]
+        shown += labels
+    drawing.set_desc(title=xml_text(title) or "Portrait", desc=f"Layers, bottom to top: {', '.join(shown) or 'none'}.")
+    return _to_bytes(drawing.get_xml(), metadata)
+
+
+def _add_face(drawing: Any, home: Any, face: Face, prefix: str, decimals: int) -> list[str]:
+    """Put a face's layers into `home`, svgwrite's; what their ids begin with is `prefix`. Returns their labels."""
+    shown: list[str] = []
+    for layer in face.layers:
         part = LAYERS[layer.part]
         paths = [data for data in (path_data(shape, decimals) for shape in layer.shapes) if data]
         if not paths:
             continue
-        group = drawing.add(drawing.g(id=part.name, **_layer_attributes(part.label)))
+        group = home.add(drawing.g(id=prefix + part.name, **_layer_attributes(part.label)))
         for number, data in enumerate(paths, 1):
-            group.add(drawing.path(d=data, id=f"{part.name}-{number}", style=_style(layer.fill)))
+            group.add(drawing.path(d=data, id=f"{prefix}{part.name}-{number}", style=_style(layer.fill)))
         for tone in layer.tones:
             paths = [data for data in (path_data(shape, decimals) for shape in tone.shapes) if data]
-            name = f"{part.name}-{tone.name}"
+            name = f"{prefix}{part.name}-{tone.name}"
             if paths:
                 inner = group.add(drawing.g(id=name, **_layer_attributes(f"{part.label} {tone.name}")))
             for number, data in enumerate(paths, 1):
                 inner.add(drawing.path(d=data, id=f"{name}-{number}", style=_style(tone.fill)))
         shown.append(part.label)
+    outline = face.outline
     lines = [data for data in (line_data(line, decimals) for line in outline.lines) if data] if outline else []
     if outline and lines:
-        group = drawing.add(drawing.g(id="outline", **_layer_attributes("Outline")))
+        group = home.add(drawing.g(id=f"{prefix}outline", **_layer_attributes("Outline")))
         for number, data in enumerate(lines, 1):
-            group.add(drawing.path(d=data, id=f"outline-{number}", style=_stroke_style(outline)))
+            group.add(drawing.path(d=data, id=f"{prefix}outline-{number}", style=_stroke_style(outline)))
         shown.append("Outline")
-    drawing.set_desc(title=xml_text(title) or "Portrait", desc=f"Layers, bottom to top: {', '.join(shown) or 'none'}.")
-    return _to_bytes(drawing.get_xml(), metadata)
+    return shown
+
+
+def prefix_of(face: int) -> str:
+    """What the ids of a face's layers begin with."""
+    return f"face{face}-" if face > 1 else ""
 
 
 def path_data(shape: Shape, decimals: int) -> str:
