@@ -13,7 +13,8 @@ is settled in three steps:
 2. By the photo, where none is: from the pixels settled so far the heads grow over the rest, along what looks alike
    (watershed: F. Meyer, "Color image segmentation", 1992, as OpenCV has it), so that they meet on an edge if there is
    one, and half way if not.
-3. By pieces: each head's map is cleaned again, and what no longer hangs together with a head is nobody's.
+3. By pieces: each head's map is cleaned again; what does not hang together with it goes to another that claims it, or
+   is nobody's.
 
 Limits. Hair of one colour that lies on hair of the same colour is parted about half way. Two faces of which one covers
 the other's features are told apart only if the finder saw both.
@@ -109,22 +110,58 @@ def join_maps(
         if len(near) == 1:
             _write(out, near[0].labels, near[0].left, near[0].top, members[0])
             continue
-        left, top, _, _ = frame = _frame(near)
+        frame = _frame(near)
         owner = _owners(rgb, near, frame, settings)
         anyone = _anyone([_placed(claim, frame) for claim in near])
-        for number, (claim, k) in enumerate(zip(near, members, strict=True), 1):
-            if not (owner == number).any():
-                continue
-            rows, columns = window_of(owner == number)
-            mine = owner[rows, columns] == number
-            own = _placed(claim, (left + columns.start, top + rows.start, left + columns.stop, top + rows.stop))
-            labels = np.where(mine, np.where((own > 0) & (own != _UNSEEN), own, anyone[rows, columns]), 0)
-            x, y = left + columns.start, top + rows.start
-            head = replace(claim.head, x=claim.head.x - x, y=claim.head.y - y)
-            labels = clean_labels(labels.astype(np.uint8), head, cleaning or CleanSettings())
-            labels[~mine & (owner[rows, columns] > 0)] = 0  # cleaning fills holes, which may be another's
-            _write(out, labels, x, y, k)
+        maps = [_own_map(claim, k, owner, anyone, frame, cleaning) for k, claim in enumerate(near, 1)]
+        if _hand_on(owner, maps, near, frame):
+            maps = [_own_map(claim, k, owner, anyone, frame, cleaning) for k, claim in enumerate(near, 1)]
+        for (labels, rows, columns), k in zip(maps, members, strict=True):
+            _write(out, labels, frame[0] + columns.start, frame[1] + rows.start, k)
     return out
+
+
+OwnMap = tuple[NDArray[np.uint8], slice, slice]  # labels (h, w), and the rows and columns of the frame that they cover
+
+
+def _own_map(
+    claim: Claim,
+    number: int,
+    owner: NDArray[np.uint16],
+    anyone: NDArray[np.uint8],
+    frame: Frame,
+    cleaning: CleanSettings | None,
+) -> OwnMap:
+    """What one head has by `owner`, cleaned of what does not hang together with it."""
+    if not (owner == number).any():
+        return np.zeros((0, 0), np.uint8), slice(0, 0), slice(0, 0)
+    rows, columns = window_of(owner == number)
+    x, y = frame[0] + columns.start, frame[1] + rows.start
+    mine = owner[rows, columns] == number
+    own = _placed(claim, (x, y, frame[0] + columns.stop, frame[1] + rows.stop))
+    labels = np.where(mine, np.where((own > 0) & (own != _UNSEEN), own, anyone[rows, columns]), 0).astype(np.uint8)
+    head = replace(claim.head, x=claim.head.x - x, y=claim.head.y - y)
+    labels = clean_labels(labels, head, cleaning or CleanSettings())
+    labels[~mine & (owner[rows, columns] > 0)] = 0  # cleaning fills holes, which may be another's
+    return labels, rows, columns
+
+
+def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence[Claim], frame: Frame) -> bool:
+    """Give what was cleaned away from one head to another that claims it, in `owner`; whether there was any."""
+    handed = False
+    for number, (labels, rows, columns) in enumerate(maps, 1):
+        view = owner[rows, columns]
+        lost = (view == number) & (labels == 0)
+        box = (frame[0] + columns.start, frame[1] + rows.start, frame[0] + columns.stop, frame[1] + rows.stop)
+        for other, claim in enumerate(claims, 1):
+            if other == number or not lost.any():
+                continue
+            own = _placed(claim, box)
+            taken = lost & (own > 0) & (own != _UNSEEN)
+            view[taken] = other
+            lost &= ~taken
+            handed |= bool(taken.any())
+    return handed
 
 
 def _write(out: GroupMap, labels: NDArray[np.uint8], left: int, top: int, index: int) -> None:
@@ -173,11 +210,10 @@ def _placed(claim: Claim, frame: Frame, step: int = 1) -> NDArray[np.uint8]:
     left, top, right, bottom = frame
     out = np.full((-(-(bottom - top) // step), -(-(right - left) // step)), _UNSEEN, np.uint8)
     x, y = claim.left - left, claim.top - top
-    rows, columns = max(0, -(-y // step)), max(0, -(-x // step))
-    seen = claim.labels[rows * step - y :: step, columns * step - x :: step][
-        : len(out) - rows, : out.shape[1] - columns
-    ]
-    out[rows : rows + seen.shape[0], columns : columns + seen.shape[1]] = seen
+    row, column = max(0, -(-y // step)), max(0, -(-x // step))
+    room = out[row:, column:]
+    seen = claim.labels[row * step - y :: step, column * step - x :: step][: room.shape[0], : room.shape[1]]
+    room[: seen.shape[0], : seen.shape[1]] = seen
     return out
 
 
