@@ -287,7 +287,10 @@ def _upscaled(owner: NDArray[np.uint16], claims: Sequence[Claim], frame: Frame, 
         mask = (owner[rows, columns] == number).astype(np.uint8) * np.uint8(254)
         size = (mask.shape[1] * step, mask.shape[0] * step)
         area = slice(rows.start * step, rows.stop * step), slice(columns.start * step, columns.stop * step)
-        share = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        # A blur of a cell, for a border that was found among strands of hair is ragged.
+        share = np.asarray(
+            cv2.resize(cv2.GaussianBlur(mask, (0, 0), 1.0), size, interpolation=cv2.INTER_LINEAR), np.uint8
+        )
         share = share[: out[area].shape[0], : out[area].shape[1]]
         x, y = left + columns.start * step, top + rows.start * step
         own = _placed(claim, (x, y, x + share.shape[1], y + share.shape[0]))
