@@ -184,6 +184,7 @@ class Request:
     joins: str = "underlap"  #: underlap, stacked, cutout
     style: str = "flat"  #: flat, outline, flat+outline, cel, cel+outline
     background: bool = False
+    heads: str = "largest"  #: largest, all, or how many of the largest
     model: str = ""  #: a path, or a name that the program knows
 
     def arguments(self) -> list[str]:
@@ -191,6 +192,8 @@ class Request:
         words = [f"--parts={self.parts}", f"--joins={self.joins}", f"--style={self.style}"]
         if self.background:
             words.append("--background")
+        if self.heads != "largest":
+            words.append(f"--heads={self.heads}")
         if self.model:
             words.append(f"--model={self.model}")
         return words

@@ -124,12 +124,13 @@ def build(
         if settings.as_grease_pencil and grease_pencil.AVAILABLE:
             yield from grease_pencil.build(collection, drawing, site.frame, settings)
         else:
-            several = len({layer.face for layer in drawing.layers}) > 1
+            faces = sorted({layer.face for layer in drawing.layers} - {0})
+            homes = {face: _home(collection, face, drawing) for face in faces} if len(faces) > 1 else {}
             keys: list[Key] = []
             for layer, sheets in _with_splines(drawing.layers, site.frame):
-                home = _home(collection, layer.face) if several else collection
+                home = homes.get(layer.face, collection)
                 for sheet, z, splines in sheets:
-                    _add(home, layer, sheet, z, site, splines)
+                    _add(home, layer, drawing.name(layer), sheet, z, site, splines)
                     keys.append((layer.id, sheet.kind, sheet.tier))
                 yield layer.label
             portraits.set_known(collection, keys)
@@ -208,21 +209,21 @@ def _with_splines(
             group, size = [], 0
 
 
-def _home(collection: bpy.types.Collection, face: int) -> bpy.types.Collection:
+def _home(collection: bpy.types.Collection, face: int, drawing: Drawing) -> bpy.types.Collection:
     """The collection of one of several faces."""
-    for inner in collection.children:
-        if inner.get(FACE) == face:
-            return inner
-    inner = bpy.data.collections.new(f"{collection.name} face {face}")
-    inner[FACE] = face
-    collection.children.link(inner)
+    inner = portraits.homes(collection).get(face)
+    if inner is None:
+        inner = bpy.data.collections.new(drawing.face_label(face))
+        inner[FACE], inner[LABEL] = face, drawing.face_label(face)
+        collection.children.link(inner)
     return inner
 
 
-def _name(layer: Layer, sheet: Sheet) -> str:
+def _name(name: str, sheet: Sheet) -> str:
+    """What an object is called; `name` is the layer's."""
     if sheet.kind == "stroke":
-        return f"{layer.label} outline"
-    return f"{layer.label} {sheet.tier + 1}" if sheet.tier else layer.label
+        return f"{name} outline"
+    return f"{name} {sheet.tier + 1}" if sheet.tier else name
 
 
 def _key(target: bpy.types.Object) -> Key:
@@ -231,9 +232,15 @@ def _key(target: bpy.types.Object) -> Key:
 
 
 def _add(
-    home: bpy.types.Collection, layer: Layer, sheet: Sheet, z: float, site: _Site, splines: Sequence[Spline]
+    home: bpy.types.Collection,
+    layer: Layer,
+    layer_name: str,
+    sheet: Sheet,
+    z: float,
+    site: _Site,
+    splines: Sequence[Spline],
 ) -> bpy.types.Object:
-    name, settings = _name(layer, sheet), site.settings
+    name, settings = _name(layer_name, sheet), site.settings
     curve = bpy.data.curves.new(name, "CURVE")
     curve.dimensions = "2D"
     curve.fill_mode = "BOTH" if sheet.kind == "fill" else "NONE"
@@ -248,6 +255,8 @@ def _add(
     made.matrix_world = Matrix.LocRotScale((0, 0, z * settings.step), None, scale)
     made[ID], made[PART], made[LABEL], made[ORDER] = layer.id, layer.part, layer.label, z
     made[SOURCE], made[MADE_FOR] = site.source, site.portrait
+    if layer.within is not None:
+        made[FACE] = layer.face
     if not layer.visible:
         _set_visible(made, False)
     if layer.locked:
@@ -407,11 +416,11 @@ def update_portrait(collection: bpy.types.Collection, drawing: Drawing) -> Updat
             given.add(key)
             target = objects.pop(key, None)
             if target is not None:
-                changed |= _merge(target, layer, sheet, z, site, drawing.layered, done)
+                changed |= _merge(target, layer, drawing.name(layer), sheet, z, site, drawing.layered, done)
             elif key in known:
                 gone = True
             else:
-                _add_beside(neighbour, layer, sheet, z, site)
+                _add_beside(neighbour, layer, drawing, sheet, z, site)
                 changed = True
         if layer.id in present:
             if changed:
@@ -424,6 +433,11 @@ def update_portrait(collection: bpy.types.Collection, drawing: Drawing) -> Updat
         target[MISSING] = True
         done.missing.append(target.name)
     portraits.set_known(collection, known | given)
+    for face, inner in portraits.homes(collection).items():
+        if drawing.faces.get(face, inner.get(LABEL)) != inner.get(LABEL):
+            if portraits.same_name(inner.name, inner.get(LABEL, "")):
+                inner.name = drawing.faces[face]
+            inner[LABEL] = drawing.faces[face]
     _keep_facts(collection, drawing)
     return done
 
@@ -437,18 +451,18 @@ def remove_missing(collection: bpy.types.Collection) -> int:
 
 
 def _add_beside(
-    neighbour: bpy.types.Object | None, layer: Layer, sheet: Sheet, z: float, site: _Site
+    neighbour: bpy.types.Object | None, layer: Layer, drawing: Drawing, sheet: Sheet, z: float, site: _Site
 ) -> bpy.types.Object:
     """A new layer where another one stands, which stands where most do."""
     portrait = site.portrait
     layers = layers_of(portrait)
     same_face = [target for target in layers if portraits.face_of(target) == layer.face]
-    others = [inner for inner in portrait.children if FACE in inner]
+    others = list(portraits.homes(portrait).values())
     if same_face:
         home = next((inner for inner in others if same_face[0].name in inner.objects), portrait)
     else:
-        home = _home(portrait, layer.face) if others or layers else portrait
-    made = _add(home, layer, sheet, z, site, splines_of(sheet.rings(), site.frame))
+        home = _home(portrait, layer.face, drawing) if layer.face and (others or layers) else portrait
+    made = _add(home, layer, drawing.name(layer), sheet, z, site, splines_of(sheet.rings(), site.frame))
     if neighbour is not None:
         made.parent, made.parent_type = neighbour.parent, neighbour.parent_type
         made.parent_bone = neighbour.parent_bone
@@ -463,7 +477,14 @@ def _add_beside(
 
 
 def _merge(
-    target: bpy.types.Object, layer: Layer, sheet: Sheet, z: float, site: _Site, layered: bool, done: Update
+    target: bpy.types.Object,
+    layer: Layer,
+    layer_name: str,
+    sheet: Sheet,
+    z: float,
+    site: _Site,
+    layered: bool,
+    done: Update,
 ) -> bool:
     """What the file says anew goes into the object; whether there was anything but its place in the order."""
     before = Imported.of(target)
@@ -486,7 +507,7 @@ def _merge(
         done.reshaped.append(target.name)
     if now.label != before.label:
         if portraits.same_name(target.name, before.name):
-            target.name = _name(layer, sheet)
+            target.name = _name(layer_name, sheet)
             now = replace(now, name=target.name)
         target[LABEL] = now.label
         changed = True
@@ -498,6 +519,8 @@ def _merge(
         changed = True
     portraits.lift(target, (z - target.get(ORDER, z)) * site.settings.step)
     target[PART], target[ORDER] = layer.part, z
+    if layer.within is not None:
+        target[FACE] = layer.face
     target[SOURCE] = portraits.source_of(site.portrait)
     now.write(target)
     return changed

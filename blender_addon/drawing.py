@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST = 1e9  #: px, or units; beyond it Blender's single precision holds nothing of a drawing
 _LAYER_ID = re.compile(r"(?:face(\d+)-)?(.+)", re.DOTALL)
+_FACE_ID = re.compile(r"face(\d{1,9})(?:-\d+)?")  # with a number behind: what of the face lies above another's layer
 
 
 class SvgError(ValueError):
@@ -173,10 +174,16 @@ class Layer:
     visible: bool = True
     locked: bool = False
     loose: bool = False  #: a single shape that stood in no group
+    #: the number of the face whose group it stands in, 0 for none; None where the file has no such groups
+    within: int | None = None
 
     @property
     def face(self) -> int:
-        return face_and_part(self.id)[0]
+        """The number of the head that it belongs to; 0 where it is nobody's, as a background."""
+        number, part = face_and_part(self.id)
+        if self.within or number > 1:
+            return self.within or number
+        return 0 if self.within == 0 or part in ("background", "photo") else 1
 
     @property
     def part(self) -> str:
@@ -193,7 +200,23 @@ class Drawing:
     layered: bool = True  #: whether the file says which layers are locked and what they are called; plain SVGs don't
     photo: str | None = None  #: the link, or data: URL, of the photo layer's image
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    faces: Mapping[int, str] = field(default_factory=dict)  #: what the groups of several faces are called, by number
     notes: tuple[str, ...] = ()  #: what could not be read, a sentence each
+
+    def face_label(self, face: int) -> str:
+        return self.faces.get(face, f"Face {face}")
+
+    def name(self, layer: Layer) -> str:
+        """What the layer is called where those of all faces stand beside each other."""
+        if layer.face < 2 or not layer.within:
+            return layer.label
+        return f"{self.face_label(layer.face)} {layer.label}"
+
+
+def face_number(group_id: str) -> int:
+    """Of a face's group the number: `face2` -> 2. 0 for what is none."""
+    found = _FACE_ID.fullmatch(group_id)
+    return int(found[1]) if found else 0
 
 
 def face_and_part(layer_id: str) -> tuple[int, str]:

@@ -72,6 +72,12 @@ def mark_exported(collection: bpy.types.Collection, written: Drawing, path: str)
     portraits.set_source(collection, path)
 
 
+def _face_label(home: bpy.types.Collection) -> str:
+    """What a face's group is called in the file: as it was there, unless its collection has been renamed here."""
+    said = home.get(LABEL, "")
+    return said if portraits.same_name(home.name, said) else home.name
+
+
 def _kind(entry: _Entry) -> Kind:
     return "fill" if any(shape.fill for shape in entry.shapes) else "stroke"
 
@@ -100,6 +106,7 @@ def _read(collection: bpy.types.Collection) -> tuple[Drawing, list[_Entry]]:
         local = away @ portraits.world_matrix(target)
         placed.append((local.translation.z, target, _in_pixels(local, frame, size)))
     placed.sort(key=lambda entry: entry[0])
+    homes = portraits.homes(collection)
     layers: list[Layer] = []
     entries: list[_Entry] = []
     taken: set[portraits.Key] = set()
@@ -120,13 +127,18 @@ def _read(collection: bpy.types.Collection) -> tuple[Drawing, list[_Entry]]:
             continue
         renamed = before is None or not portraits.same_name(target.name, before.name)
         label = target.name if renamed else before.label
-        layers.append(Layer(name, label, tuple(shapes), is_visible(target), target.hide_select))
+        within = None
+        if homes:
+            within = next((face for face, home in homes.items() if target.name in home.objects), 0)
+            within = portraits.face_of(target) if ID in target else within
+        layers.append(Layer(name, label, tuple(shapes), is_visible(target), target.hide_select, within=within))
     drawing = Drawing(
         title=collection.get(TITLE) or collection.name,
         size=size,
         layers=tuple(_renumbered(layer) for layer in layers),
         photo=collection.get(PHOTO) or None,
         metadata=json.loads(collection.get(METADATA) or "{}"),
+        faces={face: _face_label(home) for face, home in homes.items()},
         notes=tuple(notes),
     )
     return drawing, entries

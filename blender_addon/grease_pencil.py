@@ -34,7 +34,7 @@ def build(collection: bpy.types.Collection, drawing: Drawing, frame: Frame, sett
     target[GREASE_PENCIL] = True
     collection.objects.link(target)
     for order, layer in enumerate(drawing.layers):
-        _add(data, layer, frame, order * settings.step)
+        _add(data, layer, drawing.name(layer), frame, order * settings.step)
         yield layer.label
 
 
@@ -89,8 +89,8 @@ def _stroke(ring: Ring, frame: Frame, slot: int, radius: float = 0.0) -> _Stroke
     return _Stroke([frame.there(point) for point in points], ring.closed, slot, radius)
 
 
-def _add(data: bpy.types.GreasePencil, layer: Layer, frame: Frame, z: float) -> None:
-    made = data.layers.new(layer.label)
+def _add(data: bpy.types.GreasePencil, layer: Layer, name: str, frame: Frame, z: float) -> None:
+    made = data.layers.new(name)
     made.hide, made.lock = not layer.visible, layer.locked
     made.use_lights = False  # flat, as drawn
     made.translation.z = z

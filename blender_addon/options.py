@@ -9,7 +9,7 @@ import os
 from types import SimpleNamespace
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from . import curves, grease_pencil
 from .command import PARTS, CommandError, Request
@@ -57,6 +57,23 @@ class CommandOptions:
             ("cel+outline", "Cel and outline", "Lines above light and shadow"),
         ),
         default="flat",
+    )
+    heads: EnumProperty(
+        name="Heads",
+        description="Which heads are drawn where the photo shows several; each becomes a collection of its own",
+        items=(
+            ("largest", "Largest", "The largest head alone"),
+            ("all", "All", "Every head that is found"),
+            ("number", "Number", "The largest ones, as many as said below"),
+        ),
+        default="largest",
+    )
+    head_count: IntProperty(
+        name="Number of heads",
+        description="How many heads are drawn at most, the largest first, where Heads is Number",
+        default=2,
+        min=1,
+        soft_max=20,
     )
     background: BoolProperty(
         name="Background",
@@ -192,7 +209,14 @@ def request(owner: object) -> Request:
     model = owner.model.strip()
     if model.startswith(("//", "~")) or os.sep in model:
         model = os.path.expanduser(bpy.path.abspath(model))
-    return Request(parts=parts, joins=owner.joins, style=owner.style, background=owner.background, model=model)
+    return Request(
+        parts=parts,
+        joins=owner.joins,
+        style=owner.style,
+        background=owner.background,
+        heads=str(owner.head_count) if owner.heads == "number" else owner.heads,
+        model=model,
+    )
 
 
 def draw_command(layout: bpy.types.UILayout, owner: object, *, in_file_dialog: bool = False) -> None:
@@ -200,6 +224,9 @@ def draw_command(layout: bpy.types.UILayout, owner: object, *, in_file_dialog: b
     column.prop(owner, "parts")
     if owner.parts == "custom":
         column.column(align=True).prop(owner, "custom_parts")
+    column.prop(owner, "heads")
+    if owner.heads == "number":
+        column.prop(owner, "head_count")
     column.prop(owner, "style")
     column.prop(owner, "joins")
     column.prop(owner, "background")

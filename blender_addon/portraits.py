@@ -29,7 +29,7 @@ ORDER = "faceparse_order"  #: times the step is its z
 MADE_FOR = "faceparse_portrait"  #: the portrait's collection
 MISSING = "faceparse_missing"  #: set where an update did not find the layer in the file
 # On the collection, besides SOURCE:
-FACE = "faceparse_face"  #: on a face's own collection, where there are several
+FACE = "faceparse_face"  #: its number, on a face's own collection where there are several; there on every layer, too
 SIZE = "faceparse_size"  #: (height, width) of the drawing, px
 UNIT, ORIGIN = "faceparse_unit", "faceparse_origin"  #: Blender units a pixel; (x, y) px that lies at (0, 0)
 SETTINGS = "faceparse_settings"  #: JSON, the CurveSettings it was built with
@@ -155,8 +155,13 @@ def missing(collection: bpy.types.Collection) -> list[str]:
 
 
 def face_of(target: bpy.types.Object) -> int:
-    """The number of the head that a layer belongs to."""
-    return face_and_part(target[ID])[0]
+    """The number of the head that a layer belongs to; 0 for none's."""
+    return target[FACE] if FACE in target else face_and_part(target[ID])[0]
+
+
+def homes(collection: bpy.types.Collection) -> dict[int, bpy.types.Collection]:
+    """The collections of a portrait's faces, by their numbers; none where it has one face."""
+    return {inner[FACE]: inner for inner in reversed(collection.children) if FACE in inner}
 
 
 def frame_of(collection: bpy.types.Collection) -> Frame:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.parsers import expat
 
 from .css import Sheet, parse_color, parse_length, parse_share, parse_style, parse_transform, parse_url
-from .drawing import LARGEST, Affine, Budget, Color, Drawing, Layer, Ring, Shape, SvgError, label_from_id
+from .drawing import LARGEST, Affine, Budget, Color, Drawing, Layer, Ring, Shape, SvgError, face_number, label_from_id
 from .fill_rule import even_odd
 from .path_data import (
     PathError,
@@ -281,6 +281,7 @@ class _Owner:
     label: str
     visible: bool
     locked: bool
+    face: int  #: the number of the face whose group it is, or stands in; 0 for none
 
 
 @dataclass(eq=False)
@@ -315,6 +316,7 @@ class _Reader:
             if node.tag == "style":
                 self._sheet.read(node.text)
         self._runs: list[_Run] = []
+        self._faces: dict[int, str] = {}  # what the groups of faces are called
         self._notes: dict[str, list[str]] = {}
         self._photo: str | None = None
         self._inside: list[_Node] = []  # the node being visited and those around it, clones followed
@@ -352,6 +354,7 @@ class _Reader:
                 run.owner.visible,
                 run.owner.locked,
                 loose=run.owner.node.tag in _SHAPES,
+                within=run.owner.face if self._faces else None,
             )
             for run in self._runs
         )
@@ -362,6 +365,7 @@ class _Reader:
             photo=self._photo,
             layered=self._layered,
             metadata=_json_object(root.find("metadata")),
+            faces=self._faces,
             notes=tuple(_sentence(what, ids) for what, ids in self._notes.items()),
         )
 
@@ -413,8 +417,10 @@ class _Reader:
         elif node.tag == "use":
             self._clone(node, context)
         else:
+            # In a plain SVG nothing says what a layer is, but what stands in a face's group are its parts.
+            parted = top and not self._layered and face_number(node.id) > 0
             for child in node.drawn:
-                self._visit(child, context)
+                self._visit(child, context, top=parted)
         self._inside.pop()
 
     def _enter(self, node: _Node, around: _Context) -> _Context:
@@ -465,6 +471,7 @@ class _Reader:
         """The context of a node that becomes a layer."""
         above = context.owner
         name = node.id or "layer"
+        face = face_number(node.id) if node.tag == "g" and not (above and above.face) else 0
         hidden = context.style.get("display") == "none" or context.style.get("visibility") in ("hidden", "collapse")
         owner = _Owner(
             node=node,
@@ -472,7 +479,10 @@ class _Reader:
             label=_line(node.get(LABEL)) or _title(node) or label_from_id(name),
             visible=not hidden and (above is None or above.visible),
             locked=node.get(INSENSITIVE) == "true" or (above is not None and above.locked),
+            face=face or (above.face if above is not None else 0),
         )
+        if face:
+            self._faces.setdefault(face, owner.label)
         # What the layer hides is the layer's, not the shape's, or it would be left out below.
         style = {key: value for key, value in context.style.items() if key not in ("display", "visibility")}
         return context._replace(owner=owner, style=style)

@@ -6,6 +6,8 @@
       <g id="hair" inkscape:groupmode="layer" inkscape:label="Hair">  a layer each, bottom to top; hidden: display:none
         <path id="hair-1" style="fill:#..;fill-rule:evenodd" d=".."/>
 
+Of several faces each is a layer, `face2`, that holds those of its parts; where another's lie between, there are more of
+it, `face2-2`. What is nobody's, as a background, stands beside them.
 Coordinates are rounded to the grid of faceparse-svg (at most 1/50000 of the diagonal): every point of what was not
 touched comes out as it came in, to the last digit. The same drawing gives the same bytes.
 """
@@ -59,10 +61,23 @@ def _lines(drawing: Drawing) -> Iterator[str]:
         yield " </g>"
     taken = {"namedview", "photo", "photo-1"} if drawing.photo else {"namedview"}
     decimals = decimals_for(drawing.size)
+    several = len({layer.face for layer in drawing.layers} - {0}) > 1
+    inside = 0  # the face whose group is open
     for layer in drawing.layers:
         paths = [(shape, data) for shape in layer.shapes if (data := write_path(shape.rings, decimals))]
-        if paths:
-            yield from _layer(layer, paths, taken)
+        if not paths:
+            continue
+        face = layer.face if several else 0
+        if inside != face:
+            if inside:
+                yield " </g>"
+            if face:
+                label = _attribute(drawing.face_label(face))
+                yield f' <g id={_id(f"face{face}", taken)} inkscape:groupmode="layer" inkscape:label={label}>'
+            inside = face
+        yield from (f" {line}" if inside else line for line in _layer(layer, paths, taken))
+    if inside:
+        yield " </g>"
     yield "</svg>"
 
 

@@ -66,7 +66,7 @@ def read_photo(source: Source, name: str | None = None) -> Photo:
 def read_label_map(source: Source) -> GroupMap:
     """Reads a label map (H, W): a PNG (or TIFF, BMP, GIF) of one channel whose values are part ids.
 
-    uint8; uint16 where it has 16 bits. A map of several heads holds more than ids, see `faceparse_core.group`. The
+    A map of several heads holds more than ids, see `faceparse_core.group`; uint16 where 8 bits cannot hold it. The
     values of a palette picture are its indices, whatever their colours. Raises LabelMapError where the file is of
     another kind, or holds ids that no part has.
     """
@@ -93,7 +93,7 @@ def read_label_map(source: Source) -> GroupMap:
             f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}, "
             f"those of a second face {PER_FACE + 1} to {PER_FACE + len(PARTS) - 1}"
         )
-    return labels
+    return labels.astype(np.uint8) if len(counts) <= 256 else labels
 
 
 # -------------------------------------------------------------------------------------------------------- opening

@@ -364,7 +364,7 @@ def _lacking_heads(asked: str | int, found: int, drawn: int) -> str:
     if asked == "all":
         return f"{found} heads found; {drawn} drawn, the others show no face when seen closely" if drawn < found else ""
     if drawn < int(asked):
-        return f"{asked} heads asked for; there are {drawn}"
+        return f"{asked} heads asked for; there {'is' if drawn == 1 else 'are'} {drawn}"
     return f"{found} heads found; the {drawn} largest are drawn" if found > drawn else ""
 
 
