@@ -149,9 +149,10 @@ def _own_map(
 def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence[Claim], frame: Frame) -> bool:
     """Give what was cleaned away from one head to another that claims it, in `owner`; whether there was any."""
     handed = False
+    before = owner.copy()
     for number, (labels, rows, columns) in enumerate(maps, 1):
         view = owner[rows, columns]
-        lost = (view == number) & (labels == 0)
+        lost = (before[rows, columns] == number) & (labels == 0)
         box = (frame[0] + columns.start, frame[1] + rows.start, frame[0] + columns.stop, frame[1] + rows.stop)
         for other, claim in enumerate(claims, 1):
             if other == number or not lost.any():
