@@ -184,8 +184,8 @@ class Request:
     joins: str = "underlap"  #: underlap, stacked, cutout
     style: str = "flat"  #: flat, outline, flat+outline, cel, cel+outline
     background: bool = False
-    heads: str = "largest"  #: largest, all, or how many of the largest
     model: str = ""  #: a path, or a name that the program knows
+    heads: str = "largest"  #: largest, all, or how many of the largest
 
     def arguments(self) -> list[str]:
         # One word each: a model that begins with a dash is still the option's value.

@@ -214,8 +214,8 @@ def request(owner: object) -> Request:
         joins=owner.joins,
         style=owner.style,
         background=owner.background,
-        heads=str(owner.head_count) if owner.heads == "number" else owner.heads,
         model=model,
+        heads=str(owner.head_count) if owner.heads == "number" else owner.heads,
     )
 
 

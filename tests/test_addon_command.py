@@ -135,6 +135,13 @@ def test_the_defaults_are_the_commands_own() -> None:
     assert Request().joins == TraceSettings().joins
     assert Request().style == cli.STYLES[0]
     assert Request().background == cli.build_parser().get_default("background")
+    assert Request().heads == cli.HEADS[0]
+
+
+@pytest.mark.parametrize(("heads", "given"), [("largest", None), ("all", "all"), ("3", 3)])
+def test_heads_are_asked_for_where_there_is_a_wish(heads: str, given: str | int | None) -> None:
+    words = Request(heads=heads).arguments()
+    assert cli.build_parser().parse_args([*words, "photo.jpg"]).heads == given
 
 
 # --- where it is ---------------------------------------------------------------------------------------------------

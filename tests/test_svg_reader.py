@@ -35,6 +35,7 @@ from blender_addon.drawing import (
 )
 from blender_addon.path_data import PathError, TooLong, parse_path, write_path
 from blender_addon.svg_reader import parse_svg, read_svg
+from blender_addon.svg_writer import write_svg
 from faceparse_core.parts import BY_NAME, PRESETS
 from svg_export.check import INKSCAPE, SVG, on_points
 from svg_export.export import Drawn, draw
@@ -607,6 +608,58 @@ def test_layers_stand_bottom_to_top_with_label_visibility_and_lock() -> None:
         (1, "hair"), (1, "layer1"), (1, "lips"), (2, "ear-left"),
     ]  # fmt: skip
     assert drawing.layered
+
+
+FACES = layer("photo", "Photo", "") + layer("backdrop", "Backdrop", path("b"))
+FACES += layer("face2", "Anna", layer("face2-hair", "Hair", path("p")) + layer("layer7", "Bow", path("q")))
+FACES += layer("face1", "Face 1", layer("hair", "Hair", path("r")) + layer("face3-hat", "Hat", path("s")))
+
+
+def test_groups_of_faces() -> None:
+    """What was drawn into a face's group is that face's, whatever its id; what stands in none is nobody's."""
+    drawing = read(FACES + layer("face2-2", "Anna", layer("face2-hat", "Hat", path("t"))))
+    assert [(one.id, one.face, drawing.name(one)) for one in drawing.layers] == [
+        ("backdrop", 0, "Backdrop"),
+        ("face2-hair", 2, "Anna Hair"),
+        ("layer7", 2, "Anna Bow"),
+        ("hair", 1, "Hair"),
+        ("face3-hat", 1, "Hat"),  # moved there
+        ("face2-hat", 2, "Anna Hat"),
+    ]
+    assert drawing.faces == {2: "Anna", 1: "Face 1"}
+    inner = layer("face2-hair", "Hair", path("p"))
+    hidden = read(layer("face2", "Face 2", inner, 'style="display:none"'))
+    assert not hidden.layers[0].visible
+
+
+def test_faces_of_a_plain_svg_keep_their_parts() -> None:
+    """Inkscape's plain SVG knows neither layers nor labels."""
+    body = "".join(
+        f'<g id="{face}"><g id="{prefix}head">{path(prefix + "a")}</g><g id="{prefix}hair">{path(prefix + "b")}</g></g>'
+        for face, prefix in (("face2", "face2-"), ("face1", ""))
+    )
+    drawing = read(body)
+    assert [(one.id, one.face) for one in drawing.layers] == [
+        ("face2-head", 2), ("face2-hair", 2), ("head", 1), ("hair", 1),
+    ]  # fmt: skip
+
+
+def test_layers_of_faces_without_groups_are_told_by_their_ids() -> None:
+    drawing = read(
+        layer("background", "B", path("a")) + layer("hair", "H", path("b")) + layer("face2-hair", "H", path("c"))
+    )
+    assert [one.face for one in drawing.layers] == [0, 1, 2]
+    assert [drawing.name(one) for one in drawing.layers] == ["B", "H", "H"]
+    assert drawing.faces == {}
+
+
+def test_faces_are_written_as_groups_and_read_again() -> None:
+    drawing = read(FACES + layer("face2-2", "Anna", layer("face2-hat", "Hat", path("t"))))
+    again = parse_svg(write_svg(drawing))
+    assert outline(again) == outline(drawing)
+    assert [one.face for one in again.layers] == [one.face for one in drawing.layers]
+    assert again.faces == drawing.faces
+    assert write_svg(again) == write_svg(drawing)
 
 
 def test_nested_layers_are_layers_of_their_own_and_inherit() -> None:

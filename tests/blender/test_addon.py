@@ -178,6 +178,10 @@ def test_the_options_are_the_settings_own() -> None:
     assert set(options.names(options.CurveOptions)) == set(fields)
     assert options.curve_settings(options.defaults()) == curves.CurveSettings()
     assert options.request(options.defaults()) == command.Request()
+    chosen = options.defaults()
+    for heads, said in (("all", "all"), ("number", "2")):
+        chosen.heads = heads
+        assert options.request(chosen).heads == said
     rounded = dataclasses.asdict(options.curve_settings(stored()))  # Blender's numbers are of single precision
     assert rounded == pytest.approx(dataclasses.asdict(curves.CurveSettings()))
     assert options.request(stored()) == command.Request()
@@ -304,7 +308,7 @@ def test_the_sidebar_at_first(found: None) -> None:
     assert drawn.texts == []
     assert "faceparse.update_from_svg" not in drawn.operators
     assert drawn.menus == ["FACEPARSE_MT_presets"]
-    chosen = set(options.names(options.CommandOptions, options.CurveOptions)) - {"custom_parts"}
+    chosen = set(options.names(options.CommandOptions, options.CurveOptions)) - {"custom_parts", "head_count"}
     if not grease_pencil.AVAILABLE:
         chosen.remove("as_grease_pencil")
     assert set(drawn.properties) == chosen | {"faceparse_photo"}

@@ -229,10 +229,53 @@ def test_hidden_and_locked_stay_so() -> None:
 def test_faces_have_collections_of_their_own(faces_svg: Path) -> None:
     what = svg_reader.read_svg(faces_svg)
     collection = bring(what)
-    assert len(collection.children) == 2
-    for number, inner in enumerate(sorted(collection.children, key=lambda each: each.name), 1):
+    assert [inner.name for inner in collection.children] == ["Face 1", "Face 2"]
+    for number, inner in enumerate(collection.children, 1):
         ids = {target["faceparse_id"] for target in inner.objects}
         assert ids == {one.id for one in what.layers if one.face == number}
+    assert [target["faceparse_id"] for target in collection.objects] == ["background"]
+    assert object_of(collection, "hair").name == "Hair"
+    assert object_of(collection, "face2-hair").name == "Face 2 Hair"
+    heights = {name: object_of(collection, name).location.z for name in ("background", "face2-hair", "cloth", "hair")}
+    assert list(heights) == sorted(heights, key=lambda name: heights[name])  # face 1 on top
+
+
+def test_what_is_new_in_a_face_and_its_new_name_come_with_an_update(faces_svg: Path) -> None:
+    collection = bring(svg_reader.read_svg(faces_svg))
+    text = faces_svg.read_text()
+    bow = (
+        '<g id="layer9" inkscape:groupmode="layer" inkscape:label="Bow"><path id="bow" d="M1 1h9v9z" fill="#f00"/></g>'
+    )
+    opened = '<g id="face2" inkscape:groupmode="layer" inkscape:label="Face 2">'
+    assert opened in text
+    faces_svg.write_text(text.replace(opened, opened.replace("Face 2", "Anna") + bow))
+    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
+    assert (done.added, done.changed, done.missing) == (["Bow"], [], [])
+    anna = collection.children[1]
+    assert anna.name == "Anna"
+    assert object_of(collection, "layer9") in anna.objects[:]
+    assert export.read_portrait(collection).faces == {1: "Face 1", 2: "Anna"}
+    anna.name = "My aunt"
+    written = svg_reader.parse_svg(svg_writer.write_svg(export.read_portrait(collection)))
+    assert written.faces == {1: "Face 1", 2: "My aunt"}
+    assert {one.id: one.face for one in written.layers}["layer9"] == 2
+
+
+def test_a_second_face_joins_a_portrait_of_one(face_svg: Path, faces_svg: Path) -> None:
+    """Drawn again with all heads: what was the only face keeps its place, objects and materials."""
+    collection = bring(svg_reader.read_svg(face_svg))
+    hair = object_of(collection, "hair")
+    surface = hair.material_slots[0].material
+    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
+    assert not done.missing
+    assert object_of(collection, "hair") is hair
+    assert hair.material_slots[0].material == surface
+    assert hair in collection.objects[:]
+    (second,) = collection.children
+    assert second.name == "Face 2"
+    assert {target["faceparse_id"].startswith("face2-") for target in second.objects} == {True}
+    written = svg_writer.write_svg(export.read_portrait(collection))
+    assert svg_reader.parse_svg(written).faces == {1: "Face 1", 2: "Face 2"}
 
 
 @pytest.mark.parametrize(
