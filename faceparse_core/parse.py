@@ -140,10 +140,11 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) ->
     shrinks = crop.shape[0] > parser.size
     crop = cv2.resize(crop, (parser.size, parser.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     batch = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
-    scores = parser.run(batch)
+    scores: NDArray[np.float32] = parser.run(batch)[0]
     if mirror:
         swapped = mirrored_classes(len(scores))
-        scores = np.float32(0.5) * (scores + parser.run(np.ascontiguousarray(batch[..., ::-1]))[swapped][..., ::-1])
+        turned = parser.run(np.ascontiguousarray(batch[..., ::-1]))[0]
+        scores = np.float32(0.5) * (scores + turned[swapped][..., ::-1])
     return scores
 
 

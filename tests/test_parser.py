@@ -9,7 +9,7 @@ from faceparse_core.parser import EMBEDDED, load_parser
 
 def test_the_embedded_parser_speaks():
     parser = load_parser()
-    scores = parser.run(np.zeros((1, 3, parser.size, parser.size), np.float32))
+    scores = parser.run(np.zeros((1, 3, parser.size, parser.size), np.float32))[0]
     assert scores.shape[0] == 20
     assert scores.shape[1] == scores.shape[2] == parser.size // 4
     assert scores.dtype == np.float32
