@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import cv2
@@ -15,12 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, PhotoError
-from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb, select_parts
 from svg_export import __version__
+from svg_export.files import check_output, write_files
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.subpixel import Evidence
-from svg_export.svg import decimals_for, write_svg
+from svg_export.svg import decimals_for, svg_bytes
+
+if TYPE_CHECKING:
+    from faceparse_core.parse import Parsing
+    from faceparse_core.photo import Photo
 
 _EXIF_ORIENTATION = 274
 _JPEG_QUALITY = 90
@@ -108,7 +114,7 @@ def draw(
         "parts": [LAYERS[part].name for part in LAYER_ORDER if part in parts],
         "settings": dataclasses.asdict(trace) | look.used(),
     }
-    svg = write_svg(
+    svg = svg_bytes(
         layers,
         size,
         title=title,
@@ -125,6 +131,43 @@ def draw(
         palette["outline"] = outline.color
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
     return Drawn(svg, layers, palette, outline, traced.nodes, round(traced.error, 2) if asked else None)
+
+
+def write_svg(
+    path: str | os.PathLike[str],
+    photo: Photo,
+    parsing: Parsing,
+    parts: str | Iterable[str] = "portrait",
+    trace: TraceSettings | None = None,
+    look: LookSettings | None = None,
+    *,
+    force: bool = False,
+) -> Drawn:
+    """Draw a parsed photo and write it to `path`: the file that the command writes, byte for byte.
+
+    photo    what `parsing` was made of: borders settle on its edges, and its name becomes the title
+    parts    a preset, or names of layers
+    force    overwrite what is there
+
+    Returns what was drawn. Raises FaceParseError where none of `parts` is in the photo or one is unknown, OutputError
+    where `path` exists already or cannot be written; then what was there is as it was.
+    """
+    target = Path(path)
+    check_output(target, force)
+    drawn = draw(
+        parsing.labels,
+        parsing.colors,
+        select_parts(parts),
+        trace,
+        look,
+        title=photo.name,
+        head_size=parsing.head_size,
+        model={"name": parsing.model.name, "sha256": parsing.model.sha256},
+        rgb=photo.rgb,
+        evidence=Evidence(photo.rgb, parsing.scores, parsing.box),
+    )
+    write_files({target: drawn.svg}, force)
+    return drawn
 
 
 def link_photo(source: str, svg: Path | None) -> str:

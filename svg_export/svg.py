@@ -56,7 +56,7 @@ MM_PER_PX = 25.4 / 96
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_svg(
+def svg_bytes(
     layers: Sequence[Layer],
     size: tuple[int, int],
     *,
