@@ -48,8 +48,8 @@ STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
 PHOTO_COLORS = "photo"  #: the word for no palette
 DRAWN, MASKED = "portrait", "face"  #: the parts where none are named: of drawings, and of masks and heatmaps
 
-#: How many photos are read and parsed together: batches of the network, in this many megapixels of memory and one more.
-TOGETHER, TOGETHER_MEGAPIXELS = 4, 12
+#: Photos are read and parsed together, as many as the network takes at once, until they hold this many pixels.
+TOGETHER_PIXELS = 12_000_000
 
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
@@ -343,7 +343,7 @@ def _taken(
         report.step(job.source, "read")
         first = not ahead
         if first:
-            ahead = _read_some(jobs[index : index + (max(TOGETHER, 2 * parser.batch) if parser else 1)], arguments)
+            ahead = _read_some(jobs[index : index + (parser.batch if parser else 1)], arguments)
         if parser and isinstance(ahead[0], _Taken):
             report.step(job.source, "parse")
         if parser and first:
@@ -354,14 +354,14 @@ def _taken(
 def _read_some(jobs: Sequence[Job], arguments: argparse.Namespace) -> deque[_Taken | Exception]:
     """The sources of the first jobs, as many as memory is given to. An error is kept until the job's turn."""
     found: deque[_Taken | Exception] = deque()
-    pixels = 0.0
+    pixels = 0
     for job in jobs:
         try:
             found.append(taken := _read(job, arguments))
             pixels += taken.photo.rgb[..., 0].size if taken.photo else 0
         except Exception as error:
             found.append(error)
-        if pixels >= TOGETHER_MEGAPIXELS * 1e6:
+        if pixels >= TOGETHER_PIXELS:
             break
     return found
 
