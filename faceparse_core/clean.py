@@ -5,6 +5,7 @@ Lengths are fractions of the head's size (the face's height in px), so that a sm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,24 +51,42 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
     single other class outdoes at every cell: one that is outdone there is outdone between cells too.
     """
     out = np.zeros(shape, np.uint8)
-    classes, rows, columns = scores.shape
     first = scores.argmax(0)
+    for tile in tiles(scores.shape[1:], box, shape):
+        winners = distinct(first[tile.cells])
+        if len(winners) == 1:
+            out[tile.pixels] = winners[0]
+            continue
+        here = scores[(slice(None), *tile.cells)]
+        rivals = _rivals(here.reshape(len(here), -1))
+        out[tile.pixels] = _winners(rivals, tile.upsample(here[rivals]))
+    return out
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the photo, and how its pixels are interpolated from a grid of cells."""
+
+    pixels: tuple[slice, slice]  #: rows and columns of the photo
+    cells: tuple[slice, slice]  #: rows and columns of the grid that are needed for them
+    row_weights: NDArray[np.float32]  #: (rows of pixels, rows of cells)
+    column_weights: NDArray[np.float32]  #: (columns of pixels, columns of cells)
+
+    def upsample(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, *pixels) from (n, *cells), bilinearly."""
+        return np.asarray(self.row_weights @ planes @ self.column_weights.T, np.float32)
+
+
+def tiles(grid: tuple[int, ...], box: Box, shape: tuple[int, int]) -> Iterator[Tile]:
+    """The pixels of a photo (H, W) = `shape` that lie in `box`, which a grid of (h, w) cells covers, tile by tile."""
+    rows, columns = grid
     tile = int(np.clip(_TILE * rows / (box[3] - box[1]), 1, 8))  # score cells
     bands_y = [_band(top, tile, rows, box[1], box[3], shape[0]) for top in range(0, rows, tile)]
     bands_x = [_band(left, tile, columns, box[0], box[2], shape[1]) for left in range(0, columns, tile)]
     for ys, row_cells, row_weights in bands_y:
         for xs, column_cells, column_weights in bands_x:
-            if ys.stop <= ys.start or xs.stop <= xs.start:
-                continue
-            winners = distinct(first[row_cells, column_cells])
-            if len(winners) == 1:
-                out[ys, xs] = winners[0]
-                continue
-            here = scores[:, row_cells, column_cells]
-            rivals = _rivals(here.reshape(classes, -1))
-            values = np.asarray(row_weights @ here[rivals] @ column_weights.T, np.float32)
-            out[ys, xs] = _winners(rivals, values)
-    return out
+            if ys.stop > ys.start and xs.stop > xs.start:
+                yield Tile((ys, xs), (row_cells, column_cells), row_weights, column_weights)
 
 
 def _winners(rivals: NDArray[np.intp], values: NDArray[np.float32]) -> Labels:

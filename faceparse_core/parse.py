@@ -65,13 +65,21 @@ class GroupParsing:
     heads: int  #: how many heads the finder saw
     model: ModelInfo
 
+    def each(self) -> tuple[Parsing, ...]:
+        """Every face by itself, as if it were the only one."""
+        several = len(self.faces) > 1
+        return tuple(
+            Parsing(
+                labels_of(self.labels, number) if several else np.asarray(self.labels, np.uint8),
+                face.colors, face.head_size, self.heads, self.model, face.scores, face.box,
+            )
+            for number, face in enumerate(self.faces, 1)
+        )  # fmt: skip
+
 
 def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings = Settings()) -> Parsing:
     """Find the largest head, parse it in a crop of its own, clean the map. Raises NoFaceError, ModelError."""
-    group = parse_heads(photo, parser, settings, most=1)
-    face = group.faces[0]
-    labels = np.asarray(group.labels, np.uint8)
-    return Parsing(labels, face.colors, face.head_size, group.heads, group.model, face.scores, face.box)
+    return parse_heads(photo, parser, settings, most=1).each()[0]
 
 
 def parse_heads(
@@ -221,10 +229,11 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) ->
     shrinks = crop.shape[0] > parser.size
     crop = cv2.resize(crop, (parser.size, parser.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     batch = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
-    scores = parser.run(batch)
+    scores: NDArray[np.float32] = parser.run(batch)[0]
     if mirror:
         swapped = mirrored_classes(len(scores))
-        scores = np.float32(0.5) * (scores + parser.run(np.ascontiguousarray(batch[..., ::-1]))[swapped][..., ::-1])
+        turned = parser.run(np.ascontiguousarray(batch[..., ::-1]))[0]
+        scores = np.float32(0.5) * (scores + turned[swapped][..., ::-1])
     return scores
 
 

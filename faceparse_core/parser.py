@@ -32,12 +32,13 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Parser:
-    """`run` takes float32 RGB 0..255 (1, 3, size, size) and returns float32 scores (classes, h, w), h = w <= size."""
+    """`run` takes float32 RGB 0..255 (n, 3, size, size), n crops; float32 scores (n, classes, h, w), h = w <= size."""
 
     info: ModelInfo
     size: int  #: px, side of the square that the network reads
     frame: float  #: side of the crop in face heights that the network reads best
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    batch: int = 2  #: crops at once, where there are many: on the CPU more take memory and no less time
 
 
 def load_parser(name_or_path: str = EMBEDDED, threads: int = 0) -> Parser:
@@ -75,13 +76,16 @@ def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Pa
     # A network that says nothing of itself is taken for a BiSeNet as the field exports it.
     height = entry.shape[2] if len(entry.shape) == 4 and isinstance(entry.shape[2], int) else 512
     size = int(meta["faceparse.size"]) if ours else height
+    # Many are exported for one crop at a time.
+    at_once = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+        ready = rgb if ours else _normalise(rgb)
         try:
-            scores = session.run([out], {entry.name: rgb if ours else _normalise(rgb)})[0]
+            scores = [session.run([out], {entry.name: part})[0] for part in _pieces(ready, at_once)]
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             raise ModelError(f"{name}: not a face parser ({str(error).splitlines()[0]})") from error
-        return _checked(name, np.asarray(scores, np.float32))
+        return _checked(name, np.asarray(np.concatenate(scores), np.float32))
 
     return Parser(info, size, float(meta["faceparse.frame"]) if ours else CELEBA_SIDE, run)
 
@@ -118,8 +122,13 @@ def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
+def _pieces(crops: NDArray[np.float32], at_once: int | None) -> list[NDArray[np.float32]]:
+    """`crops` (n, ..) in pieces of `at_once`, or whole."""
+    step = at_once or max(1, len(crops))
+    return [crops[first : first + step] for first in range(0, len(crops), step)]
+
+
 def _checked(name: str, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     if scores.ndim != 4 or not 19 <= scores.shape[1] <= len(PARTS) or scores.shape[2] != scores.shape[3]:
-        raise ModelError(f"{name}: not a face parser, its output has the shape {scores.shape}, not (1, 19 or 20, h, h)")
-    first: NDArray[np.float32] = scores[0]
-    return first
+        raise ModelError(f"{name}: not a face parser, its output has the shape {scores.shape}, not (n, 19 or 20, h, h)")
+    return scores

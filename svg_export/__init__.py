@@ -1,7 +1,30 @@
 """Label map -> layered SVG: the curves, the file, the command.
 
 `trace` and `curves` turn a label map into smooth borders, `layers` stacks them, `svg` writes the file (its docstring
-is the file's contract), `cli` is the command `faceparse-svg`. Nothing heavy is imported here.
+is the file's contract), `cli` is the command `faceparse-svg`. Nothing heavy is imported before it is used.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from svg_export.export import Drawn, write_svg
+    from svg_export.layers import TraceSettings
+    from svg_export.looks import LookSettings
+
+__all__ = ["Drawn", "LookSettings", "TraceSettings", "write_svg"]
 __version__ = "0.1.0"
+
+_HOME = {"Drawn": "export", "LookSettings": "looks", "TraceSettings": "layers", "write_svg": "export"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

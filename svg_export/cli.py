@@ -18,23 +18,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.parts import PRESETS, Rgb, select_parts
+from faceparse_core.parts import LAYERS, PRESETS, Rgb, select_labels, select_parts
 from svg_export import __version__
-from svg_export.files import STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
+from svg_export.files import EXTRAS, HEATMAP_OF, STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
 from svg_export.report import PROGRAM, Report, silence
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from faceparse_core.group import GroupMap
-    from faceparse_core.parse import Face
+    from faceparse_core.parse import GroupParsing
     from faceparse_core.parser import Parser
+    from faceparse_core.photo import Photo
     from svg_export.export import Drawn
 
 #: How neighbours meet. The default is TraceSettings' own.
@@ -47,12 +47,16 @@ STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
 #: Which heads of a photo are drawn, where no number says it.
 HEADS = ("largest", "all")
 PHOTO_COLORS = "photo"  #: the word for no palette
+DRAWN, MASKED = "portrait", "face"  #: the parts where none are named: of drawings, and of masks and heatmaps
+
+#: Photos are read and parsed together, as many as the network takes at once, until they hold this many pixels.
+TOGETHER_PIXELS = 12_000_000
 
 _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
 Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, earrings;
 all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with
-commas between, as in --parts head,hair,eye-left,eye-right.
+commas between, as in --parts head,hair,eye-left,eye-right. face: head, and what lies on it.
 """
 
 
@@ -68,6 +72,13 @@ def _length(word: str) -> float:
     value = float(word)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{word} is no length")
+    return value
+
+
+def _share(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{printable(word)!r} does not lie from 0 to 1")
     return value
 
 
@@ -115,9 +126,34 @@ def build_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--save-palette", action="store_true", help="write NAME.gpl too, the colours by part, for --palette",
     )
+    output.add_argument("--no-svg", action="store_true", help="write no SVG, only the pictures asked for")
+    pictures = parser.add_argument_group("pictures of the parts, too, as large as the photo")
+    pictures.add_argument(
+        "--mask", action="store_true", help="NAME.mask.png: the parts chosen, or else the face, white on black",
+    )
+    pictures.add_argument(
+        "--mask-threshold", type=_share, metavar="T", help="the mask is where they have the probability T or more, "
+        "0 to 1",
+    )
+    pictures.add_argument(
+        "--heatmap", action="store_true", help="NAME.heatmap.png: their probability, black 0, white 1",
+    )
+    pictures.add_argument(
+        "--heatmap-parts", action="store_true", help="NAME.heatmap-PART.png: the probability of each part chosen",
+    )
+    pictures.add_argument(
+        "--colorize", action="store_true", help="NAME.colorize.png: each part its colour, all else white",
+    )
+    pictures.add_argument(
+        "--colorize-over", action="store_true", help="NAME.colorize-over.png: the colours over the photo",
+    )
+    pictures.add_argument(
+        "--gallery", action="store_true", help="NAME.gallery.png: photo, parts and outlines, one small sheet",
+    )
     drawing = parser.add_argument_group("how it is drawn")
     drawing.add_argument(
-        "--parts", default="portrait", metavar="PARTS", help=f"{', '.join(PRESETS)}, or a list (default: %(default)s)",
+        "--parts", metavar="PARTS", help=f"{', '.join(PRESETS)}, or a list (default: {DRAWN}; of masks "
+        f"and heatmaps: {MASKED}, of colours: all)",
     )
     drawing.add_argument(
         "--joins", choices=JOINS, help="lower layers reach a little beneath upper ones (underlap, the default), lie "
@@ -190,12 +226,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
-        parts = select_parts(arguments.parts, derived=not arguments.from_labels)
+        drawn = DRAWN if arguments.parts is None else arguments.parts
+        parts = select_parts(drawn, derived=not arguments.from_labels)
         jobs, complaints = _plan(arguments)
         swatches = _swatches(arguments, jobs)
     except (FaceParseError, ValueError) as error:
         parser.error(str(error))
-    quiet = any(job.svg is None for job in jobs)
+    quiet = any(job.to_stdout for job in jobs)
     if quiet and arguments.json:
         parser.error("--json and the SVG both want stdout; name a file or folder with -o")
     report = Report(as_json=arguments.json, quiet=quiet)
@@ -219,7 +256,20 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """(jobs, complaints). Raises ValueError where options do not go together."""
     if arguments.weight is not None and "outline" not in (arguments.style or ""):
         raise ValueError("--weight is that of lines; it goes with --style outline, flat+outline or cel+outline")
+    extras = _extras(arguments)
+    if arguments.no_svg and not extras:
+        raise ValueError("--no-svg writes nothing at all without --mask, --heatmap or another picture")
+    if arguments.no_svg and not arguments.output and STDIN in arguments.photos:
+        raise ValueError("what becomes of stdin has no folder of its own; name one with -o")
+    if arguments.mask_threshold is not None and not arguments.mask:
+        raise ValueError("--mask-threshold is that of the mask; it goes with --mask")
     if arguments.from_labels:
+        of_photos = ("heatmap", "heatmap_parts", "mask_threshold", "colorize_over", "gallery")
+        for option in of_photos:
+            given = getattr(arguments, option)
+            if given is not None and given is not False:  # a threshold of 0 is one
+                said = "no photo is read" if option in ("colorize_over", "gallery") else "a label map has no scores"
+                raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: {said}")
         for option in ("model", "save_labels"):
             if getattr(arguments, option):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
@@ -236,14 +286,20 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     if arguments.photo_layer == "link" and STDIN in arguments.photos:
         raise ValueError("--photo-layer link needs a file to link to; use embed for stdin")
     sources, unknown = find_inputs(arguments.photos, labels=arguments.from_labels)
-    jobs, doubled = plan(
-        sources,
-        arguments.output,
-        save_labels=arguments.save_labels,
-        preview=arguments.preview,
-        save_palette=arguments.save_palette,
-    )
+    jobs, doubled = plan(sources, arguments.output, extras, svg=not arguments.no_svg)
     return jobs, unknown + doubled
+
+
+def _extras(arguments: argparse.Namespace) -> list[str]:
+    """The kinds of files asked for beside the SVG. Raises FaceParseError where none can be made of these parts."""
+    options = {"labels": "save_labels", "palette": "save_palette"}
+    kinds = [kind for kind in EXTRAS if getattr(arguments, options.get(kind, kind.replace("-", "_")))]
+    pictures = {"mask", "heatmap", "colorize", "colorize-over", "gallery"}
+    if arguments.heatmap_parts or pictures & {*kinds}:
+        chosen = select_labels(MASKED if arguments.parts is None else arguments.parts)
+        if arguments.heatmap_parts:
+            kinds += [HEATMAP_OF + LAYERS[part].name for part in sorted(chosen)]
+    return kinds
 
 
 def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Rgb]:
@@ -251,7 +307,8 @@ def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, R
     if arguments.palette == PHOTO_COLORS:
         return {}
     itself = os.path.realpath(arguments.palette)
-    if any(job.palette and os.path.realpath(job.palette) == itself for job in jobs):
+    saved = [job.extras["palette"] for job in jobs if "palette" in job.extras]
+    if any(os.path.realpath(path) == itself for path in saved):
         raise ValueError(f"--save-palette would write over {shown(arguments.palette)} itself; rename that first")
     from svg_export.palette import read_palette
 
@@ -273,86 +330,168 @@ def _run(
         from faceparse_core.parser import load_parser
 
         parser = load_parser(arguments.model) if arguments.model else load_parser()
-    for index, job in enumerate(jobs, 1):
-        report.photo(job.source, index)
+    for job, taken in _taken(jobs, parser, arguments, report):
         try:
-            _draw_one(job, parser, parts, swatches, arguments, report)
+            if isinstance(taken, Exception):
+                raise taken
+            _draw_one(job, taken, parts, swatches, arguments, report)
         except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
             if os.environ.get("FACEPARSE_TRACEBACK"):
                 raise
             report.fail(job.source, _explain(error, job.source))
+        del taken  # before the next ones are read: it holds a photo
+
+
+@dataclasses.dataclass(frozen=True)
+class _Taken:
+    """What a job's source holds."""
+
+    seconds: float  #: that reading took, and its share of parsing
+    photo: Photo | None = None  #: None: a label map
+    photo_href: str | None = None
+    labels: GroupMap | None = None
+    parsing: GroupParsing | None = None
+
+
+def _taken(
+    jobs: Sequence[Job], parser: Parser | None, arguments: argparse.Namespace, report: Report
+) -> Iterator[tuple[Job, _Taken | Exception]]:
+    """Each job with what was read and parsed, or the error. Some photos ahead are parsed with it, in batches."""
+    ahead: deque[_Taken | Exception] = deque()
+    for index, job in enumerate(jobs):
+        report.photo(job.source, index + 1)
+        report.step(job.source, "read")
+        first = not ahead
+        if first:
+            ahead = _read_some(jobs[index : index + (parser.batch if parser else 1)], arguments)
+        if parser and isinstance(ahead[0], _Taken):
+            report.step(job.source, "parse")
+        if parser and first:
+            ahead = _parsed(ahead, parser, _most(arguments.heads))
+        yield job, ahead.popleft()
+
+
+def _read_some(jobs: Sequence[Job], arguments: argparse.Namespace) -> deque[_Taken | Exception]:
+    """The sources of the first jobs, as many as memory is given to. An error is kept until the job's turn."""
+    found: deque[_Taken | Exception] = deque()
+    pixels = 0
+    for job in jobs:
+        try:
+            found.append(taken := _read(job, arguments))
+            pixels += taken.photo.rgb[..., 0].size if taken.photo else 0
+        except Exception as error:
+            found.append(error)
+        if pixels >= TOGETHER_PIXELS:
+            break
+    return found
+
+
+def _read(job: Job, arguments: argparse.Namespace) -> _Taken:
+    began = time.perf_counter()
+    check_outputs(job, arguments.force)
+    from faceparse_core.photo import read_label_map, read_photo
+
+    if arguments.from_labels:
+        labels = read_label_map(job.source)
+        return _Taken(time.perf_counter() - began, labels=labels)
+    photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
+    href = None
+    if arguments.photo_layer == "link":
+        from svg_export.export import link_photo
+
+        href = link_photo(job.source, job.svg)
+    elif arguments.photo_layer == "embed":
+        from svg_export.export import embed_photo
+
+        href = embed_photo(photo.rgb)
+    return _Taken(time.perf_counter() - began, photo, href)
+
+
+def _most(heads: str | int | None) -> int | None:
+    """How many heads of a photo are drawn at most; None: all."""
+    return heads if isinstance(heads, int) else None if heads == "all" else 1
+
+
+def _parsed(group: Sequence[_Taken | Exception], parser: Parser, most: int | None) -> deque[_Taken | Exception]:
+    """The same, with what of their photos could be parsed, or the error. most: heads of a photo; None: all."""
+    from faceparse_core.batches import together
+    from faceparse_core.parse import parse_heads
+
+    began = time.perf_counter()
+    photos = [taken.photo for taken in group if isinstance(taken, _Taken) and taken.photo]
+    parsings = iter(together(photos, parser, partial(parse_heads, most=most)) if photos else ())
+    share = (time.perf_counter() - began) / max(1, len(photos))
+    found: deque[_Taken | Exception] = deque()
+    for taken in group:
+        if isinstance(taken, _Taken):
+            parsing = next(parsings)
+            if isinstance(parsing, Exception):
+                found.append(parsing)
+            else:
+                found.append(dataclasses.replace(taken, seconds=taken.seconds + share, parsing=parsing))
+        else:
+            found.append(taken)
+    return found
 
 
 def _draw_one(
     job: Job,
-    parser: Parser | None,
+    taken: _Taken,
     parts: frozenset[int],
     swatches: Mapping[str, Rgb],
     arguments: argparse.Namespace,
     report: Report,
 ) -> None:
-    """One photo (or, without a parser, one label map) from reading to writing. Raises what went wrong."""
+    """One photo (or label map) from tracing to writing. Raises what went wrong."""
     began = time.perf_counter()
-    check_outputs(job, arguments.force)
-    report.step(job.source, "read")
     options: dict[str, Any] = {"title": job.title, "background": arguments.background, "swatches": swatches}
-    facts: dict[str, Any] = {"heads": None}
-    rgb: NDArray[np.uint8] | None = None
-    faces: tuple[Face, ...] = ()
-    if parser is None:
-        from faceparse_core.photo import read_label_map
+    facts: dict[str, Any] = {"heads": None, "layers": [], "nodes": None, "error": None}
+    rgb = taken.photo.rgb if taken.photo else None
+    parsing = taken.parsing
+    labels = parsing.labels if parsing else taken.labels
+    assert labels is not None
+    from faceparse_core.group import count_faces
 
-        labels = read_label_map(job.source)
-    else:
-        from faceparse_core.parse import parse_heads
-        from faceparse_core.photo import read_photo
-
-        photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
-        rgb = photo.rgb
-        if arguments.photo_layer == "link":
-            from svg_export.export import link_photo
-
-            options["photo_href"] = link_photo(job.source, job.svg)
-        elif arguments.photo_layer == "embed":
-            from svg_export.export import embed_photo
-
-            options["photo_href"] = embed_photo(rgb)
-        report.step(job.source, "parse")
-        asked: str | int = arguments.heads or "largest"
-        most = asked if isinstance(asked, int) else 1 if asked == "largest" else None
-        parsing = parse_heads(photo, parser, most=most)
-        labels, faces, facts["heads"] = parsing.labels, parsing.faces, parsing.heads
+    facts["faces"] = count_faces(labels)
+    if parsing:
+        facts["heads"] = parsing.heads
+        options["photo_href"] = taken.photo_href
         options["model"] = {"name": parsing.model.name, "sha256": parsing.model.sha256}
-        if note := _lacking_heads(asked, parsing.heads, len(faces)):
+        if note := _lacking_heads(arguments.heads or "largest", parsing.heads, len(parsing.faces)):
             report.note(job.source, note)
-    report.step(job.source, "trace")
-    from svg_export.export import Sitter, draw_group, sitters_in
-    from svg_export.layers import TraceSettings
-    from svg_export.looks import LookSettings
-    from svg_export.subpixel import Evidence
+    drawn: Drawn | None = None
+    if not arguments.no_svg or {"preview", "palette"} & {*job.extras}:
+        report.step(job.source, "trace")
+        from svg_export.export import draw_group, sitters_in, sitters_of
+        from svg_export.layers import TraceSettings
+        from svg_export.looks import LookSettings
 
-    seen = tuple(Sitter(face.colors, face.head_size, Evidence(rgb, face.scores, face.box)) for face in faces)
-    sitters = seen or sitters_in(labels)
-    facts["faces"] = len(sitters)
-    trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
-    if arguments.joins:
-        trace = dataclasses.replace(trace, joins=arguments.joins)
-    given = {"style": arguments.style, "weight": arguments.weight}
-    look = LookSettings(**{name: value for name, value in given.items() if value is not None})
-    drawn = draw_group(labels, sitters, parts, trace, look, rgb=rgb, **options)
-    if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
-        report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
+        sitters = sitters_of(taken.photo, parsing) if taken.photo and parsing else sitters_in(labels)
+        trace = TraceSettings(tolerance_px=arguments.tolerance, max_nodes=arguments.max_nodes, curves=arguments.curves)
+        if arguments.joins:
+            trace = dataclasses.replace(trace, joins=arguments.joins)
+        given = {"style": arguments.style, "weight": arguments.weight}
+        look = LookSettings(**{name: value for name, value in given.items() if value is not None})
+        drawn = draw_group(labels, sitters, parts, trace, look, rgb=rgb, **options)
+        facts |= {"layers": drawn.names, "nodes": drawn.nodes, "error": drawn.error}
+        if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
+            report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     report.step(job.source, "write")
-    _write(job, drawn, labels, rgb, arguments.force)
+    if job.to_stdout and drawn:
+        _write_to_stdout(drawn.svg)
+    else:
+        from svg_export.pictures import Picture
+
+        parsings = parsing.each() if parsing else ()
+        picture = Picture(labels, rgb, parsings, drawn, job.title, swatches, arguments.parts, arguments.mask_threshold)
+        contents = {job.svg: drawn.svg} if job.svg and drawn else {}
+        write_files(contents | {path: picture.file(kind) for kind, path in job.extras.items()}, arguments.force)
     report.wrote(
         job.source,
         job.svg,
-        {"labels": job.labels, "preview": job.preview, "palette": job.palette},
+        {**dict.fromkeys(EXTRAS), **job.extras},
         size=list(labels.shape),
-        layers=drawn.names,
-        nodes=drawn.nodes,
-        error=drawn.error,
-        seconds=round(time.perf_counter() - began, 3),
+        seconds=round(taken.seconds + time.perf_counter() - began, 3),
         **facts,
     )
 
@@ -368,31 +507,13 @@ def _lacking_heads(asked: str | int, found: int, drawn: int) -> str:
     return f"{found} heads found; the {drawn} largest are drawn" if found > drawn else ""
 
 
-def _write(job: Job, drawn: Drawn, labels: GroupMap, rgb: NDArray[np.uint8] | None, force: bool) -> None:
-    if job.svg is None:
-        try:
-            sys.stdout.buffer.write(drawn.svg)
-            sys.stdout.buffer.flush()
-        except OSError:
-            silence(sys.stdout)
-            raise
-        return
-    contents: dict[Path, bytes] = {job.svg: drawn.svg}
-    if job.labels is not None:
-        from svg_export.preview import png
-
-        contents[job.labels] = png(labels)
-    if job.preview is not None:
-        from svg_export.preview import paint_labels, preview_png
-
-        contents[job.preview] = preview_png(
-            paint_labels(labels) if rgb is None else rgb, drawn.layers, drawn.outline, others=drawn.others
-        )
-    if job.palette is not None:
-        from svg_export.palette import write_palette
-
-        contents[job.palette] = write_palette(drawn.palette, job.title)
-    write_files(contents, force)
+def _write_to_stdout(svg: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(svg)
+        sys.stdout.buffer.flush()
+    except OSError:
+        silence(sys.stdout)
+        raise
 
 
 def _explain(error: Exception, source: str) -> str:

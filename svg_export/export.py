@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 import cv2
@@ -18,13 +17,19 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, PhotoError
 from faceparse_core.group import GroupMap, count_faces, labels_of, parts_of
-from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
+from faceparse_core.parse import GroupParsing
+from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb, select_parts
 from svg_export import __version__
+from svg_export.files import check_output, write_files
 from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.neighbours import reach_beneath, uncovered
 from svg_export.subpixel import Evidence
-from svg_export.svg import Face, decimals_for, prefix_of, write_svg
+from svg_export.svg import Face, decimals_for, prefix_of, svg_bytes
+
+if TYPE_CHECKING:
+    from faceparse_core.parse import Parsing
+    from faceparse_core.photo import Photo
 
 _EXIF_ORIENTATION = 274
 _OF_A_FACE = re.compile(r"face\d+-")
@@ -143,7 +148,7 @@ def draw_group(
         raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
     size = (labels.shape[0], labels.shape[1])
     # as fine as the file will be: what was checked is what is written
-    trace = dataclasses.replace(trace, decimals=min(trace.decimals, decimals_for(size)))
+    trace = replace(trace, decimals=min(trace.decimals, decimals_for(size)))
     several = len(sitters) > 1
     labels_alone = cast("NDArray[np.uint8]", labels)  # of one head an ordinary map; what is none, `trace_map` refuses
     swatches_of = [_swatches_of(swatches, number) for number in range(1, len(sitters) + 1)]
@@ -183,9 +188,9 @@ def draw_group(
         "size": {"height": size[0], "width": size[1]},
         **({"faces": len(sitters)} if several else {}),
         "parts": [LAYERS[part].name for part in LAYER_ORDER if part in parts],
-        "settings": dataclasses.asdict(trace) | look.used(),
+        "settings": asdict(trace) | look.used(),
     }
-    svg = write_svg(
+    svg = svg_bytes(
         faces[0].layers,
         size,
         title=title,
@@ -204,6 +209,12 @@ def draw_group(
     error = round(max(traced.error for traced in drawings), 2) if asked else None
     nodes = sum(traced.nodes for traced in drawings)
     return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, tuple(faces[1:]))
+
+
+def sitters_of(photo: Photo, parsing: Parsing | GroupParsing) -> tuple[Sitter, ...]:
+    """One for each face that was parsed: its colours, its size, and what its borders are drawn by."""
+    faces = parsing.faces if isinstance(parsing, GroupParsing) else (parsing,)
+    return tuple(Sitter(face.colors, face.head_size, Evidence(photo.rgb, face.scores, face.box)) for face in faces)
 
 
 def sitters_in(labels: GroupMap) -> tuple[Sitter, ...]:
@@ -259,6 +270,41 @@ def _within(trace: TraceSettings, traced: Callable[[int, TraceSettings], Traced]
         if not stuck:
             break
         open_ -= stuck
+    return drawn
+
+
+def write_svg(
+    path: str | os.PathLike[str],
+    photo: Photo,
+    parsing: Parsing | GroupParsing,
+    parts: str | Iterable[str] = "portrait",
+    trace: TraceSettings | None = None,
+    look: LookSettings | None = None,
+    *,
+    force: bool = False,
+) -> Drawn:
+    """Draw a parsed photo and write it to `path`: the file that the command writes, byte for byte.
+
+    photo    what `parsing` was made of: borders settle on its edges, and its name becomes the title
+    parts    a preset, or names of layers
+    force    overwrite what is there
+
+    Returns what was drawn. Raises FaceParseError where none of `parts` is in the photo or one is unknown, OutputError
+    where `path` exists already or cannot be written; then what was there is as it was.
+    """
+    target = Path(path)
+    check_output(target, force)
+    drawn = draw_group(
+        parsing.labels,
+        sitters_of(photo, parsing),
+        select_parts(parts),
+        trace,
+        look,
+        title=photo.name,
+        model={"name": parsing.model.name, "sha256": parsing.model.sha256},
+        rgb=photo.rgb,
+    )
+    write_files({target: drawn.svg}, force)
     return drawn
 
 

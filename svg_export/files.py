@@ -8,14 +8,27 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-LABELS_SUFFIX, PREVIEW_SUFFIX, PALETTE_SUFFIX = ".labels.png", ".preview.png", ".gpl"
+LABELS_SUFFIX = ".labels.png"
+#: What can be written beside the SVG, and under which suffix. Of each part there can be a heatmap, `heatmap-hair`.
+EXTRAS = {
+    "labels": LABELS_SUFFIX,
+    "preview": ".preview.png",
+    "palette": ".gpl",
+    "mask": ".mask.png",
+    "heatmap": ".heatmap.png",
+    "colorize": ".colorize.png",
+    "colorize-over": ".colorize-over.png",
+    "gallery": ".gallery.png",
+}
+HEATMAP_OF = "heatmap-"
+_WRITTEN_HERE = re.compile(r"\.(labels|preview|mask|heatmap(-[a-z-]+)?|colorize(-over)?|gallery)\.png$")
 
 
 class OutputError(FaceParseError):
@@ -27,10 +40,9 @@ class Job:
     """One photo (or label map) and the files that are to come of it."""
 
     source: str  #: a path, or `-` for stdin
-    svg: Path | None  #: None: stdout
-    labels: Path | None = None
-    preview: Path | None = None
-    palette: Path | None = None
+    svg: Path | None  #: None: to stdout, or nowhere
+    extras: Mapping[str, Path] = field(default_factory=dict)  #: kind (of EXTRAS, or HEATMAP_OF a part) -> file
+    to_stdout: bool = False
 
     @property
     def title(self) -> str:
@@ -39,7 +51,7 @@ class Job:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.svg, self.labels, self.preview, self.palette) if path is not None)
+        return (*([] if self.svg is None else [self.svg]), *self.extras.values())
 
 
 def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str], list[str]]:
@@ -74,20 +86,23 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
 def plan(
     sources: Sequence[str],
     output: str | None,
-    *,
-    save_labels: bool = False,
-    preview: bool = False,
-    save_palette: bool = False,
+    extras: Sequence[str] = (),
+    svg: bool = True,
 ) -> tuple[list[Job], list[str]]:
     """(jobs, complaints): each source's files, beside it or where `output` says.
+
+    extras  kinds of files besides the SVG
+    svg     whether there is one
 
     `output` is a folder that exists, or, for one source, a path that ends in .svg, or `-` for stdout. Raises ValueError
     where it cannot be any of these. Two sources that would write the same file (a.jpg and a.png): the second is left
     out with a complaint, so that nothing is lost.
     """
     to_stdout = output == STDIN or (output is None and STDIN in sources)
-    if to_stdout and (len(sources) > 1 or save_labels or preview or save_palette):
+    if to_stdout and (len(sources) > 1 or extras):
         raise ValueError("the SVG of stdin goes to stdout: one photo and no further files; name a folder with -o")
+    if not svg and output is not None and not os.path.isdir(output):
+        raise ValueError(f"-o {shown(output)}: without an SVG it is a folder that exists")
     if output is None or to_stdout:
         folder = None
     elif os.path.isdir(output):
@@ -107,34 +122,40 @@ def plan(
     taken: dict[str, str] = {}
     for source in sources:
         stem = "stdin" if source == STDIN else _stem(source)
-        svg = Path(output) if output and is_file else (folder or Path(source).parent) / f"{stem}.svg"
-        base = svg.with_suffix("")
-        job = Job(
-            source,
-            None if to_stdout else svg,
-            base.with_name(base.name + LABELS_SUFFIX) if save_labels else None,
-            base.with_name(base.name + PREVIEW_SUFFIX) if preview else None,
-            base.with_name(base.name + PALETTE_SUFFIX) if save_palette else None,
-        )
-        rival = taken.setdefault(os.path.normcase(os.path.realpath(svg)), source)
+        path = Path(output) if output and is_file else (folder or Path(source).parent) / f"{stem}.svg"
+        base = path.with_suffix("")
+        files = {kind: base.with_name(base.name + suffix_of(kind)) for kind in extras}
+        job = Job(source, path if svg and not to_stdout else None, files, to_stdout)
+        rival = taken.setdefault(os.path.normcase(os.path.realpath(path)), source)
         if rival == source:
             jobs.append(job)
         else:
-            complaints.append(f"{shown(source)}: {shown(svg)} is the file of {shown(rival)} already; use -o for one")
+            first = shown(job.outputs[0])
+            complaints.append(f"{shown(source)}: {first} is the file of {shown(rival)} already; use -o for one")
     return jobs, complaints
+
+
+def suffix_of(kind: str) -> str:
+    """What a file of this kind ends in."""
+    return EXTRAS.get(kind, f".{kind}.png")
 
 
 def check_outputs(job: Job, force: bool) -> None:
     """Raise OutputError where one of the job's files cannot be written: asked before the photo is parsed."""
     for path in job.outputs:
-        if path.is_dir():
-            raise OutputError(f"{shown(path)} is a folder")
         if os.path.realpath(path) == os.path.realpath(job.source):
             raise OutputError(f"{shown(path)} is the photo itself; name another place with -o")
-        if not force and os.path.lexists(path):
-            raise OutputError(f"{shown(path)} exists already and may hold your edits; --force overwrites it")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise OutputError(f"the folder {shown(path.parent)} cannot be written to; name another one with -o")
+        check_output(path, force)
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Raise OutputError where a file cannot be written, or is there already and not to be overwritten."""
+    if path.is_dir():
+        raise OutputError(f"{shown(path)} is a folder")
+    if not force and os.path.lexists(path):
+        raise OutputError(f"{shown(path)} exists already and may hold your edits; --force overwrites it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder {shown(path.parent)} cannot be written to; name another one with -o")
 
 
 def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
@@ -184,7 +205,7 @@ def _folder(folder: str, labels: bool) -> list[str]:
             return False
         if labels:
             return name.endswith(LABELS_SUFFIX)
-        return os.path.splitext(name)[1] in PHOTO_SUFFIXES and not name.endswith((LABELS_SUFFIX, PREVIEW_SUFFIX))
+        return os.path.splitext(name)[1] in PHOTO_SUFFIXES and not _WRITTEN_HERE.search(name)
 
     with os.scandir(folder) as entries:
         return sorted((entry.path for entry in entries if wanted(entry)), key=_natural)

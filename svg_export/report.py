@@ -8,15 +8,19 @@ JSON object on a line of stdout, in this order (failures go to stderr too):
     {"event": "step", "photo": "a.jpg", "step": "read"}           then "parse", "trace", "write", as each begins
     {"event": "note", "photo": "a.jpg", "message": ".."}
     {"event": "written", "photo": "a.jpg", "svg": "a.svg", "labels": null, "preview": null, "palette": null,
+     "mask": "a.mask.png", "heatmap": null, "colorize": null, "colorize-over": null, "gallery": null,
      "size": [640, 480], "heads": 1, "faces": 1, "layers": ["head", "hair"], "nodes": 96, "error": null,
      "seconds": 0.31}
                                                                   "heads": seen in the photo, "faces": drawn, "layers":
                                                                   their ids, bottom to top, "face2-hair"; "error": px,
-                                                                  where --tolerance or --max-nodes is
+                                                                  where --tolerance or --max-nodes is; "svg": null on
+                                                                  stdout and with --no-svg, "nodes" where nothing is
+                                                                  drawn; "heatmap-hair" with --heatmap-parts
     {"event": "error", "photo": "b.jpg", "message": ".."}         instead of "written"; "photo" is null for a word
                                                                   of the command that names no photo
     {"event": "done", "written": 1, "failed": 1}                  or {"event": "interrupted", ..} and nothing after it
 
+Photos of a folder are read and parsed a few at a time, and told one after the other; the first waits for all.
 A reader that goes away (`| head`) is no failure of a photo: the command works on in silence.
 """
 

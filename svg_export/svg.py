@@ -74,7 +74,7 @@ class Face:
     outline: LineWork | None = None
 
 
-def write_svg(
+def svg_bytes(
     layers: Sequence[Layer],
     size: tuple[int, int],
     *,

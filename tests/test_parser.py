@@ -1,5 +1,7 @@
 """Parsers: the embedded one, files, and what is no parser."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from faceparse_core.parser import EMBEDDED, load_parser
 
 def test_the_embedded_parser_speaks():
     parser = load_parser()
-    scores = parser.run(np.zeros((1, 3, parser.size, parser.size), np.float32))
+    scores = parser.run(np.zeros((1, 3, parser.size, parser.size), np.float32))[0]
     assert scores.shape[0] == 20
     assert scores.shape[1] == scores.shape[2] == parser.size // 4
     assert scores.dtype == np.float32
@@ -50,3 +52,30 @@ def test_a_network_that_is_no_parser_is_refused():
 
     with pytest.raises(ModelError, match="not a face parser"):
         load_parser(str(models / "heads.onnx")).run(np.zeros((1, 3, 256, 256), np.float32))
+
+
+@pytest.mark.parametrize(("dimension", "expected"), [(1, [1, 1, 1]), ("n", [3]), (2, [2, 1])])
+def test_a_network_takes_as_many_crops_at_once_as_it_was_exported_for(tmp_path, monkeypatch, dimension, expected):
+    seen = []
+
+    class Session:
+        def get_inputs(self):
+            return [SimpleNamespace(name="x", shape=[dimension, 3, 8, 8])]
+
+        def get_outputs(self):
+            return [SimpleNamespace(name="y")]
+
+        def get_modelmeta(self):
+            return SimpleNamespace(custom_metadata_map={"faceparse.size": "8", "faceparse.frame": "1.5"})
+
+        def run(self, _, feed):
+            seen.append(len(feed["x"]))
+            return [np.repeat(feed["x"][:, :1, :2, :2], 19, axis=1)]
+
+    monkeypatch.setattr("faceparse_core.onnx_session.load_session", lambda *_: Session())
+    (tmp_path / "fixed.onnx").write_bytes(b"whatever")
+    crops = np.arange(3, dtype=np.float32)[:, None, None, None] * np.ones((3, 3, 8, 8), np.float32)
+    scores = load_parser(str(tmp_path / "fixed.onnx")).run(crops)
+    assert scores.shape == (3, 19, 2, 2)
+    assert scores[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert seen == expected

@@ -160,7 +160,7 @@ def test_torch_and_onnx_runtime_agree_on_the_embedded_weights():
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 192, 192)).astype(np.float32)
     with torch.inference_mode():
         ours = restore_parser(models / "parser.onnx").eval()(torch.from_numpy(rgb)).numpy()[0]
-    theirs = load_parser().run(rgb)
+    theirs = load_parser().run(rgb)[0]
     assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
     assert (ours.argmax(0) == theirs.argmax(0)).mean() > 0.999
 
@@ -178,7 +178,7 @@ def test_export_is_the_trained_network(run, tmp_path):
     for path in paths:
         export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    exported = load_parser(str(paths[0])).run(rgb)
+    exported = load_parser(str(paths[0])).run(rgb)[0]
     assert np.abs(exported - trained).max() < 5e-3 * np.abs(trained).max()  # float16 weights
 
 
@@ -198,7 +198,7 @@ def test_the_published_checkpoint_fits(tmp_path):
     assert abs(sum(p.numel() for p in network.parameters()) / 13.3e6 - 1) < 0.01
     torch.save(state, tmp_path / "79999_iter.pth")
     scores = load_parser(str(tmp_path / "79999_iter.pth")).run(np.zeros((1, 3, 64, 64), np.float32))
-    assert scores.shape == (19, 8, 8)
+    assert scores.shape == (1, 19, 8, 8)
 
 
 def test_f1_and_iou_by_hand():

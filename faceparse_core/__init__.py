@@ -1,0 +1,60 @@
+"""Photo -> what is where in it: label map, probabilities, outlines. Pixels alone: nothing here knows SVG.
+
+`docs/api.md` shows all of this at work. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from faceparse_core.errors import FaceParseError, LabelMapError, ModelError, NoFaceError, PhotoError
+
+if TYPE_CHECKING:
+    from faceparse_core.batches import parse_photos
+    from faceparse_core.masks import colorize, heatmap, mask
+    from faceparse_core.parse import Parsing, Settings, parse_photo
+    from faceparse_core.parser import Parser, load_parser
+    from faceparse_core.photo import Photo, read_label_map, read_photo
+    from faceparse_core.rings import contours
+
+__all__ = [
+    "FaceParseError",
+    "LabelMapError",
+    "ModelError",
+    "NoFaceError",
+    "Parser",
+    "Parsing",
+    "Photo",
+    "PhotoError",
+    "Settings",
+    "colorize",
+    "contours",
+    "heatmap",
+    "load_parser",
+    "mask",
+    "parse_photo",
+    "parse_photos",
+    "read_label_map",
+    "read_photo",
+]
+
+_HOMES = {
+    "batches": ("parse_photos",),
+    "masks": ("colorize", "heatmap", "mask"),
+    "parse": ("Parsing", "Settings", "parse_photo"),
+    "parser": ("Parser", "load_parser"),
+    "photo": ("Photo", "read_label_map", "read_photo"),
+    "rings": ("contours",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
