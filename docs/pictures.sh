@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the README's pictures again: docs/preview.png, docs/inkscape.png, and Blender's from the test of its window.
+# Makes the README's pictures again: docs/preview.png, docs/gallery.png, docs/inkscape.png, and Blender's from the test of its window.
 # Needs faceparse-svg, pytest, inkscape, blender, Xvfb, openbox, xdotool and ImageMagick's import and convert.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +8,8 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 faceparse-svg examples/astronaut.jpg --preview -o "$work"
 convert "$work/astronaut.preview.png" -resize 1000x -strip docs/preview.png
+faceparse-svg examples/astronaut.jpg --no-svg --gallery -o "$work"
+convert "$work/astronaut.gallery.png" -resize 1000x -strip docs/gallery.png
 
 export DISPLAY=:87
 Xvfb "$DISPLAY" -screen 0 1180x800x24 >/dev/null 2>&1 &
