@@ -242,11 +242,13 @@ def test_json_tells_every_step(photo: Path, capsys: Capture) -> None:
 def test_several_heads_are_noted(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     from faceparse_core import parse
 
-    real = parse.parse_photo
-    monkeypatch.setattr(parse, "parse_photo", lambda *given: dataclasses.replace(real(*given), heads=3))
+    real = parse.parse_heads
+    monkeypatch.setattr(
+        parse, "parse_heads", lambda *given, most: dataclasses.replace(real(*given, most=most), heads=3)
+    )
     assert run(photo, "--json") == 0
     captured = capsys.readouterr()
-    assert captured.err == f"{photo}: note: 3 heads found; the largest one is drawn\n"
+    assert captured.err == f"{photo}: note: 3 heads found; the largest one is drawn (--heads all draws all)\n"
     assert sum(json.loads(line).get("heads") == 3 for line in captured.out.splitlines()) == 1
 
 
