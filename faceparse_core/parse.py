@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from faceparse_core.parser import ModelInfo, Parser
     from faceparse_core.photo import Photo
 
+#: Kinds of feature: brows; eyes or glasses; nose; mouth.
+_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset((11, 12, 13)))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -53,13 +56,13 @@ def parse_photo(photo: Photo, parser: Parser | None = None, settings: Settings =
     heads = find_heads(photo.rgb)
     for head in heads:  # usually the first; where the finder mistook a hand for a head, the next
         labels, scores, box = parse_head(photo.rgb, head, parser, settings)
-        if not shows_face(labels):
+        if not shows_face(labels, parser.parts):
             continue
         measured = measure_head(labels)
         if _framed_badly(head, measured, settings):
             labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
             measured = measure_head(labels)
-        if shows_face(labels):
+        if shows_face(labels, parser.parts):
             colors = part_colors(photo.rgb, labels)
             return Parsing(labels, colors, measured.size, len(heads), parser.info, scores, box)
     raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
@@ -95,12 +98,14 @@ def _framed_badly(found: Head, measured: Head, s: Settings) -> bool:
     return bool(ratio > s.again_size or off > s.again_shift)
 
 
-def shows_face(labels: NDArray[np.uint8]) -> bool:
-    """Whether the map holds skin with at least two kinds of feature on it."""
+def shows_face(labels: NDArray[np.uint8], known: frozenset[int] = frozenset(range(1, len(PARTS)))) -> bool:
+    """Whether the map holds skin with at least two kinds of feature on it, or as many as are `known` to its parser."""
     step = _step(labels)
     counts = np.bincount(labels[::step, ::step].ravel(), minlength=len(PARTS))
-    kinds = ((2, 3), (4, 5, 6), (10,), (11, 12, 13))  # brows; eyes or glasses; nose; mouth
-    return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= 2
+    kinds = [kind & known for kind in _KINDS if kind & known]
+    return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= min(
+        2, len(kinds)
+    )
 
 
 def _step(labels: NDArray[np.uint8]) -> int:
@@ -154,10 +159,14 @@ def mirrored_classes(classes: int) -> list[int]:
 
 def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> bool:
     """Whether anything but background lies on an edge of the crop that is not an edge of the photo."""
-    labels = scores.argmax(0)
     x0, y0, x1, y1 = box
-    edges = ((x0 > 0, labels[:, 0]), (y0 > 0, labels[0]), (x1 < shape[1], labels[:, -1]), (y1 < shape[0], labels[-1]))
-    return any(inside and (edge != BACKGROUND).any() for inside, edge in edges)
+    edges = (
+        (x0 > 0, scores[:, :, 0]),
+        (y0 > 0, scores[:, 0]),
+        (x1 < shape[1], scores[:, :, -1]),
+        (y1 < shape[0], scores[:, -1]),
+    )
+    return any(inside and (edge.argmax(0) != BACKGROUND).any() for inside, edge in edges)
 
 
 def _widen(
