@@ -78,5 +78,7 @@ def caffe_message(name: str) -> Any:
 
 def _array(blob: Any) -> NDArray[np.float32]:
     values = np.array(blob.data if len(blob.data) else blob.double_data, np.float32)
-    old = (blob.num, blob.channels, blob.height, blob.width)  # before blobs had any number of axes
-    return values.reshape(tuple(blob.shape.dim) if blob.HasField("shape") else old)
+    if blob.HasField("shape"):
+        return values.reshape(tuple(blob.shape.dim))
+    old = (blob.num, blob.channels, blob.height, blob.width)  # once every blob had four axes, a list of biases, too
+    return values.reshape(old if old[:3] != (1, 1, 1) else old[3:])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import pickletools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Network:
     """
 
     name: str  #: in `--model`
-    module: nn.Module
+    module: nn.Module = field(repr=False)
     classes: int
     meanings: ClassMap | None  #: what they stand for; None: that is to be told by their number
     size: int  #: px, the square that it was trained on
@@ -168,7 +169,11 @@ def write_converted(network: Network, path: Path) -> None:
     """The network as .onnx, float32, with what `load_parser` wants to know of it. Raises OSError."""
     from faceparse_core.training.export import write_onnx
 
-    facts = {"faceparse.size": str(network.size), "faceparse.frame": str(network.frame)}
+    facts = {
+        "faceparse.size": str(network.size),
+        "faceparse.frame": str(network.frame),
+        "faceparse.count": str(network.classes),
+    }
     if network.meanings:
         facts["faceparse.classes"] = " ".join(PARTS[part].name for (part,) in network.meanings)
     write_onnx(network.module, path, network.size, ["scores"], facts, half=False)
@@ -177,15 +182,22 @@ def write_converted(network: Network, path: Path) -> None:
 def _why_not(error: Exception, path: Path) -> str:
     """Why a file was not loaded. `weights_only` refuses whatever is not weights, and says so in many ways."""
     named = re.search(r"GLOBAL (\S+)", str(error))
-    with open(path, "rb") as file:
-        pickled = file.read(1) in (b"\x80", b"P")  # a bare pickle, or a zip that holds one
-    if isinstance(error, pickle.UnpicklingError) and (named or pickled):
-        what = f"code ({printable(named[1])})" if named else "objects"
+    if isinstance(error, pickle.UnpicklingError) and (named or _builds_objects(path)):
+        code = f"code ({printable(named[1])})" if named else "code"
         return (
-            f"holds {what}, not weights alone, and is not loaded, for a pickle with code in it can do anything; "
+            f"holds {code}, not weights alone, and is not loaded, for code can do anything; "
             "save the weights with torch.save(model.state_dict(), ..)"
         )
     return "no checkpoint of torch, or one that was cut off; fetch it again"
+
+
+def _builds_objects(path: Path) -> bool:
+    """Whether a file is a pickle that makes more than numbers, words, lists and dicts. It is read, not run."""
+    try:
+        with open(path, "rb") as file:
+            return any(code.name in ("GLOBAL", "STACK_GLOBAL", "INST") for code, _, _ in pickletools.genops(file))
+    except Exception:  # no pickle: what it stumbles over may be anything
+        return False
 
 
 def _tensor_dicts(value: Any, depth: int = 3) -> Iterable[dict[str, Tensor]]:

@@ -99,13 +99,9 @@ def _from_drive(url: str, part: Path, most: int, progress: Progress) -> None:
     except Exception as error:  # gdown's, requests' and urllib3's errors share no base but Exception
         if isinstance(error, OSError) and error.errno is not None and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise _Refused(_first_sentence(error)) from error
+        words = printable(" ".join(str(error).split()))
+        raise _Refused(f"gdown: {words.split('. ')[0][:200]} ({type(error).__name__})") from error
     os.replace(whole, part)
-
-
-def _first_sentence(error: Exception) -> str:
-    words = printable(" ".join(str(error).split()) or type(error).__name__)
-    return words.split(". ")[0].rstrip(".")[:200]
 
 
 # the web --------------------------------------------------------------------------------------------------------------

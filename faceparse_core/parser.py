@@ -105,24 +105,34 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
     size, dtype = _reads(info.name, entry)
     out, count = _answers(info.name, session)
     meta = session.get_modelmeta().custom_metadata_map
+    ours = {"faceparse.size", "faceparse.frame"} <= meta.keys()
     if classes is None and "faceparse.classes" in meta:
         classes = named_classes(meta["faceparse.classes"].split(), info.name)
-    if count is not None:
-        classes = _checked_classes(info.name, classes, count)
-    ours = {"faceparse.size", "faceparse.frame"} <= meta.keys()
 
-    def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    def scores(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = (rgb if ours else _normalise(rgb)).astype(dtype, copy=False)
         try:
-            scores = session.run([out], {entry.name: batch})[0]
+            answer = np.asarray(session.run([out], {entry.name: batch})[0], np.float32)
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             raise ModelError(f"{info.name}: not a face parser ({str(error).splitlines()[0]})") from error
-        return _by_part(info.name, np.asarray(scores, np.float32), classes)
+        if answer.ndim != 4 or answer.shape[2] != answer.shape[3]:
+            raise ModelError(
+                f"{info.name}: not a face parser, its output has the shape {answer.shape}, not (1, n, h, h)"
+            )
+        first: NDArray[np.float32] = answer[0]
+        return first
+
+    if ours:
+        size, count = int(meta["faceparse.size"]), int(meta.get("faceparse.count", count or 0))
+    if not count:
+        count = len(scores(np.zeros((1, 3, size, size), np.float32)))
+    meanings = _checked_classes(info.name, classes, count)
+
+    def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+        return to_parts(scores(rgb), meanings)
 
     frame = float(meta["faceparse.frame"]) if ours else CELEBA_SIDE
-    return Parser(
-        info, int(meta["faceparse.size"]) if ours else size, frame, run, known_parts(classes or OUR_CLASSES[19])
-    )
+    return Parser(info, size, frame, run, known_parts(meanings))
 
 
 def _reads(name: str, entry: Any) -> tuple[int, Any]:
@@ -157,6 +167,7 @@ def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, cla
         with contextlib.suppress(BrokenModelError):  # made anew
             return _from_onnx(info, converted, threads, device, classes)
     network = _network(path)
+    _checked_classes(info.name, classes or network.meanings, network.classes)
     from faceparse_core.checkpoints import write_converted
 
     try:
@@ -184,15 +195,15 @@ def _in_torch(info: ModelInfo, network: Network, device: str, classes: ClassMap 
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
-    classes = _checked_classes(info.name, classes or network.meanings, network.classes)
+    meanings = _checked_classes(info.name, classes or network.meanings, network.classes)
     module = network.module.to(device)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device)).cpu().numpy()
-        return _by_part(info.name, scores, classes)
+            scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device))[0].cpu().numpy()
+        return to_parts(scores, meanings)
 
-    return Parser(info, network.size, network.frame, run, known_parts(classes))
+    return Parser(info, network.size, network.frame, run, known_parts(meanings))
 
 
 # both -----------------------------------------------------------------------------------------------------------------
@@ -213,13 +224,6 @@ def _checked_classes(name: str, classes: ClassMap | None, count: int) -> ClassMa
     if classes is not None and len(classes) != count:
         raise ModelError(f"{name}: has {count} classes, and the class map names {len(classes)}; it must name each once")
     return classes or OUR_CLASSES[count]
-
-
-def _by_part(name: str, scores: NDArray[np.float32], classes: ClassMap | None) -> NDArray[np.float32]:
-    """Scores (parts, h, w) by part id from scores (1, classes, h, w). Raises ModelError where they are none."""
-    if scores.ndim != 4 or scores.shape[2] != scores.shape[3]:
-        raise ModelError(f"{name}: not a face parser, its output has the shape {scores.shape}, not (1, classes, h, h)")
-    return to_parts(scores[0], _checked_classes(name, classes, scores.shape[1]))
 
 
 def _sha256(data: bytes) -> str:

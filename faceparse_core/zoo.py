@@ -153,7 +153,7 @@ def get(name: str, progress: Progress | None = None) -> Path:
                 fetch(path, file.sources, file.sha256, 2_000_000 * file.megabytes, progress)
             except DownloadError as error:
                 raise ModelError(
-                    f"{name} could not be downloaded ({error}); get it from {model.homepage} elsewhere and run: {by_hand}"
+                    f"{name} could not be downloaded ({error}); get it elsewhere ({model.homepage}) and run: {by_hand}"
                 ) from error
     return path
 
