@@ -181,14 +181,19 @@ def _widen(
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
     wide = score_box(rgb, wide_box, parser, mirror=False)  # far from the face the second opinion is not worth its time
     total = cells + 2 * more
-    stretched = [cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide]
+    canvas = np.empty((len(wide), total, total), np.float32)
+    for plane, stretched in zip(wide, canvas, strict=True):
+        cv2.resize(plane, (total, total), dst=stretched, interpolation=cv2.INTER_LINEAR)
+    inner = canvas[:, more : more + cells, more : more + cells]
     ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)
     share = np.minimum(ramp[:, None], ramp).astype(np.float32)
-    # Logits of two passes need not agree in size: what is blended are log probabilities.
-    middle = slice(more, more + cells)
-    inner = (slice(None), middle, middle)
-    canvas = _log_probabilities(np.stack(stretched).astype(np.float32))
-    canvas[inner] = share * _log_probabilities(scores) + (1 - share) * canvas[inner]
+    # Logits of two passes need not agree in size: what is blended are log probabilities. Elsewhere logits do as well,
+    # for the two differ by a shift a cell, which changes no border.
+    seam = share < 1
+    blended = share[seam] * _log_probabilities(scores[:, seam])
+    blended += (1 - share[seam]) * _log_probabilities(inner[:, seam])
+    inner[:] = scores
+    inner[:, seam] = blended
     return canvas, wide_box
 
 
