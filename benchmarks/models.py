@@ -51,7 +51,8 @@ parse()
 ready = time.time()
 batch = np.full((1, 3, parser.size, parser.size), 128, np.float32)
 steps = {"pass": lambda: parser.run(batch), "photo": parse}
-took = {name: [statistics.median(v) for v in zip(*(timed(step) for _ in range(rounds)))] for name, step in steps.items()}
+runs = {name: [timed(step) for _ in range(rounds)] for name, step in steps.items()}
+took = {name: [statistics.median(values) for values in zip(*times)] for name, times in runs.items()}
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 print(json.dumps({"ready": ready, "peak": peak, **took}))
 """

@@ -188,6 +188,8 @@ def _why_not(error: Exception, path: Path) -> str:
             f"holds {code}, not weights alone, and is not loaded, for code can do anything; "
             "save the weights with torch.save(model.state_dict(), ..)"
         )
+    if "TorchScript" in str(error):
+        return "is a TorchScript archive; save its weights with torch.save(model.state_dict(), ..)"
     return "no checkpoint of torch, or one that was cut off; fetch it again"
 
 

@@ -8,7 +8,7 @@ A class map is a file that names every class of the network, in their order from
 
 or as JSON, `["background", "head", "brow"]` or `{"0": "background", "1": "head", "2": "brow"}`. The names are those of
 `--parts`, and `background` for all that is no part; `brow`, `eye`, `ear` stand for both sides, which are told apart by
-the place where they lie. Several classes may stand for one part.
+the place where they lie. Several classes may stand for one part. The head there must be: by it a face is known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import ModelError, printable
-from faceparse_core.parts import BACKGROUND, PAIRS, PARTS
+from faceparse_core.parts import BACKGROUND, HEAD, PAIRS, PARTS
 
 ClassMap = tuple[tuple[int, ...], ...]  #: for each class of the network the part ids that it stands for
 
@@ -56,8 +56,8 @@ def named_classes(words: Sequence[str], shown: str) -> ClassMap:
         if word not in _NAMES:
             raise ModelError(f"{shown}: no part is called {printable(word)!r}; choose from: {', '.join(_NAMES)}")
     classes = tuple(_NAMES[word] for word in words)
-    if (BACKGROUND,) not in classes or len(set(classes)) < 2:
-        raise ModelError(f"{shown}: a class map names the background and at least one part, one name a line")
+    if not {(BACKGROUND,), (HEAD,)} <= set(classes):
+        raise ModelError(f"{shown}: a class map names at least background and head, one name a line")
     return classes
 
 

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.torch
 THIN = 8  # an eighth of the channels: every name, a sixty-fourth of the work
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("FACEPARSE_CACHE", os.fspath(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 @pytest.fixture(scope="module")
 def rgb() -> np.ndarray:
     """Noise at several scales: (1, 3, 512, 512), 0..255."""
@@ -270,6 +264,9 @@ def test_another_network_says_what_is_missing(tmp_path):
     assert "another size (ffm.conv2.weight is (1,)" in refused(thin_bisenet() | {"ffm.conv2.weight": torch.zeros(1)})
     assert "holds no state dict" in refused({"epoch": 3})
     assert "holds no state dict" in refused([torch.zeros(3)])
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
+    with pytest.raises(ModelError, match="TorchScript"):
+        load_parser(os.fspath(tmp_path / "script.pt"))
 
 
 # Caffe ----------------------------------------------------------------------------------------------------------------

@@ -42,9 +42,9 @@ def test_a_class_map_in_every_form(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "at least one part"),
-        ("background\n", "at least one part"),
-        ("head\nhair\n", "names the background"),
+        ("", "at least background and head"),
+        ("background\nhair\n", "at least background and head"),
+        ("head\nhair\n", "at least background and head"),
         ("background\nface\n", "no part is called 'face'; choose from: background, head"),
         ("[", "no JSON"),
         ('{"0": "background", "2": "head"}', "class 1 has no name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import json
 import os
 import shutil
 import threading
@@ -16,7 +17,7 @@ from command import Capture, one_line, run
 from file_server import QUOTA, FileServer, serve
 
 from faceparse_core import download, zoo
-from faceparse_core.cache import sha256_of
+from faceparse_core.cache import cache_folder, sha256_of
 from faceparse_core.download import DownloadError, fetch
 from faceparse_core.errors import ModelError
 
@@ -224,14 +225,13 @@ def test_it_goes_on_once_there_is_room(server: FileServer, target: Path, monkeyp
 
 
 @pytest.fixture
-def known(server: FileServer, other: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def known(server: FileServer, other: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`bisenet` from the two servers; returns where it will lie."""
-    monkeypatch.setenv("FACEPARSE_CACHE", os.fspath(tmp_path / "cache"))
     monkeypatch.delenv("FACEPARSE_OFFLINE", raising=False)
     file = zoo.ModelFile("weights.onnx", 1, SHA256, (server.url, other.url))
     model = dataclasses.replace(zoo.KNOWN["bisenet"], files=(file,))
     monkeypatch.setitem(zoo.KNOWN, "bisenet", model)
-    return tmp_path / "cache" / "models" / "weights.onnx"
+    return cache / "models" / "weights.onnx"
 
 
 def test_get_path_and_remove(known: Path, server: FileServer, capsys: Capture) -> None:
@@ -250,6 +250,56 @@ def test_get_path_and_remove(known: Path, server: FileServer, capsys: Capture) -
     assert capsys.readouterr().out == f"deleted {known}\n"
     assert not known.exists()
     assert run("models", "remove", "bisenet") == 0
+
+
+def test_the_list_says_all_that_one_wants_to_know(known: Path, capsys: Capture) -> None:
+    assert run("models") == 0
+    said = capsys.readouterr().out
+    assert run("models", "list") == 0
+    assert capsys.readouterr().out == said
+    for word in (
+        "embedded",
+        "in the package",
+        "bisenet",
+        "53 MB",
+        "not downloaded",
+        "non-commercial",
+        str(known),
+        "fcn8s",
+    ):
+        assert word in said.replace("   1 MB", "  53 MB"), word
+    zoo.get("bisenet")
+    assert run("models", "list", "--json") == 0
+    rows = {row["name"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert list(rows) == ["embedded", "bisenet", "fcn8s"]
+    assert rows["bisenet"]["state"] == "downloaded"
+    assert rows["bisenet"]["path"] == str(known)
+    assert all(row["licence"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    "words", [("get",), ("get", "resnet"), ("remove", "embedded"), ("convert", "a.jpg"), ("bogus",)]
+)
+def test_wrong_words_are_one_line(known: Path, words: tuple[str, ...], capsys: Capture) -> None:
+    assert run("models", *words) in (1, 2)
+    one_line(capsys)
+
+
+def test_on_a_terminal_there_is_a_bar(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run("models", "get", "bisenet") == 0
+    said = capsys.readouterr().err
+    assert "\rdownloading bisenet" in said
+    assert "note:" not in said
+
+
+def test_the_cache_is_where_the_system_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import platformdirs
+
+    monkeypatch.delenv("FACEPARSE_CACHE", raising=False)
+    assert cache_folder() == platformdirs.user_cache_path("faceparse-svg", appauthor=False)
+    monkeypatch.setenv("FACEPARSE_CACHE", os.fspath(tmp_path))
+    assert cache_folder() == tmp_path
 
 
 def test_without_a_network_one_line_says_what_to_do(
@@ -302,8 +352,8 @@ def test_two_at_once_fetch_it_once(known: Path, server: FileServer) -> None:
     assert left(known) == ["weights.onnx"]
 
 
-def test_a_cache_that_cannot_be_written_to(known: Path, tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "cache").write_text("a file where the folder should be")
+def test_a_cache_that_cannot_be_written_to(known: Path, cache: Path, capsys: Capture) -> None:
+    cache.write_text("a file where the folder should be")
     assert run("models", "get", "bisenet") == 1
     assert "FACEPARSE_CACHE" in one_line(capsys)
 
