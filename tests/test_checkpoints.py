@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
@@ -396,3 +397,31 @@ def test_without_torch_a_checkpoint_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.__import__", none)
     with pytest.raises(ModelError, match=r"pip install 'faceparse-svg\[torch\]'"):
         load_parser(os.fspath(path))
+
+
+def test_by_name_from_download_to_scores(tmp_path, rgb, monkeypatch):
+    """Fetched, checked, converted; afterwards neither a network nor the checkpoint is asked for."""
+    import dataclasses
+
+    from file_server import serve
+
+    from faceparse_core import zoo
+
+    weights = thin_bisenet()
+    content = as_bytes(OrderedDict(weights), _use_new_zipfile_serialization=False)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with serve(content) as server:
+        file = zoo.ModelFile("79999_iter.pth", 1, sha256, (server.url,))
+        monkeypatch.setitem(zoo.KNOWN, "bisenet", dataclasses.replace(zoo.KNOWN["bisenet"], files=(file,)))
+        parser = load_parser("bisenet")
+    assert (parser.info.name, parser.info.sha256) == ("bisenet", sha256)
+    scores = parser.run(rgb)
+    assert np.abs(scores - expected(weights, rgb)).max() < 1e-4
+    assert (load_parser("bisenet").run(rgb) == scores).all()
+    zoo.place(file).write_bytes(content[:-1])
+    assert (load_parser("bisenet").run(rgb) == scores).all()
+    conversion(sha256).unlink()
+    with pytest.raises(ModelError, match=r"79999_iter\.pth: damaged in the cache .*deleted"):
+        load_parser("bisenet")
+    with pytest.raises(ModelError, match=r"could not be downloaded .*models get bisenet --from"):
+        load_parser("bisenet")
