@@ -63,12 +63,10 @@ _FACE_OR_NOT: ClassMap = ((BACKGROUND,), (HEAD,))
 
 @dataclass(frozen=True)
 class Network:
-    """What a checkpoint holds, in evaluation mode: `module` takes RGB 0..255, float32 (n, 3, h, w), and returns scores
-    (n, classes, h, w).
-    """
+    """What a checkpoint holds, in evaluation mode."""
 
-    name: str  #: in `--model`
-    module: nn.Module = field(repr=False)
+    name: str  #: as in `--model`
+    module: nn.Module = field(repr=False)  #: RGB 0..255, float32 (n, 3, h, w), to scores (n, classes, h, w)
     classes: int
     meanings: ClassMap | None  #: what they stand for; None: that is to be told by their number
     size: int  #: px, the square that it was trained on
@@ -240,7 +238,7 @@ def _fcn8s(weights: Weights) -> FCN8s:
 
 
 def _rows(weights: Weights, key: str, published: int) -> int:
-    return weights[key].shape[0] if key in weights and weights[key].ndim else published
+    return max(1, weights[key].shape[0]) if key in weights and weights[key].ndim else published
 
 
 def _share(weights: Weights, network: nn.Module) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
 def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, device: str = "cpu") -> InferenceSession:
@@ -22,11 +22,11 @@ def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, devic
     """
     import onnxruntime
 
-    provider = _PROVIDERS[device]
+    providers = _PROVIDERS[device]  # of what the first cannot run, the next runs a part
     lacking = ModelError(
         "ONNX Runtime finds no CUDA device here; leave --device out, or put onnxruntime-gpu in place of onnxruntime"
     )
-    if provider not in onnxruntime.get_available_providers():
+    if providers[0] not in onnxruntime.get_available_providers():
         raise lacking
 
     shown = "the model" if isinstance(source, bytes) else os.fspath(source)
@@ -40,11 +40,11 @@ def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, devic
     options.enable_cpu_mem_arena = False  # the arena keeps what the largest layer needed for the session's whole life
     try:
         session = onnxruntime.InferenceSession(
-            source if isinstance(source, bytes) else os.fspath(source), options, providers=[provider]
+            source if isinstance(source, bytes) else os.fspath(source), options, providers=providers
         )
     except Exception as problem:  # ONNX Runtime's errors have no common base but Exception
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BrokenModelError(f"{shown}: not a network that ONNX Runtime can run ({reason})") from problem
-    if provider not in session.get_providers():  # the package has it, the machine has not
+    if providers[0] not in session.get_providers():  # the package has it, the machine has not
         raise lacking
     return session

@@ -136,7 +136,7 @@ def get(name: str, progress: Progress | None = None) -> Path:
     file = next((file for file in model.files if Path(file.name).suffix not in CHECKPOINTS or can_convert()), None)
     by_hand = f"faceparse-svg models get {name} --from {model.by_hand}"
     if file is None:
-        raise ModelError(f"{name} needs torch; install it with: pip install 'faceparse-svg[torch]'")
+        raise _needs_torch(name)
     if file.sha256 is None:
         raise ModelError(
             f"{name} is not downloaded by itself, for its checksum is not known; "
@@ -156,6 +156,10 @@ def get(name: str, progress: Progress | None = None) -> Path:
                     f"{name} could not be downloaded ({error}); get it elsewhere ({model.homepage}) and run: {by_hand}"
                 ) from error
     return path
+
+
+def _needs_torch(name: str) -> ModelError:
+    return ModelError(f"{name} needs torch; install it with: pip install 'faceparse-svg[torch]'")
 
 
 def verified(file: Path) -> str:
@@ -193,6 +197,8 @@ def install(name: str, source: Path) -> Path:
     found = verified(source)
     for file in model.files:
         if file.sha256 is None:
+            if not can_convert():
+                raise _needs_torch(name)
             from faceparse_core.checkpoints import read_checkpoint, read_weights, write_checkpoint
 
             weights = read_weights(source)

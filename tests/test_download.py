@@ -373,6 +373,18 @@ def test_without_torch_an_onnx_of_it_is_fetched(
     assert zoo.get("bisenet") == known  # what is there is good enough
 
 
+def test_without_torch_fcn8s_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(zoo, "can_convert", lambda: False)
+    (tmp_path / "a.caffemodel").write_bytes(b"")
+    for words in (("get", "fcn8s"), ("get", "fcn8s", "--from", tmp_path / "a.caffemodel")):
+        assert run("models", *words) == 1
+        assert "pip install 'faceparse-svg[torch]'" in one_line(capsys)
+    assert run("models", "convert", tmp_path / "a.caffemodel") == 1
+    assert "pip install 'faceparse-svg[torch]'" in one_line(capsys)
+
+
 # Google Drive ---------------------------------------------------------------------------------------------------------
 
 DRIVE = "https://drive.google.com/uc?id=154JgKpzCPW82qINcVieuPH3fZ2e0P812"
