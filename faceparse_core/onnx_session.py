@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+#: Bytes of a file from which on its weights are not laid out anew for the processor. That takes copies of them all:
+#: FCN-8s (538 MB) then takes 1.0 GB instead of 2.2, is opened in half the time, and runs a quarter slower.
+_LARGE = 256_000_000
 
 
 def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, device: str = "cpu") -> InferenceSession:
@@ -38,6 +41,8 @@ def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, devic
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core to others
     options.enable_cpu_mem_arena = False  # the arena keeps what the largest layer needed for the session's whole life
+    if not isinstance(source, bytes) and Path(source).stat().st_size > _LARGE:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     try:
         session = onnxruntime.InferenceSession(
             source if isinstance(source, bytes) else os.fspath(source), options, providers=providers
