@@ -446,6 +446,7 @@ _OF_OUR_PYTHON = (
 def clean_environment() -> dict[str, str]:
     """The environment for a Python that is not Blender's; what it prints comes at once, in UTF-8."""
     kept = {name: value for name, value in os.environ.items() if name.upper() not in _OF_OUR_PYTHON}
+    kept["FACEPARSE_OFFLINE"] = "1"  # nothing is downloaded from inside Blender: a person does that in a terminal
     return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 
 

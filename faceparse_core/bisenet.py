@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Blocks = tuple[int, int, int, int]
+RESNET18: Blocks = (2, 2, 2, 2)  #: blocks of each stage (He et al., arXiv 1512.03385, table 1)
+RESNET34: Blocks = (3, 4, 6, 3)
+
 
 class ConvBNReLU(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
@@ -42,17 +46,19 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + shortcut)
 
 
-class ResNet18(nn.Module):
+class ResNet(nn.Module):
     """Features at 1/4, 1/8, 1/16 and 1/32 of the input."""
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, blocks: Blocks) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, base, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(base)
         stages = [(base, base, 1), (base, 2 * base, 2), (2 * base, 4 * base, 2), (4 * base, 8 * base, 2)]
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))
-            for inputs, outputs, stride in stages
+            nn.Sequential(
+                BasicBlock(inputs, outputs, stride), *(BasicBlock(outputs, outputs, 1) for _ in range(count - 1))
+            )
+            for (inputs, outputs, stride), count in zip(stages, blocks, strict=True)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -78,9 +84,9 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, blocks: Blocks) -> None:
         super().__init__()
-        self.resnet = ResNet18(base)
+        self.resnet = ResNet(base, blocks)
         self.arm16 = AttentionRefinement(4 * base, 2 * base)
         self.arm32 = AttentionRefinement(8 * base, 2 * base)
         self.conv_head32 = ConvBNReLU(2 * base, 2 * base)
@@ -141,15 +147,16 @@ class BiSeNet(nn.Module):
 
     width    1.0 is the published network, 0.5 has a quarter of its weights
     detail   scores at 1/4 of the input instead of 1/8
+    blocks   of each residual stage: RESNET18 is the published network
 
     In training `forward` returns three maps of scores: the main one, and those of the two auxiliary heads (1/8 and
     1/16 of the input); in evaluation only the main one.
     """
 
-    def __init__(self, classes: int, width: float = 1.0, detail: bool = False) -> None:
+    def __init__(self, classes: int, width: float = 1.0, detail: bool = False, blocks: Blocks = RESNET18) -> None:
         super().__init__()
         base = round(64 * width)
-        self.cp = ContextPath(base)
+        self.cp = ContextPath(base, blocks)
         self.ffm = FeatureFusion(4 * base, 4 * base)
         self.conv_out: nn.Module = (
             DetailOutput(4 * base, base, 2 * base, classes) if detail else Output(4 * base, 4 * base, classes)

@@ -19,6 +19,10 @@ class ModelError(FaceParseError):
     """A model is unknown, missing, broken or does not speak the parser's format."""
 
 
+class BrokenModelError(ModelError):
+    """A model file that no runtime can open: cut off, damaged, or something else."""
+
+
 class LabelMapError(FaceParseError):
     """A label map has unknown ids, the wrong type or the wrong size."""
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from faceparse_core.parser import ModelInfo, Parser
     from faceparse_core.photo import Photo
 
+#: Kinds of feature: brows; eyes or glasses; nose; mouth.
+_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset((11, 12, 13)))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -99,19 +102,19 @@ def parse_heads(
         if len(found) == most:
             break
         labels, scores, box = parse_head(photo.rgb, head, parser, settings)
-        if not shows_face(labels):
+        if not shows_face(labels, parser.parts):
             continue
         measured = measure_head(labels)
         if _framed_badly(head, measured, settings):
             labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
             measured = measure_head(labels)
-        if shows_face(labels) and not any(same_place(measured, other.claim.head) for other in found):
+        if shows_face(labels, parser.parts) and not any(same_place(measured, other.claim.head) for other in found):
             found.append(_Found(_claim(labels, box, measured), scores, box))
     if not found:
         raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
     while True:
         group = join_maps(photo.rgb, [each.claim for each in found], settings.group, settings.clean)
-        kept = [each for k, each in enumerate(found, 1) if shows_face(labels_of(group, k))] or found[:1]
+        kept = [each for k, each in enumerate(found, 1) if shows_face(labels_of(group, k), parser.parts)] or found[:1]
         if len(kept) == len(found):
             break
         found = kept  # one was a neighbour's, seen twice
@@ -184,12 +187,14 @@ def _framed_badly(found: Head, measured: Head, s: Settings) -> bool:
     return bool(ratio > s.again_size or off > s.again_shift)
 
 
-def shows_face(labels: NDArray[np.uint8]) -> bool:
-    """Whether the map holds skin with at least two kinds of feature on it."""
+def shows_face(labels: NDArray[np.uint8], known: frozenset[int] = frozenset(range(1, len(PARTS)))) -> bool:
+    """Whether the map holds skin with at least two kinds of feature on it, or as many as are `known` to its parser."""
     step = _step(labels)
     counts = np.bincount(labels[::step, ::step].ravel(), minlength=len(PARTS))
-    kinds = ((2, 3), (4, 5, 6), (10,), (11, 12, 13))  # brows; eyes or glasses; nose; mouth
-    return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= 2
+    kinds = [kind & known for kind in _KINDS if kind & known]
+    return bool(counts[HEAD] + counts[BEARD]) and sum(counts[list(kind)].sum() > 0 for kind in kinds) >= min(
+        2, len(kinds)
+    )
 
 
 def _step(labels: NDArray[np.uint8]) -> int:
@@ -244,10 +249,14 @@ def mirrored_classes(classes: int) -> list[int]:
 
 def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> bool:
     """Whether anything but background lies on an edge of the crop that is not an edge of the photo."""
-    labels = scores.argmax(0)
     x0, y0, x1, y1 = box
-    edges = ((x0 > 0, labels[:, 0]), (y0 > 0, labels[0]), (x1 < shape[1], labels[:, -1]), (y1 < shape[0], labels[-1]))
-    return any(inside and (edge != BACKGROUND).any() for inside, edge in edges)
+    edges = (
+        (x0 > 0, scores[:, :, 0]),
+        (y0 > 0, scores[:, 0]),
+        (x1 < shape[1], scores[:, :, -1]),
+        (y1 < shape[0], scores[:, -1]),
+    )
+    return any(inside and (edge.argmax(0) != BACKGROUND).any() for inside, edge in edges)
 
 
 def _widen(
@@ -262,14 +271,19 @@ def _widen(
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
     wide = score_box(rgb, wide_box, parser, mirror=False)  # far from the face the second opinion is not worth its time
     total = cells + 2 * more
-    stretched = [cv2.resize(plane, (total, total), interpolation=cv2.INTER_LINEAR) for plane in wide]
+    canvas = np.empty((len(wide), total, total), np.float32)
+    for plane, stretched in zip(wide, canvas, strict=True):
+        cv2.resize(plane, (total, total), dst=stretched, interpolation=cv2.INTER_LINEAR)
+    inner = canvas[:, more : more + cells, more : more + cells]
     ramp = np.clip((np.minimum(np.arange(cells), np.arange(cells)[::-1]) + 0.5) / max(1, s.seam * cells), 0, 1)
     share = np.minimum(ramp[:, None], ramp).astype(np.float32)
-    # Logits of two passes need not agree in size: what is blended are log probabilities.
-    middle = slice(more, more + cells)
-    inner = (slice(None), middle, middle)
-    canvas = _log_probabilities(np.stack(stretched).astype(np.float32))
-    canvas[inner] = share * _log_probabilities(scores) + (1 - share) * canvas[inner]
+    # Logits of two passes need not agree in size: what is blended are log probabilities. Elsewhere logits do as well,
+    # for the two differ by a shift a cell, which changes no border.
+    seam = share < 1
+    blended = share[seam] * _log_probabilities(scores[:, seam])
+    blended += (1 - share[seam]) * _log_probabilities(inner[:, seam])
+    inner[:] = scores
+    inner[:, seam] = blended
     return canvas, wide_box
 
 

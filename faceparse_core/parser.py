@@ -1,25 +1,39 @@
-"""A parser: crop of a head in, class scores out. The embedded network, any .onnx of that kind, or an original .pth."""
+"""A parser: crop of a head in, class scores out. The embedded network, one known by name, or one from a file."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import ModelError
+from faceparse_core import zoo
+from faceparse_core.cache import whole_file
+from faceparse_core.classes import OUR_CLASSES, ClassMap, known_parts, named_classes, to_parts
+from faceparse_core.errors import BrokenModelError, ModelError, printable
 from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import PARTS
 
-EMBEDDED = "embedded"  #: the name of the network that travels inside the package
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from faceparse_core.checkpoints import Network
+    from faceparse_core.download import Progress
 
 #: Mean and standard deviation of ImageNet's RGB, as torchvision publishes them: what the published BiSeNet expects.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEAN, _STD = (np.array(values, np.float32) * 255 for values in (MEAN, STD))
+
+EMBEDDED = zoo.EMBEDDED  #: the name of the network that travels inside the package
+_BATCH = {"cpu": 2, "cuda": 16}  #: crops at once, by device
+_SIZE = 512  #: px: the square that face-parsing.PyTorch reads, and an .onnx that takes any size is fed
 
 
 @dataclass(frozen=True)
@@ -32,89 +46,170 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Parser:
-    """`run` takes float32 RGB 0..255 (n, 3, size, size), n crops; float32 scores (n, classes, h, w), h = w <= size."""
+    """`run` takes float32 RGB 0..255 (n, 3, size, size), n crops; float32 scores by part id (n, parts, h, w), h = w."""
 
     info: ModelInfo
     size: int  #: px, side of the square that the network reads
     frame: float  #: side of the crop in face heights that the network reads best
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    parts: frozenset[int] = frozenset(range(1, len(PARTS)))  #: ids of the parts that it can find
     batch: int = 2  #: crops at once, where there are many: on the CPU more take memory and no less time
 
 
-def load_parser(name_or_path: str = EMBEDDED, threads: int = 0) -> Parser:
-    """The embedded parser, or one from a file: .onnx, or .pth of face-parsing.PyTorch (needs the `torch` extra).
+def load_parser(
+    name_or_path: str = EMBEDDED,
+    threads: int = 0,
+    *,
+    device: str = "cpu",
+    classes: ClassMap | None = None,
+    progress: Progress | None = None,
+) -> Parser:
+    """The embedded parser, one that is known by name (`zoo.KNOWN`), or one from a file: .onnx, .pth or .pt.
 
-    threads    of ONNX Runtime, 0 = one per core
+    A known model is downloaded on first use. A checkpoint needs the `torch` extra once: it is converted to .onnx and
+    kept in the cache; see `checkpoints` for those that are understood. An .onnx that says nothing of itself is taken
+    for a BiSeNet as the field exports it: RGB with ImageNet's mean and deviation, 512 px where it takes any size.
+
+    threads   of ONNX Runtime, 0 = one per core
+    device    cpu or cuda
+    classes   what the network's classes stand for; None: they are those of face-parsing.PyTorch
+    progress  told of a download: bytes so far, bytes in all
 
     Raises ModelError when there is no such model, or it is not a face parser.
     """
     if name_or_path == EMBEDDED:
         data = (MODELS / "parser.onnx").read_bytes()
-        return _from_onnx(EMBEDDED, data, data, threads)
-    path = Path(name_or_path)
-    if not path.suffix:
-        raise ModelError(f"no model is called {name_or_path!r}; use {EMBEDDED!r} or the path of an .onnx file")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
-    return (
-        _from_checkpoint(path, data) if path.suffix in {".pth", ".pt"} else _from_onnx(path.name, path, data, threads)
-    )
+        return _from_onnx(ModelInfo(EMBEDDED, _sha256(data)), data, threads, device, classes)
+    path, sha256 = Path(name_or_path), None
+    if path.suffix:
+        name = printable(path.name)
+    else:
+        name = name_or_path
+        path = zoo.get(name, progress)
+        sha256 = zoo.known_sha256(path)
+    if path.suffix == ".caffemodel":
+        raise ModelError(f"{printable(os.fspath(path))}: convert it first, with: faceparse-svg models convert FILE")
+    if path.suffix in zoo.CHECKPOINTS:
+        return _from_checkpoint(ModelInfo(name, sha256 or zoo.verified(path)), path, threads, device, classes)
+    return _from_onnx(ModelInfo(name, zoo.verified(path)), path, threads, device, classes)
 
 
-def _from_onnx(name: str, source: Path | bytes, data: bytes, threads: int) -> Parser:
+# .onnx ----------------------------------------------------------------------------------------------------------------
+
+
+def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str, classes: ClassMap | None) -> Parser:
     from faceparse_core.onnx_session import load_session
 
-    session = load_session(source, threads)
-    info = ModelInfo(name, hashlib.sha256(data).hexdigest())
+    session = load_session(source, threads, device)
     if len(session.get_inputs()) != 1:
-        raise ModelError(f"{name}: a face parser has one input, this network has {len(session.get_inputs())}")
-    entry, out = session.get_inputs()[0], session.get_outputs()[0].name
+        raise ModelError(f"{info.name}: a face parser has one input, this network has {len(session.get_inputs())}")
+    entry = session.get_inputs()[0]
+    size, dtype = _reads(info.name, entry)
+    at_once = 1 if entry.shape[0] == 1 else None  # many are exported for one crop at a time
+    out, count = _answers(info.name, session)
     meta = session.get_modelmeta().custom_metadata_map
     ours = {"faceparse.size", "faceparse.frame"} <= meta.keys()
-    # A network that says nothing of itself is taken for a BiSeNet as the field exports it.
-    height = entry.shape[2] if len(entry.shape) == 4 and isinstance(entry.shape[2], int) else 512
-    size = int(meta["faceparse.size"]) if ours else height
-    # Many are exported for one crop at a time.
-    at_once = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
+    if classes is None and "faceparse.classes" in meta:
+        classes = named_classes(meta["faceparse.classes"].split(), info.name)
+
+    def scores(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+        ready = (rgb if ours else _normalise(rgb)).astype(dtype, copy=False)
+        try:
+            answers = [session.run([out], {entry.name: crops})[0] for crops in _pieces(ready, at_once)]
+            answer = np.asarray(np.concatenate(answers), np.float32)
+        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            raise ModelError(f"{info.name}: not a face parser ({str(error).splitlines()[0]})") from error
+        if answer.ndim != 4 or answer.shape[2] != answer.shape[3]:
+            raise ModelError(
+                f"{info.name}: not a face parser, its output has the shape {answer.shape}, not (n, classes, h, h)"
+            )
+        return answer
+
+    if ours:
+        size, count = int(meta["faceparse.size"]), int(meta.get("faceparse.count", count or 0))
+    if not count:
+        count = scores(np.zeros((1, 3, size, size), np.float32)).shape[1]
+    meanings = _checked_classes(info.name, classes, count)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-        ready = rgb if ours else _normalise(rgb)
-        try:
-            scores = [session.run([out], {entry.name: part})[0] for part in _pieces(ready, at_once)]
-        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
-            raise ModelError(f"{name}: not a face parser ({str(error).splitlines()[0]})") from error
-        return _checked(name, np.asarray(np.concatenate(scores), np.float32))
+        return to_parts(scores(rgb), meanings)
 
-    return Parser(info, size, float(meta["faceparse.frame"]) if ours else CELEBA_SIDE, run)
+    frame = float(meta["faceparse.frame"]) if ours else CELEBA_SIDE
+    return Parser(info, size, frame, run, known_parts(meanings), _BATCH[device])
 
 
-def _from_checkpoint(path: Path, data: bytes) -> Parser:
+def _reads(name: str, entry: Any) -> tuple[int, Any]:
+    """(size in px, numpy's type) of what a network reads. Raises ModelError where that are no square pictures."""
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+    shape = [side if isinstance(side, int) else None for side in entry.shape]  # a name stands for any number
+    good = len(shape) == 4 and shape[0] in (None, 1) and shape[1] in (None, 3) and shape[2] == shape[3]
+    if not good or entry.type not in types:
+        kind = entry.type.removeprefix("tensor(").removesuffix(")")
+        raise ModelError(f"{name}: not a face parser, it reads {kind} {entry.shape}, not float (1, 3, size, size)")
+    return shape[2] or _SIZE, types[entry.type]
+
+
+def _answers(name: str, session: InferenceSession) -> tuple[str, int | None]:
+    """(output, classes where that is known) of a network: the first output that holds scores. Raises ModelError."""
+    for output in session.get_outputs():
+        if len(output.shape) == 4 and output.shape[1] != 1 and "float" in output.type:
+            return output.name, output.shape[1] if isinstance(output.shape[1], int) else None
+        break  # whatever else it answers: the scores come first
+    shapes = ", ".join(f"{output.type} {output.shape}" for output in session.get_outputs())
+    raise ModelError(f"{name}: not a face parser, its first output is no scores (1, classes, h, w): {shapes}")
+
+
+# checkpoints ----------------------------------------------------------------------------------------------------------
+
+
+def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, classes: ClassMap | None) -> Parser:
+    if device == "cuda":
+        return _in_torch(info, _network(path), device, classes)
+    converted = zoo.conversion(info.sha256)
+    if converted.is_file():
+        with contextlib.suppress(BrokenModelError):  # made anew
+            return _from_onnx(info, converted, threads, device, classes)
+    network = _network(path)
+    _checked_classes(info.name, classes or network.meanings, network.classes)
+    from faceparse_core.checkpoints import write_converted
+
     try:
-        import torch
+        converted.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(converted) as temporary:
+            write_converted(network, temporary)
+    except (OSError, ImportError):  # no room for it, or no onnx: torch is slower, and says the same
+        return _in_torch(info, network, device, classes)
+    return _from_onnx(info, converted, threads, device, classes)
 
-        from faceparse_core.bisenet import BiSeNet
+
+def _network(path: Path) -> Network:
+    zoo.verified(path)
+    try:
+        from faceparse_core.checkpoints import read_checkpoint, read_weights
     except ImportError as error:
         raise ModelError(
-            f"{path}: .pth weights need torch; install it with: pip install 'faceparse-svg[torch]'"
+            f"{printable(os.fspath(path))}: weights need torch; install it with: pip install 'faceparse-svg[torch]'"
         ) from error
-    import io
+    return read_checkpoint(printable(os.fspath(path)), read_weights(path))
 
-    try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        network = BiSeNet(classes=19)
-        network.load_state_dict(state)
-    except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{path}: not a checkpoint of face-parsing.PyTorch ({str(error).splitlines()[0]})") from error
-    network.eval()
+
+def _in_torch(info: ModelInfo, network: Network, device: str, classes: ClassMap | None) -> Parser:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
+    meanings = _checked_classes(info.name, classes or network.meanings, network.classes)
+    module = network.module.to(device)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            scores = network(torch.from_numpy(_normalise(rgb)))
-        return _checked(path.name, scores.numpy())
+            scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device)).cpu().numpy()
+        return to_parts(scores, meanings)
 
-    return Parser(ModelInfo(path.name, hashlib.sha256(data).hexdigest()), 512, CELEBA_SIDE, run)
+    return Parser(info, network.size, network.frame, run, known_parts(meanings), _BATCH[device])
+
+
+# both -----------------------------------------------------------------------------------------------------------------
 
 
 def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,13 +217,23 @@ def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _pieces(crops: NDArray[np.float32], at_once: int | None) -> list[NDArray[np.float32]]:
+def _pieces(crops: NDArray[Any], at_once: int | None) -> list[NDArray[Any]]:
     """`crops` (n, ..) in pieces of `at_once`, or whole."""
     step = at_once or max(1, len(crops))
     return [crops[first : first + step] for first in range(0, len(crops), step)]
 
 
-def _checked(name: str, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    if scores.ndim != 4 or not 19 <= scores.shape[1] <= len(PARTS) or scores.shape[2] != scores.shape[3]:
-        raise ModelError(f"{name}: not a face parser, its output has the shape {scores.shape}, not (n, 19 or 20, h, h)")
-    return scores
+def _checked_classes(name: str, classes: ClassMap | None, count: int) -> ClassMap:
+    """What the `count` classes of a network stand for. Raises ModelError where nobody says so."""
+    if classes is None and count not in OUR_CLASSES:
+        raise ModelError(
+            f"{name}: its {count} classes are not the 19 of face-parsing.PyTorch; name the part that each stands for, "
+            "or background, one a line, in a file for --classes"
+        )
+    if classes is not None and len(classes) != count:
+        raise ModelError(f"{name}: has {count} classes, and the class map names {len(classes)}; it must name each once")
+    return classes or OUR_CLASSES[count]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -42,6 +42,9 @@ JOINS = ("underlap", "stacked", "cutout")
 #: What borders are made of.
 CURVES = ("bezier", "polygon")
 
+#: Where a model runs, as `load_parser` takes it.
+DEVICES = ("cpu", "cuda")
+
 #: What is drawn. The default is LookSettings' own.
 STYLES = ("flat", "outline", "flat+outline", "cel", "cel+outline")
 #: Which heads of a photo are drawn, where no number says it.
@@ -57,6 +60,7 @@ A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
 Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, earrings;
 all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with
 commas between, as in --parts head,hair,eye-left,eye-right. face: head, and what lies on it.
+faceparse-svg models lists other models, and fetches them; faceparse-svg models --help explains.
 """
 
 
@@ -192,7 +196,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parsing = parser.add_argument_group("how it is parsed")
     parsing.add_argument(
-        "--model", metavar="NAME|PATH", help="the parser: a name, or a path to .onnx (default: the embedded one)",
+        "--model", metavar="NAME|PATH", help="the parser: a name (see: faceparse-svg models), or a path to an .onnx "
+        "or .pth (default: the embedded one)",
+    )
+    parsing.add_argument(
+        "--classes", metavar="FILE", type=Path, help="what the classes of that model stand for, one part a line",
+    )
+    parsing.add_argument(
+        "--device", choices=DEVICES, default="cpu", help="where that model runs (default: %(default)s)",
     )
     parsing.add_argument(
         "--heads", type=_heads, metavar="largest|all|N", help="of several heads the largest (the default), all, or the "
@@ -223,8 +234,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and threading.current_thread() is threading.main_thread():
         # A program that stops us with terminate() gets the same tidying up as Ctrl-C.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["models"]:
+        from svg_export import models_cli
+
+        try:
+            return models_cli.main(words[1:], _ArgumentParser)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(words)
     try:
         drawn = DRAWN if arguments.parts is None else arguments.parts
         parts = select_parts(drawn, derived=not arguments.from_labels)
@@ -270,7 +289,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
             if given is not None and given is not False:  # a threshold of 0 is one
                 said = "no photo is read" if option in ("colorize_over", "gallery") else "a label map has no scores"
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: {said}")
-        for option in ("model", "save_labels"):
+        for option in ("model", "classes", "save_labels"):
             if getattr(arguments, option):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
         if arguments.heads is not None:
@@ -327,9 +346,7 @@ def _run(
     threading.Thread(target=importlib.import_module, args=("svg_export.export",), daemon=True).start()
     parser: Parser | None = None
     if not arguments.from_labels:
-        from faceparse_core.parser import load_parser
-
-        parser = load_parser(arguments.model) if arguments.model else load_parser()
+        parser = _load_parser(arguments)
     for job, taken in _taken(jobs, parser, arguments, report):
         try:
             if isinstance(taken, Exception):
@@ -432,6 +449,21 @@ def _parsed(group: Sequence[_Taken | Exception], parser: Parser, most: int | Non
         else:
             found.append(taken)
     return found
+
+
+def _load_parser(arguments: argparse.Namespace) -> Parser:
+    """The parser asked for, downloaded where it has to be. Raises ModelError."""
+    from faceparse_core.parser import EMBEDDED, load_parser
+    from svg_export.models_cli import download_bar
+
+    classes = None
+    if arguments.classes is not None:
+        from faceparse_core.classes import read_classes
+
+        classes = read_classes(arguments.classes)
+    model = arguments.model or EMBEDDED
+    with download_bar(model) as progress:
+        return load_parser(model, device=arguments.device, classes=classes, progress=progress)
 
 
 def _draw_one(

@@ -36,6 +36,14 @@ def photo(tmp_path: Path, astronaut: Path) -> Path:
     return target
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own: none writes into the user's."""
+    folder = tmp_path / "cache of models"
+    monkeypatch.setenv("FACEPARSE_CACHE", os.fspath(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of training and test data, which is no part of the project."""

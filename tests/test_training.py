@@ -182,10 +182,8 @@ def test_export_is_the_trained_network(run, tmp_path):
     assert np.abs(exported - trained).max() < 5e-3 * np.abs(trained).max()  # float16 weights
 
 
-def test_the_published_checkpoint_fits(tmp_path):
-    """The names and shapes of 79999_iter.pth, which has 13.3 million weights, and a parser made of such a file."""
-    import torch
-
+def test_the_full_width_is_the_published_network():
+    """The names and shapes of 79999_iter.pth, which has 13.3 million weights."""
     from faceparse_core.bisenet import BiSeNet
 
     network = BiSeNet(classes=19)
@@ -196,9 +194,6 @@ def test_the_published_checkpoint_fits(tmp_path):
     assert state["conv_out.conv_out.weight"].shape == (19, 256, 1, 1)
     assert state["conv_out16.conv.conv.weight"].shape == (64, 128, 3, 3)
     assert abs(sum(p.numel() for p in network.parameters()) / 13.3e6 - 1) < 0.01
-    torch.save(state, tmp_path / "79999_iter.pth")
-    scores = load_parser(str(tmp_path / "79999_iter.pth")).run(np.zeros((1, 3, 64, 64), np.float32))
-    assert scores.shape == (1, 19, 8, 8)
 
 
 def test_f1_and_iou_by_hand():

@@ -70,8 +70,10 @@ def export_parser(network: BiSeNet, path: Path, size: int, frame: float) -> None
     write_onnx(parser, path, size, ["scores"], {"faceparse.size": str(size), "faceparse.frame": str(frame)})
 
 
-def write_onnx(network: nn.Module, path: Path, size: int, outputs: list[str], metadata: Mapping[str, str]) -> None:
-    """Write a network that takes `rgb` (n, 3, h, w) as .onnx with float16 weights under their own names."""
+def write_onnx(
+    network: nn.Module, path: Path, size: int, outputs: list[str], metadata: Mapping[str, str], half: bool = True
+) -> None:
+    """Write a network that takes `rgb` (n, 3, h, w) as .onnx, weights under their own names, as float16 if `half`."""
     buffer: Any = io.BytesIO()  # taken by the exporter, not by its annotations
     axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in ["rgb", *outputs]}
     with torch.inference_mode(), warnings.catch_warnings():
@@ -82,7 +84,8 @@ def write_onnx(network: nn.Module, path: Path, size: int, outputs: list[str], me
             dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=False,
         )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())
-    _store_half(model.graph)
+    if half:
+        _store_half(model.graph)
     del model.metadata_props[:]
     for key, value in metadata.items():
         model.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))

@@ -1,0 +1,83 @@
+"""The folder of what was downloaded or converted, and writing files there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from faceparse_core.errors import ModelError, printable
+
+
+def cache_folder() -> Path:
+    """Where models lie: FACEPARSE_CACHE, or else the user's cache folder as the system has it."""
+    chosen = os.environ.get("FACEPARSE_CACHE")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("faceparse-svg", appauthor=False))
+
+
+@contextlib.contextmanager
+def in_cache(path: Path) -> Iterator[None]:
+    """One process at a time, in a folder that exists. Raises ModelError where it cannot be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _only_one(cache_folder() / "lock"):
+            yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A temporary path beside `target` that takes its place at the end, whole; nothing stays where that fails."""
+    temporary = target.with_name(f".faceparse-{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> ModelError:
+    """What to say where a file of the cache cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ModelError(f"{printable(os.fspath(path))} cannot be written, the disk is full; make room and run again")
+    return ModelError(
+        f"{printable(os.fspath(path.parent))} cannot be written to ({error.strerror or error}); "
+        "FACEPARSE_CACHE names another folder"
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Waits until no other process is in here. `lock`: a file that stays, empty; its folder must exist."""
+    with open(lock, "ab") as file:
+        with contextlib.suppress(OSError):  # a file system that knows no locks: the checksum still guards the file
+            if os.name == "nt":
+                import msvcrt
+
+                while True:
+                    file.seek(0)
+                    with contextlib.suppress(OSError):  # it gives up after ten seconds
+                        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
+                        break
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
