@@ -105,7 +105,7 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
         raise ModelError(f"{info.name}: a face parser has one input, this network has {len(session.get_inputs())}")
     entry = session.get_inputs()[0]
     size, dtype = _reads(info.name, entry)
-    at_once = 1 if entry.shape[0] == 1 else None  # many are exported for one crop at a time
+    at_once = entry.shape[0] if isinstance(entry.shape[0], int) else None  # many are exported for one crop at a time
     out, count = _answers(info.name, session)
     meta = session.get_modelmeta().custom_metadata_map
     ours = {"faceparse.size", "faceparse.frame"} <= meta.keys()
@@ -128,7 +128,7 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
     if ours:
         size, count = int(meta["faceparse.size"]), int(meta.get("faceparse.count", count or 0))
     if not count:
-        count = scores(np.zeros((1, 3, size, size), np.float32)).shape[1]
+        count = scores(np.zeros((at_once or 1, 3, size, size), np.float32)).shape[1]
     meanings = _checked_classes(info.name, classes, count)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -142,7 +142,7 @@ def _reads(name: str, entry: Any) -> tuple[int, Any]:
     """(size in px, numpy's type) of what a network reads. Raises ModelError where that are no square pictures."""
     types = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
     shape = [side if isinstance(side, int) else None for side in entry.shape]  # a name stands for any number
-    good = len(shape) == 4 and shape[0] in (None, 1) and shape[1] in (None, 3) and shape[2] == shape[3]
+    good = len(shape) == 4 and shape[0] != 0 and shape[1] in (None, 3) and shape[2] == shape[3]
     if not good or entry.type not in types:
         kind = entry.type.removeprefix("tensor(").removesuffix(")")
         raise ModelError(f"{name}: not a face parser, it reads {kind} {entry.shape}, not float (1, 3, size, size)")

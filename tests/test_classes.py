@@ -68,9 +68,10 @@ def test_a_class_map_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_scores_go_to_the_parts_that_their_classes_stand_for() -> None:
-    scores = np.random.default_rng(0).normal(0, 3, (5, 8, 8)).astype(np.float32)
-    classes = ((0,), (HAIR,), (1,), (HAIR,), (2, 3))
-    out = to_parts(scores, classes)
+    both = np.random.default_rng(0).normal(0, 3, (2, 5, 8, 8)).astype(np.float32)
+    scores, classes = both[0], ((0,), (HAIR,), (1,), (HAIR,), (2, 3))
+    out = to_parts(both, classes)[0]
+    assert (out == to_parts(both[:1], classes)[0]).all()  # whatever else goes through the network with it
     assert out.shape == (18, 8, 8)
     assert np.isfinite(out).all()
     named = np.array([0, HAIR, 1, HAIR, 2])[scores.argmax(0)]
@@ -78,8 +79,8 @@ def test_scores_go_to_the_parts_that_their_classes_stand_for() -> None:
     assert (out[2] == out[3]).all()  # both sides: which is which, the place tells
     assert (out[HAIR] == np.maximum(scores[1], scores[3])).all()
     assert known_parts(classes) == {1, 2, 3, HAIR}
-    assert to_parts(scores[:2], ((0,), (1,))).shape == (2, 8, 8)
-    same = np.zeros((19, 2, 2), np.float32)
+    assert to_parts(both[:, :2], ((0,), (1,))).shape == (2, 2, 8, 8)
+    same = np.zeros((1, 19, 2, 2), np.float32)
     assert to_parts(same, OUR_CLASSES[19]) is same
 
 
@@ -104,7 +105,7 @@ def face_alone() -> Parser:
         assert rgb.shape == (1, 3, 500, 500)
         rows, columns = np.mgrid[:500, :500]
         inside = 1 - np.hypot((columns - 250) / 100, (rows - 250) / 125)
-        return np.stack([np.zeros((500, 500)), 8 * inside]).astype(np.float32)
+        return np.stack([np.zeros((500, 500)), 8 * inside])[None].astype(np.float32)
 
     return Parser(ModelInfo("fcn8s", "0" * 64), 500, 2.0, ellipse, frozenset({HEAD}))
 
@@ -131,7 +132,9 @@ def test_one_part_from_photo_to_svg(astronaut: Path) -> None:
 
 def test_no_face_is_no_face_for_one_part_either(astronaut: Path) -> None:
     with pytest.raises(FaceParseError, match="no face found"):
-        parse_photo(read_photo(astronaut), dataclasses.replace(face_alone(), run=lambda rgb: np.eye(2, 1)[..., None]))
+        parse_photo(
+            read_photo(astronaut), dataclasses.replace(face_alone(), run=lambda rgb: np.eye(2, 1)[None, ..., None])
+        )
 
 
 def test_sides_that_the_network_does_not_tell_are_told_by_their_place(astronaut: Path) -> None:
@@ -144,8 +147,8 @@ def test_sides_that_the_network_does_not_tell_are_told_by_their_place(astronaut:
     classes = tuple(tuple(ids) for ids in kept)
 
     def run(rgb: np.ndarray) -> np.ndarray:
-        scores = own.run(rgb)[0]
-        return to_parts(np.stack([scores[ids].max(0) for ids in kept]), classes)
+        scores = own.run(rgb)
+        return to_parts(np.stack([scores[:, ids].max(1) for ids in kept], axis=1), classes)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
