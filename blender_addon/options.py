@@ -24,7 +24,7 @@ class CommandOptions:
         items=(
             ("contour", "Contour", "Ears, head, hair, beard and hat"),
             ("portrait", "Portrait", "Contour, eyes, brows, nose, mouth, glasses and earrings"),
-            ("all", "All", "Portrait, and neck, necklace and cloth"),
+            ("all", "All", "Portrait, and neck, necklace, cloth, and hair that falls behind them"),
             ("custom", "Custom", "Those chosen below"),
         ),
         default="portrait",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import distinct
 from faceparse_core.parts import BACKGROUND, BEARD, CLOTH, FACE, HAIR, HAT, HEAD, NOSE, PAIRS, PARTS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
         for xs, column_cells, column_weights in bands_x:
             if ys.stop <= ys.start or xs.stop <= xs.start:
                 continue
-            winners = _values(first[row_cells, column_cells])
+            winners = distinct(first[row_cells, column_cells])
             if len(winners) == 1:
                 out[ys, xs] = winners[0]
                 continue
@@ -202,7 +203,7 @@ def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> 
 def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
     """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
     specks = np.zeros(view.shape, bool)
-    for part in _values(view).tolist():
+    for part in distinct(view).tolist():
         fraction = s.small_speck if part in _SMALL else s.tuft if part in _LARGE else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
@@ -275,8 +276,3 @@ def _across(view: Labels) -> NDArray[np.float64]:
         return np.array([1.0, 0.0])
     up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])
     return np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))
-
-
-def _values(labels: Labels) -> NDArray[np.int64]:
-    """np.unique, which would import numpy.ma at first: a tenth of all that a cold start imports."""
-    return np.flatnonzero(np.bincount(labels.ravel()))

@@ -51,7 +51,7 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
 def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:
     """The colour around which `pixels` (n, 3) crowd, as sRGB bytes."""
     lab = srgb_to_oklab(pixels)
-    mean = np.percentile(lab, 50, axis=0)  # np.median would import numpy.ma
+    mean = np.median(lab, axis=0)
     for _ in range(_ROUNDS):
         weights = 1 / (1 + ((lab - mean) ** 2).sum(1) / _REACH**2)
         mean = weights @ lab / weights.sum()

@@ -25,7 +25,7 @@ import numpy as np
 import shapely
 
 from svg_export.beziers import flatten, straight
-from svg_export.curves import Floats, Lines, smooth, unit
+from svg_export.curves import Floats, Lines, smooth, travelled, unit
 from svg_export.proportions import Proportions
 from svg_export.stitch import Hidden
 from svg_export.templates import BROW, EAR, EYE, Template, fit_template
@@ -377,7 +377,7 @@ def _outlined(
 
 def _sampled(line: Floats, step: float, closed: bool) -> Floats:
     """The same line with a point every `step` px, and more of them near its ends, where there is little room."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    along = travelled(line)
     if closed:
         at = np.linspace(0.0, along[-1], max(8, round(along[-1] / step)) + 1) % along[-1]
         return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
@@ -461,10 +461,10 @@ def _followed(ring: Floats, gap: Gap) -> Floats | None:
     if len(at) < 4 or len(at) > 0.9 * len(ring):
         return None
     line, heads = ring[at], along[at]
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    reach = 0.5 * travelled[-1]
+    way = travelled(line)
+    reach = 0.5 * way[-1]
     for end, heading, side in zip(ends, headings, (0, -1), strict=True):
-        share = np.clip((travelled if side == 0 else travelled[-1] - travelled) / reach, 0.0, 1.0)[:, None]
+        share = np.clip((way if side == 0 else way[-1] - way) / reach, 0.0, 1.0)[:, None]
         turn = (heading - heads[side]) * (1 if side == 0 else -1) if heading.any() else np.zeros(2)
         shift = end - ring[at[side]]
         line = line + (1 + 2 * share) * (1 - share) ** 2 * shift + reach * share * (1 - share) ** 2 * turn

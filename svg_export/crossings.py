@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from faceparse_core.arrays import distinct
 from svg_export.beziers import evaluate
 from svg_export.curves import Bools, Floats, Ints
 
@@ -175,7 +176,7 @@ class _Flat:
         sides = shapely.linestrings(np.stack([self.points[at], self.points[self._after[at]]], axis=1))
         own = self.source[at]
         passing = own[(shapely.distance(sides, shapely.Point(point)) < _TOUCH) & (own != FRAME)]
-        return list(np.unique(passing if len(passing) else own[own != FRAME]).tolist())
+        return list(distinct(passing if len(passing) else own[own != FRAME]).tolist())
 
     def out_of_order(self, hidden: Bools, leeway: Leeway) -> list[Crossing]:
         """Where strokes cross each other, and where hidden lines come out from beneath what covers them."""

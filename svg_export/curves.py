@@ -19,6 +19,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import distinct
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -152,14 +154,6 @@ def unit(vectors: Floats) -> Floats:
     length = np.hypot(vectors[:, 0], vectors[:, 1])
     scaled: Floats = vectors / np.maximum(length, 1e-12)[:, None]
     return scaled
-
-
-def distinct(values: Ints) -> Ints:
-    """The values (none below 0) in order, each once: np.unique, faster where they are small, and without numpy.ma.
-
-    (That is what np.unique imports at first, a tenth of all that a cold start imports.)
-    """
-    return np.flatnonzero(np.bincount(values))
 
 
 def spread(starts: Ints, counts: Ints) -> Ints:

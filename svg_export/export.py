@@ -76,7 +76,8 @@ def draw(
     trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
     hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
-    swatches = {back + name[len(hair) :]: rgb for name, rgb in swatches.items() if name.startswith(hair)} | {**swatches}
+    of_hair = {name: color for name, color in swatches.items() if name.startswith(hair) and not name.startswith(back)}
+    swatches = {back + name[len(hair) :]: color for name, color in of_hair.items()} | {**swatches}
     colors = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
     colors[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, colors[HAIR])
     if look.lined:

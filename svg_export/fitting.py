@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import Floats, Ints, Lines, distinct, spread, travelled, unit
+from faceparse_core.arrays import distinct
+from svg_export.curves import Floats, Ints, Lines, spread, travelled, unit
 from svg_export.polish import Chain, polish
 
 Floats32 = NDArray[np.float32]
@@ -78,14 +79,12 @@ def _split(chain: Chain, which: Ints, at: Ints) -> Ints:
     return np.sort(np.concatenate([second - 1, second]))
 
 
-def refit(
-    lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints, fitted: Fitted, which: Ints, share: float
-) -> Fitted:
-    """The same curves, but those of the lines `which` fitted again with a `share` of the tolerance."""
+def refit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints, fitted: Fitted, which: Ints) -> Fitted:
+    """The same curves, but those of the lines `which` fitted again."""
     points = spread(lines.starts[which], lines.lengths[which])
     starts = np.concatenate([[0], np.cumsum(lines.lengths[which])])
     some = Lines(lines.points[points], starts, lines.closed[which])
-    again = fit(some, direction[points], share * tolerance[points], np.maximum(spacing[which] // 2, 1))
+    again = fit(some, direction[points], tolerance[points], np.maximum(spacing[which] // 2, 1))
     kept = ~np.isin(fitted.line, which)
     control = np.concatenate([fitted.control[kept], again.control])
     start = np.concatenate([fitted.start[kept], points[again.start]])

@@ -19,7 +19,7 @@ _STRAIGHT = np.radians(40)  # what turns less goes through
 _SILHOUETTE = np.radians(30)  # so much straighter another pair must be than the outline of the part painted last
 _SHORT = 6  # points: the direction of a shorter arc says nothing
 _LEADING = 8  # points, about 6 sigma, whose straight line leads to a junction
-_OWN, _BELOW, _BETWEEN, NONE = range(4)
+_OWN, NONE = 0, 3  # of `Junctions.pair`
 
 
 @dataclass(frozen=True)

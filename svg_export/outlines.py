@@ -2,7 +2,8 @@
 
 The outline of a layer is walked arc by arc and falls into **runs**: strokes (what the part shows of its outline, from
 `strokes`), hidden runs beneath parts painted later (from `underlap`), and runs along the frame. All strokes and hidden
-runs of a picture are fitted at once; then the strokes' ends are put onto the fitted strokes that they meet.
+runs of a picture are fitted at once; then the strokes' ends are put onto the fitted strokes that they meet. What
+`crossings` finds in the outlines put together is tightened, until nothing crosses or nothing can be.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Literal
 import numpy as np
 import shapely
 
+from faceparse_core.arrays import distinct
 from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, around, complete
 from svg_export.crossings import crossings
-from svg_export.curves import Bools, Floats, Ints, distinct, unit
+from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import Settle, build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svg_export.curves import Bools, Complexes, Floats, Ints, as_complex, distinct
+from faceparse_core.arrays import distinct
+from svg_export.curves import Bools, Complexes, Floats, Ints, as_complex
 
 _POINTS = 16  # at which a curve is measured
 _TURN = 0.2  # radians a step at most

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from svg_export.curves import distinct
+from faceparse_core.arrays import distinct
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, planar_map, rings
 
 _LONG, _SHORT = 30, 8

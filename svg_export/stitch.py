@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import shapely
 
+from faceparse_core.arrays import distinct
 from svg_export.beziers import between, drag, evaluate, nearest, straight
 from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
@@ -150,7 +151,7 @@ class Stitched:
         if self.polygon:
             fitted = refined(lines, tolerance, self._fitted, which)
         else:
-            fitted = refit(lines, self._direction, tolerance, self._apart, self._fitted, which, 1.0)
+            fitted = refit(lines, self._direction, tolerance, self._apart, self._fitted, which)
             loose = np.concatenate([[0], np.cumsum(~firm)])
             along = np.flatnonzero(loose[fitted.end + 1] == loose[fitted.start])
             third = (fitted.control[along, 3] - fitted.control[along, 0]) / 3
@@ -191,7 +192,7 @@ class Stitched:
         self._level[ends] = self._level[starts] = np.maximum(self._level[ends], self._level[starts])
         firm = np.flatnonzero(self._level[: len(border)] == _BORDER)
         self._lines.points[firm] = border[firm]
-        changed = np.unique(self._lines.line[self._level != before])
+        changed = distinct(self._lines.line[self._level != before])
         if len(changed):
             self._fit_again(changed)
         closer = [self._retreat(index) for index in sorted(retreating)]

@@ -6,7 +6,7 @@ the arcs that a part owns are joined through junctions to **strokes**, and a str
 from where the part comes out from beneath a later one to where it goes under again. The end of a stroke is then moved
 onto the smoothed stroke that it meets.
 
-The frame is a stroke of what lies outside and stays as it is; what ends on it slides along it. Junctions of four parts
+The frame is in no stroke and stays as it is; what ends on it slides along it. Junctions of four parts
 stay where they are and cut all strokes there; so do corners, and junctions through which another line goes, or none.
 """
 
@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from svg_export.curves import Bools, Floats, Ints, Lines, corners, distinct, smooth, unit
+from faceparse_core.arrays import distinct
+from svg_export.curves import Bools, Floats, Ints, Lines, corners, smooth, unit
 from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, through
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 

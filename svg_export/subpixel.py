@@ -14,7 +14,8 @@ Approach. Every border starts as the smoothed cracks of the label map and is mov
    differential convolution", CVPR 1993): offset = G * (c o) / (G * c + lambda), so that confident stretches lead,
    doubtful ones follow, and where there is no contrast nothing moves.
 
-No border moves by more than a third of the way to the next one, so none can cross.
+The photo moves no border by more than a third of the way to the next one. What crosses all the same, by the scores or
+where lines meet, `crossings` finds.
 
 All is done on arrays of border points: the cost follows the length of the borders (in the head's units, for large
 photos are read at intervals), never the photo's pixels.
@@ -32,8 +33,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import distinct
 from faceparse_core.parts import HAIR, HAIR_BACK
-from svg_export.curves import Bools, Floats, Ints, Lines, distinct, tangents
+from svg_export.curves import Bools, Floats, Ints, Lines, tangents
 
 Floats32 = NDArray[np.float32]
 

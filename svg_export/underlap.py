@@ -18,7 +18,8 @@ from typing import cast
 import numpy as np
 import shapely
 
-from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, distinct, smooth, tangents, travelled
+from faceparse_core.arrays import distinct
+from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, tangents, travelled
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ because this runs on the same cores as the training itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.parts import MIRRORED
 from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.occluders import occlude
 
 Rng = np.random.Generator
 
@@ -27,23 +29,32 @@ class AugmentSettings:
     stride: int = 4  # labels are taken on the network's output grid, once every `stride` px
     near: tuple[float, float] = (0.80, 1.35)  # scale of the frame in the crop, 1 = the data set's own framing ...
     far: tuple[float, float] = (0.50, 0.85)  # ... and zoomed out, as the wider crops of real photos show heads
-    far_share: float = 0.5
+    far_share: float = 0.35
     tilt: float = 14.0  # standard deviation of the rotation, in degrees
+    lying: float = 50.0  # heads that lie: any tilt up to this, in degrees
+    lying_share: float = 0.15
+    occluded: float = 0.3  # share of the crops with something in front of the face
     shift: float = 0.08  # of the crop's side, either way; zoomed-out heads wander a little further
 
 
 def augment(
-    pair: Pair, others: list[Pair], rng: Rng, settings: AugmentSettings = AugmentSettings()
+    pair: Pair,
+    others: list[Pair],
+    rng: Rng,
+    settings: AugmentSettings = AugmentSettings(),
+    cutouts: Sequence[NDArray[np.uint8]] = (),
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A crop, uint8 RGB (size, size, 3), and its labels on the output grid, uint8 (size / stride, size / stride).
 
-    `others` lend their pictures as backgrounds.
+    `others` lend their pictures as backgrounds; `cutouts`, uint8 RGBA, lie in front of faces beside what is drawn.
     """
     far = rng.random() < settings.far_share
     scale = float(np.exp(rng.uniform(*np.log(settings.far if far else settings.near))))
     crop, grid = _place(pair.rgb, pair.labels, scale, others, rng, settings)
     if rng.random() < 0.5:
         crop, grid = np.ascontiguousarray(crop[:, ::-1]), SIDES[grid[:, ::-1]]
+    if rng.random() < settings.occluded:
+        crop, grid = occlude(crop, grid, [others[rng.integers(len(others))].rgb], rng, cutouts)
     return camera(crop, rng), grid
 
 
@@ -55,7 +66,8 @@ def _place(
     if factor < 0.7:  # the warp below samples points: shrink first, so that nothing aliases
         half = max(1, round(side / 2))
         rgb = cv2.resize(rgb, (half, half), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    tilt = np.radians(np.clip(rng.normal(0, s.tilt), -3 * s.tilt, 3 * s.tilt))
+    tilt = rng.uniform(-s.lying, s.lying) if rng.random() < s.lying_share else rng.normal(0, s.tilt)
+    tilt = np.radians(np.clip(tilt, -s.lying, s.lying))
     squash = np.exp(rng.normal(0, 0.06))
     cos, sin = np.cos(tilt) / factor, np.sin(tilt) / factor
     back = np.array([[cos / squash, sin / squash], [-sin * squash, cos * squash]])  # crop px -> photo px, linear part

@@ -173,10 +173,20 @@ def _odds(pairs: list[Pair], rare: dict[int, float]) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resume: bool = False) -> Path:
-    """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path."""
+def train_parser(
+    data: Path, out: Path, s: TrainSettings = TrainSettings(), resume: bool = False, weights: Path | None = None
+) -> Path:
+    """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path.
+
+    weights    an exported .onnx to start from instead of from scratch
+    """
     torch.manual_seed(s.seed)
     network: Any = BiSeNet(len(PARTS), s.width, detail=True)
+    if weights and not resume:
+        from faceparse_core.training.export import take_up
+
+        first = [next(pictures)[0] for pictures in [batches(data, s, 0)] for _ in range(4)]
+        take_up(network, weights, normalise(torch.cat(first).float()))
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
