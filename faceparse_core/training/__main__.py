@@ -28,6 +28,12 @@ def build_arguments() -> argparse.ArgumentParser:
             command.add_argument("--steps", type=int, help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
             command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
+            command.add_argument(
+                "--from", dest="weights", type=Path, metavar="ONNX", help="parser: start from its weights"
+            )
+            command.add_argument(
+                "--occluders", type=Path, metavar="DIR", help="parser: cut-outs to lie in front of faces"
+            )
         if verb == "evaluate":
             command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
             command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
@@ -54,9 +60,10 @@ def _train(a: argparse.Namespace) -> None:
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     data = data_folder(a.data)
     if a.network == "parser":
-        from faceparse_core.training.parser import TrainSettings, train_parser
+        from faceparse_core.training.parser import FURTHER, TrainSettings, train_parser
 
-        train_parser(data, a.run, dataclasses.replace(TrainSettings(), **changes), a.resume)
+        settings = dataclasses.replace(FURTHER if a.weights else TrainSettings(), **changes)
+        train_parser(data, a.run, settings, a.resume, a.weights, a.occluders)
     else:
         from faceparse_core.training.finder import train_finder
 

@@ -125,10 +125,8 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
     Raises ModelError where the file holds no network of this kind.
     """
     weights = {name.removeprefix("network."): value for name, value in exported_weights(path).items()}
-    own, taken, folded = network.state_dict(), {}, {}
-    for name, value in weights.items():
-        if name in own and own[name].shape == value.shape:
-            taken[name] = value
+    own, folded = network.state_dict(), {}
+    taken = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     if "cp.resnet.conv1.weight" not in taken or "conv_out.conv_out.weight" not in taken:
         raise ModelError(f"{path}: not a parser of this width that `export parser` wrote")
     network.load_state_dict(taken, strict=False)

@@ -64,21 +64,21 @@ def occlude(
     step = crop.shape[0] // grid.shape[0]
     rows, columns = np.nonzero(face)
     reach = step * float(np.ptp(rows) + 1)  # height of the face, px
-    skin = crop[:: step, :: step][: len(grid), : len(grid)][grid == HEAD]
+    skin = crop[::step, ::step][: len(grid), : len(grid)][grid == HEAD]
     for _ in range(int(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1]))):
         at = int(rng.integers(len(rows)))
         x, y = (step * (float(index[at]) + 0.5) for index in (columns, rows))
         label = BACKGROUND
         size = reach * float(np.exp(rng.uniform(np.log(0.2), np.log(0.9))))
         if cutouts and rng.random() < 0.5:
-            colors, alpha = _cutout(cutouts[rng.integers(len(cutouts))], len(crop), x, y, size, rng)
+            colors, alpha = _cutout(cutouts[int(rng.integers(len(cutouts)))], len(crop), x, y, size, rng)
         elif rng.random() < 0.55:
             colors, alpha = _hand(len(crop), x, y, size, _skin(skin, rng), rng)
         elif rng.random() < 0.25:
             colors, alpha = _scarf(len(crop), step * float(columns.mean()), step * float(rows.max()), reach, rng)
             label = CLOTH
         else:
-            colors, alpha = _thing(len(crop), x, y, size, textures[rng.integers(len(textures))], rng)
+            colors, alpha = _thing(len(crop), x, y, size, textures[int(rng.integers(len(textures)))], rng)
         crop = _shadowed(crop, alpha, rng)
         share = cv2.merge([alpha, alpha, alpha])
         crop = cv2.add(cv2.multiply(crop, ~share, scale=1 / 255), cv2.multiply(colors, share, scale=1 / 255)).astype(
