@@ -81,13 +81,13 @@ def _place(
         style = 0.0  # the frame fills the crop
     # Clothes and long hair go on beneath a real photo's crop. A sharp end there would teach that they don't: the
     # picture is mirrored at the frame's edges, and where another background stands, nobody asks what is below it.
-    border = cv2.BORDER_REFLECT if style < 0.45 else cv2.BORDER_REPLICATE
+    border = cv2.BORDER_REFLECT if style < 0.65 else cv2.BORDER_REPLICATE
     crop = _warp(rgb, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, border, 0)
     grid = _warp(labels, back, centre, cells, float(s.stride), side, cv2.INTER_NEAREST, border, 0)
-    if style < 0.45:
+    if style < 0.65:
         grid[beyond > 0.15 * side] = UNKNOWN  # further off it shows a face upside down
         return crop, grid
-    if style < 0.65:  # the frame on another background
+    if style < 0.75:  # the frame on another background
         mask = np.full_like(labels, 255)
     else:  # the person alone on another background: no straight frame edges to learn
         mask = ((labels != 0) & (labels != UNKNOWN)).astype(np.uint8) * 255

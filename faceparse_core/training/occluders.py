@@ -2,7 +2,8 @@
 
 Everything is drawn: a skin-like or textured shape, lit from one side, at any size and any angle. An occluder is a
 picture as large as the crop, uint8 RGB (size, size, 3), and where it covers, uint8 (size, size), 0 to 255. What it
-covers becomes background in the labels, as CelebAMask-HQ labels hands and microphones; a scarf is cloth.
+covers becomes background in the labels, as CelebAMask-HQ labels hands and microphones; a scarf is cloth; what lies
+before clothes is unknown.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BACKGROUND, CLOTH, FACE, HEAD
+from faceparse_core.training.data import UNKNOWN
 
 Rng = np.random.Generator
 Rgb8 = NDArray[np.uint8]
@@ -85,7 +87,8 @@ def occlude(
             np.uint8
         )
         cover = alpha[step // 2 :: step, step // 2 :: step][: len(grid), : len(grid)]
-        grid = np.where(cover > 127, np.uint8(label), grid)
+        # Before clothes nobody can say where a sleeve ends: what a thing covers of them is not asked for.
+        grid = np.where(cover > 127, np.where(grid == CLOTH, np.uint8(UNKNOWN), np.uint8(label)), grid)
     return crop, grid
 
 
