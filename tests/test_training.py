@@ -239,8 +239,8 @@ def test_things_lie_in_front_of_faces():
         assert (crop == again[0]).all()
         assert (grid == again[1]).all()
         changed = grid != labels
-        assert np.isin(grid[changed & (labels != CLOTH)], [0, CLOTH]).all()
-        assert (grid[changed & (labels == CLOTH)] == 255).all()
+        assert np.isin(grid[changed], [0, CLOTH, 255]).all()
+        assert not (grid[labels == CLOTH] == 0).any()  # before clothes it may be a sleeve
         covered += int(changed[np.isin(labels, FACE)].any())
         assert (crop[changed] != rgb[changed]).any(1).mean() > 0.5
     assert covered >= 36
