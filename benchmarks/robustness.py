@@ -22,10 +22,10 @@ from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import NoFaceError
 from faceparse_core.parse import parse_photo
 from faceparse_core.parser import Parser, load_parser
-from faceparse_core.parts import BEARD, HEAD, PARTS
+from faceparse_core.parts import BEARD, HEAD
 from faceparse_core.photo import Photo
 from faceparse_core.training.data import UNKNOWN, Pair, celebamask_val, data_folder
-from faceparse_core.training.evaluate import SCORED, Scores
+from faceparse_core.training.evaluate import SCORED, Scores, confusion
 from faceparse_core.training.occluders import occlude
 
 Change = Callable[[Pair, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
@@ -91,15 +91,12 @@ def changes(pairs: list[Pair]) -> dict[str, Change]:
 
 
 def count(rgb: NDArray[np.uint8], labels: NDArray[np.uint8], parser: Parser) -> NDArray[np.int64]:
-    """confusion[truth, said] in pixels."""
+    """[truth, said] in pixels."""
     try:
-        said = parse_photo(Photo(rgb, None), parser).labels.astype(np.int64)
+        said = parse_photo(Photo(rgb, "pair"), parser).labels
     except NoFaceError:
-        said = np.zeros(labels.shape, np.int64)
-    said[said == BEARD] = HEAD
-    known = labels != UNKNOWN
-    index = labels[known].astype(np.int64) * len(PARTS) + said[known]
-    return np.bincount(index, minlength=len(PARTS) ** 2).reshape(len(PARTS), len(PARTS))
+        said = np.zeros_like(labels)
+    return confusion(labels, np.where(said == BEARD, np.uint8(HEAD), said))
 
 
 def lightness(pair: Pair) -> float:
@@ -122,7 +119,7 @@ def main() -> None:
         each = [count(*change(pair, index), parser) for index, pair in enumerate(pairs)]
         scores = Scores(np.sum(each, axis=0))
         plain = plain or scores.mean_f1
-        lost = sum(not confusion[:, 1:].any() for confusion in each)
+        lost = sum(not one[:, 1:].any() for one in each)
         print(f"{name:22} {scores.mean_f1:.4f} {scores.mean_f1 - plain:+.4f}  not found: {lost}", flush=True)
         if name == "unchanged":
             unchanged = each
@@ -131,7 +128,7 @@ def main() -> None:
     shown = [[sum(unchanged[k][part].any() for k in group) for group in np.array_split(order, 3)] for part in SCORED]
     often = [part for part, counts in zip(SCORED, shown, strict=True) if min(counts) >= ENOUGH]
     for name, group in zip(("dark skin", "medium", "light skin"), groups, strict=True):
-        mean = np.mean([group.f1(part) for part in often])
+        mean = sum(group.f1(part) for part in often) / max(1, len(often))
         print(f"{name:22} {group.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f}")
 
 

@@ -269,6 +269,27 @@ def test_users_cutouts_are_pasted(tmp_path):
     assert 5 < seen < 30
 
 
+def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
+    """Scores, confusions and sheets of a parser that calls all hair a hat."""
+    from faceparse_core.parser import ModelInfo, Parser
+    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.report import write_report
+
+    pairs = celebamask_val(folder)
+    truth = np.where(pairs[0].labels == 17, 18, pairs[0].labels)
+    hot = (truth[::4, ::4] == np.arange(20)[:, None, None]).astype(np.float32)
+    parser = Parser(ModelInfo("hatter", "0" * 64), 512, 1.8, lambda _: hot)
+    scores = write_report(parser, pairs, False, tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    assert scores.f1(17) == 0
+    assert scores.f1(1) > 0.95
+    assert "| hair | 0.0 | hat 9" in text
+    assert "hatter" in text
+    for sheet in ("report-worst.png", "report-best.png"):
+        assert f"({sheet})" in text
+        assert cv2.imread(str(tmp_path / sheet)).shape == (256, 4 * 3 * 256, 3)
+
+
 @pytest.mark.parametrize("fault", ["empty", "no transparency", "broken"])
 def test_cutouts_that_are_none(tmp_path, fault):
     from faceparse_core.training.occluders import read_cutouts

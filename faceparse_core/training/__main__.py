@@ -39,6 +39,7 @@ def build_arguments() -> argparse.ArgumentParser:
             command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
             command.add_argument("--photos", type=Path, help="heads: a folder of photos with one head each")
             command.add_argument("--mirror", action="store_true", help="parser: mean with the mirrored picture")
+            command.add_argument("--report", type=Path, metavar="MD", help="parser: write a page with pictures too")
         if verb == "export":
             command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
     return top
@@ -77,10 +78,12 @@ def _evaluate(a: argparse.Namespace) -> None:
     if a.network == "parser":
         from faceparse_core.parser import load_parser
         from faceparse_core.training.evaluate import evaluate
+        from faceparse_core.training.report import write_report
 
         parser = load_parser(a.model)
         parser = dataclasses.replace(parser, size=a.size or parser.size)
-        scores = evaluate(parser, celebamask_val(data), a.mirror)
+        pairs = celebamask_val(data)
+        scores = write_report(parser, pairs, a.mirror, a.report) if a.report else evaluate(parser, pairs, a.mirror)
         print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
         print(scores.table())
     else:
