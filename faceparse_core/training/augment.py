@@ -138,11 +138,18 @@ def background(other: Pair, size: int, rng: Rng) -> NDArray[np.uint8]:
         noise = rng.integers(0, 256, (cells, cells, 3)).astype(np.uint8)
         mode = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_NEAREST
         return cv2.resize(noise, (size, size), interpolation=mode).astype(np.uint8)
-    # a corner of another picture, turned: texture of the real world
-    part = int(rng.integers(60, 200))
-    x, y = (0 if rng.random() < 0.5 else other.rgb.shape[1] - part), int(rng.integers(0, other.rgb.shape[0] - part))
-    piece = np.rot90(other.rgb[y : y + part, x : x + part], int(rng.integers(1, 4)))
-    return cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    # a piece of another picture's background, turned: texture of the real world
+    for _ in range(4):
+        part = int(rng.integers(40, 160))
+        y, x = (int(rng.integers(0, extent - part)) for extent in other.labels.shape)
+        if not other.labels[
+            y : y + part : 4, x : x + part : 4
+        ].any():  # somebody's hair or shirt must not be called none
+            piece = np.rot90(other.rgb[y : y + part, x : x + part], int(rng.integers(1, 4)))
+            return cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=cv2.INTER_LINEAR).astype(
+                np.uint8
+            )
+    return grain(np.full((size, size, 3), other.rgb[0, 0], np.uint8), 4, rng)
 
 
 def camera(rgb: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:

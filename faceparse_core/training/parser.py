@@ -55,7 +55,7 @@ class TrainSettings:
 
 
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
-FURTHER = TrainSettings(steps=5200, rate=8e-4, warmup=200, decay=0.6, sizes=((0.0, 320),), later=0.0, seed=5)
+FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.0, 320),), later=0.0, seed=5)
 
 
 def rate_factor(step: int, s: TrainSettings) -> float:
