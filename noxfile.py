@@ -10,7 +10,8 @@ import nox
 
 QUICK = ("lint", "types", "tests")
 BPY = {"4.2": "4.2.23", "4.5": "4.5.15", "5.0": "5.0.1"}  # Blender as a Python package, a gigabyte each
-HEAVY = ("inkscape", "renderers", "torch", "package", "addon", *(f"bpy-{short}" for short in BPY), "blender", "window")
+BLENDERS = (*(f"bpy-{short}" for short in BPY), "blender")
+HEAVY = ("inkscape", "renderers", "pictures", "torch", "package", "addon", *BLENDERS, "window")
 
 nox.needs_version = ">=2024.4"
 nox.options.sessions = QUICK
@@ -58,6 +59,14 @@ def renderers(session: nox.Session) -> None:
     session.run("chromium", "--version", external=True)
     session.install(".", *PYTEST)
     session.run("pytest", "-m", "renderers", *session.posargs)
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Photos without a face, which data packages ship: no face is found."""
+    session.install(".", *PYTEST)
+    session.install("--no-deps", "scikit-image>=0.22", "scikit-learn>=1.4")
+    session.run("pytest", "-m", "pictures", *session.posargs)
 
 
 @nox.session

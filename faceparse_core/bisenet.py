@@ -4,7 +4,8 @@ The network of Yu et al., "BiSeNet: Bilateral Segmentation Network" (ECCV 2018, 
 face-parsing.PyTorch gave it: a ResNet-18 whose 1/8 features stand for the spatial path. One class by width; at width
 1 with 19 classes and without the detail branch its state dict has the names and shapes of the published checkpoint
 `79999_iter.pth`. The embedded networks are half as wide and have the detail branch: it takes the scores from 1/8 to
-1/4 of the input with the help of the first residual stage, where brows and lips are still more than a pixel thick.
+1/4 of the input with the help of the stem and of the first residual stage, where brows and lips are still more than a
+pixel thick.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Features at 1/4, 1/8, 1/16 and 1/32 of the input."""
+    """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input."""
 
     def __init__(self, base: int, blocks: Blocks) -> None:
         super().__init__()
@@ -61,12 +62,12 @@ class ResNet(nn.Module):
             for (inputs, outputs, stride), count in zip(stages, blocks, strict=True)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        feat4 = self.layer1(x)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        feat2 = F.relu(self.bn1(self.conv1(x)))
+        feat4 = self.layer1(F.max_pool2d(feat2, 3, 2, 1))
         feat8 = self.layer2(feat4)
         feat16 = self.layer3(feat8)
-        return feat4, feat8, feat16, self.layer4(feat16)
+        return feat2, feat4, feat8, feat16, self.layer4(feat16)
 
 
 class AttentionRefinement(nn.Module):
@@ -93,12 +94,12 @@ class ContextPath(nn.Module):
         self.conv_head16 = ConvBNReLU(2 * base, 2 * base)
         self.conv_avg = ConvBNReLU(8 * base, 2 * base, kernel=1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        feat4, feat8, feat16, feat32 = self.resnet(x)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        feat2, feat4, feat8, feat16, feat32 = self.resnet(x)
         whole = self.conv_avg(feat32.mean((2, 3), keepdim=True))
         up32 = self.conv_head32(F.interpolate(self.arm32(feat32) + whole, scale_factor=2.0, mode="nearest"))
         up16 = self.conv_head16(F.interpolate(self.arm16(feat16) + up32, scale_factor=2.0, mode="nearest"))
-        return feat4, feat8, up16, up32
+        return feat2, feat4, feat8, up16, up32
 
 
 class FeatureFusion(nn.Module):
@@ -126,19 +127,24 @@ class Output(nn.Module):
 
 
 class DetailOutput(nn.Module):
-    """Scores at 1/4 of the input from the fused 1/8 features and the 1/4 features of the first stage."""
+    """Scores at 1/4 of the input from the fused 1/8 features, those of the first stage at 1/4 and the stem's at 1/2."""
 
     def __init__(self, fused: int, early: int, middle: int, classes: int) -> None:
         super().__init__()
         self.conv = ConvBNReLU(fused, fused)
         self.reduce = nn.Conv2d(fused, middle, 1)
         self.lateral = nn.Conv2d(early, middle, 1)
+        self.stem = nn.Conv2d(4 * early, middle, 1, bias=False)
+        self.block = BasicBlock(middle, middle, 1)
+        nn.init.zeros_(self.stem.weight)  # both join a network that was trained without them: at first they do nothing
+        nn.init.zeros_(self.block.bn2.weight)
         self.merge = ConvBNReLU(middle, middle)
         self.conv_out = nn.Conv2d(middle, classes, 1)
 
-    def forward(self, fused: Tensor, early: Tensor) -> Tensor:
+    def forward(self, fused: Tensor, early: Tensor, stem: Tensor) -> Tensor:
         coarse = F.interpolate(self.reduce(self.conv(fused)), scale_factor=2.0, mode="bilinear", align_corners=False)
-        out: Tensor = self.conv_out(self.merge(F.relu(coarse + self.lateral(early))))
+        detail = F.relu(coarse + self.lateral(early) + self.stem(F.pixel_unshuffle(stem, 2)))
+        out: Tensor = self.conv_out(self.merge(self.block(detail)))
         return out
 
 
@@ -166,9 +172,9 @@ class BiSeNet(nn.Module):
         self.detail = detail
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        feat4, feat8, context8, context16 = self.cp(x)
+        feat2, feat4, feat8, context8, context16 = self.cp(x)
         fused = self.ffm(feat8, context8)
-        scores: Tensor = self.conv_out(fused, feat4) if self.detail else self.conv_out(fused)
+        scores: Tensor = self.conv_out(fused, feat4, feat2) if self.detail else self.conv_out(fused)
         if not self.training:
             return scores
         return scores, self.conv_out16(context8), self.conv_out32(context16)

@@ -274,7 +274,7 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
     """Rename brows, eyes and ears by the side of the nose on which they lie: the subject's left is on our right."""
     nose = view == NOSE
     middle = np.array([axis.mean() for axis in np.nonzero(nose)[::-1]]) if nose.any() else centre
-    across = _across(view)
+    axis = across(view)
     for left, right in PAIRS:
         for wrong, name in ((left, right), (right, left)):
             if not (view == wrong).any():
@@ -282,13 +282,13 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
             box = _box(view == wrong)
             index, _, centroids = _pieces(view[box] == wrong)
             offset = np.array([box[1].start, box[0].start]) - middle
-            place = (centroids + offset) @ across / size  # > 0: on the picture's right, the subject's left
+            place = (centroids + offset) @ axis / size  # > 0: on the picture's right, the subject's left
             stray = place < -s.side if wrong == left else place > s.side
             stray[0] = False
             view[box][stray[index]] = name
 
 
-def _across(view: Labels) -> NDArray[np.float64]:
+def across(view: Labels) -> NDArray[np.float64]:
     """Unit vector (x, y) along the head's own horizontal, to the picture's right: mouth to brows, turned."""
     low, high = (np.nonzero(np.isin(view, parts)) for parts in ((11, 12, 13), (2, 3, 4, 5)))
     if not len(low[0]) or not len(high[0]):

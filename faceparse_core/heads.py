@@ -12,6 +12,7 @@ The network is ours (`training/finder.py`). It takes the photo fitted into a squ
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -42,12 +43,17 @@ CELEBA_SIDE, CELEBA_LIFT = 1.34, 0.074
 
 @dataclass(frozen=True)
 class Head:
-    """A face in a photo: centre and height, in its pixels, of the box around all `parts.FACE`; score 0..1."""
+    """A face in a photo: centre and height, in its pixels, of the box around all `parts.FACE`; score 0..1.
+
+    `roll`: degrees by which it tilts, clockwise as one sees the photo. The box then tilts with it. The finder knows of
+    none; `parse.measure_head` does.
+    """
 
     x: float
     y: float
     size: float
     score: float
+    roll: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,12 @@ def same_place(one: Head, other: Head) -> bool:
 def crop_box(head: Head, side: float = CELEBA_SIDE) -> Crop:
     """The square around a head whose side is `side` face heights.
 
-    The default is the framing of CelebAMask-HQ, which cuts high and long hair off; about 2 keeps most of it.
+    The default is the framing of CelebAMask-HQ, which cuts high and long hair off; about 2 keeps most of it. Of a head
+    that tilts it is the square to be turned by `roll` about its middle.
     """
-    length = side * head.size
-    return Crop(head.x - length / 2, head.y - CELEBA_LIFT * head.size - length / 2, length)
+    length, lift = side * head.size, CELEBA_LIFT * head.size
+    x, y = head.x + lift * math.sin(math.radians(head.roll)), head.y - lift * math.cos(math.radians(head.roll))
+    return Crop(x - length / 2, y - length / 2, length)
 
 
 @lru_cache(maxsize=2)

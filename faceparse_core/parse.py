@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.clean import Box, CleanSettings, clean_labels, upsample_labels
+from faceparse_core.clean import Box, CleanSettings, across, clean_labels, upsample_labels
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
 from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of, window_of
@@ -31,6 +32,7 @@ class Settings:
     seam: float = 0.06  # of the first crop's side, over which the two are blended
     again_size: float = 1.25  # the head is parsed again where the finder was off by this factor in size ...
     again_shift: float = 0.2  # ... or by this many face heights in place
+    level: float = 25.0  # degrees: a head that tilts by more is parsed again, turned upright
     mirror: bool = True  # parse the mirrored crop too and take the mean: a little better, twice the time
     clean: CleanSettings = field(default_factory=CleanSettings)
     group: GroupSettings = field(default_factory=GroupSettings)  # of several heads
@@ -104,10 +106,10 @@ def parse_heads(
         labels, scores, box = parse_head(photo.rgb, head, parser, settings)
         if not shows_face(labels, parser.parts):
             continue
-        measured = measure_head(labels)
+        measured = measure_head(labels, settings.level)
         if _framed_badly(head, measured, settings):
             labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
-            measured = measure_head(labels)
+            measured = measure_head(labels, settings.level)
         if shows_face(labels, parser.parts) and not any(same_place(measured, other.claim.head) for other in found):
             found.append(_Found(_claim(labels, box, measured), scores, box))
     if not found:
@@ -168,23 +170,33 @@ def parse_head(
     return clean_labels(upsample_labels(scores, box, rgb.shape[:2]), head, settings.clean), scores, box
 
 
-def measure_head(labels: NDArray[np.uint8]) -> Head:
-    """Where the face lies in a label map, by the box of its parts: more exact than the finder, which looks once."""
+def measure_head(labels: NDArray[np.uint8], level: float = Settings.level) -> Head:
+    """Where the face lies in a label map, by the box of its parts: more exact than the finder, which looks once.
+
+    A tilt, from mouth to brows, of more than `level` degrees counts as `roll`.
+    """
     from faceparse_core.heads import Head
 
     step = _step(labels)
-    rows, columns = np.nonzero(np.isin(labels[::step, ::step], [*FACE, BEARD]))
+    view = labels[::step, ::step]
+    rows, columns = np.nonzero(np.isin(view, [*FACE, BEARD]))
     if not len(rows):
         return Head(labels.shape[1] / 2, labels.shape[0] / 2, 1.0, 0.0)
-    (top, bottom), (left, right) = ((int(axis.min()) * step, (int(axis.max()) + 1) * step) for axis in (rows, columns))
-    return Head((left + right) / 2, (top + bottom) / 2, float(bottom - top), 1.0)
+    axis = across(view)
+    roll = math.degrees(math.atan2(axis[1], axis[0]))
+    if abs(roll) <= level:
+        axis, roll = np.array([1.0, 0.0]), 0.0
+    along, down = columns * axis[0] + rows * axis[1], rows * axis[0] - columns * axis[1]
+    (left, right), (top, bottom) = ((float(way.min()) * step, (float(way.max()) + 1) * step) for way in (along, down))
+    u, v = (left + right) / 2, (top + bottom) / 2
+    return Head(u * axis[0] - v * axis[1], u * axis[1] + v * axis[0], bottom - top, 1.0, roll)
 
 
 def _framed_badly(found: Head, measured: Head, s: Settings) -> bool:
-    """Whether the crop made for `found` was too large, too small or off for the face that showed in it."""
+    """Whether the crop made for `found` was too large, too small, off or askew for the face that showed in it."""
     ratio = max(found.size / measured.size, measured.size / found.size)
     off = np.hypot(found.x - measured.x, found.y - measured.y) / measured.size
-    return bool(ratio > s.again_size or off > s.again_shift)
+    return bool(ratio > s.again_size or off > s.again_shift or found.roll != measured.roll)
 
 
 def shows_face(labels: NDArray[np.uint8], known: frozenset[int] = frozenset(range(1, len(PARTS)))) -> bool:
@@ -208,31 +220,32 @@ def score_head(
     """Class scores (classes, h, w) around `head` and the box of the photo that they cover.
 
     Where hair, a hat or clothes reach the crop's edge inside of the photo, a wider crop is parsed too: it lends what
-    lies outside of the first, on the same grid of cells.
+    lies outside of the first, on the same grid of cells. A head that tilts is parsed upright, in both crops, and what
+    they say is turned back.
     """
     from faceparse_core.heads import crop_box
 
     crop = crop_box(head, parser.frame)
     x0, y0, side = round(crop.left), round(crop.top), max(2, round(crop.side))
     box = (x0, y0, x0 + side, y0 + side)
-    scores = score_box(rgb, box, parser, settings.mirror)
-    if not _cut_off(scores, box, rgb.shape[:2]):
+    scores = score_box(rgb, box, parser, settings.mirror, head.roll)
+    if not head.roll and not _cut_off(scores, box, rgb.shape[:2]):
         return scores, box
-    return _widen(scores, box, rgb, parser, settings)
+    return _widen(scores, box, rgb, parser, settings, head.roll)
 
 
-def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) -> NDArray[np.float32]:
-    """Scores (classes, h, w) of a square box; what lies beyond the photo repeats its edge."""
-    import cv2
+def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool, roll: float = 0.0) -> NDArray[np.float32]:
+    """Scores (classes, h, w) of a square box; what lies beyond the photo repeats its edge.
 
-    x0, y0, x1, y1 = box
-    height, width = rgb.shape[:2]
-    inner = rgb[max(0, y0) : min(height, y1), max(0, x0) : min(width, x1)]
-    crop = cv2.copyMakeBorder(
-        inner, max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width), cv2.BORDER_REPLICATE
-    )
-    shrinks = crop.shape[0] > parser.size
-    crop = cv2.resize(crop, (parser.size, parser.size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    roll    degrees, clockwise, by which the box is turned about its middle
+    """
+    turn = math.radians(roll)
+    reach = math.ceil((abs(math.cos(turn)) + abs(math.sin(turn)) - 1) / 2 * (box[2] - box[0])) if roll else 0
+    x0, y0, x1, y1 = box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach
+    side = round(parser.size * (x1 - x0) / (box[2] - box[0]))
+    crop = _resized(_cut(rgb, (x0, y0, x1, y1)), side)
+    if roll:
+        crop = _turned(crop, roll, parser.size)
     batch = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
     scores: NDArray[np.float32] = parser.run(batch)[0]
     if mirror:
@@ -240,6 +253,41 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool) ->
         turned = parser.run(np.ascontiguousarray(batch[..., ::-1]))[0]
         scores = np.float32(0.5) * (scores + turned[swapped][..., ::-1])
     return scores
+
+
+def _cut(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """A box of the photo, with the edge's pixels repeated beyond it."""
+    import cv2
+
+    x0, y0, x1, y1 = box
+    height, width = rgb.shape[:2]
+    x, y = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)  # one pixel stays where the box lies wholly outside
+    inner = rgb[y : max(min(height, y1), y + 1), x : max(min(width, x1), x + 1)]
+    top, left = max(0, min(-y0, y1 - y0 - 1)), max(0, min(-x0, x1 - x0 - 1))
+    bottom, right = y1 - y0 - inner.shape[0] - top, x1 - x0 - inner.shape[1] - left
+    return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _resized(crop: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    import cv2
+
+    way = cv2.INTER_AREA if crop.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=way), np.uint8)
+
+
+def _turned(picture: NDArray[Any], roll: float, side: int) -> NDArray[Any]:
+    """The middle `side` x `side` of a picture (h, w) or (h, w, c), as it is seen by who tilts by `roll` degrees."""
+    import cv2
+
+    turn = math.radians(roll)
+    linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    middle = (np.array(picture.shape[1::-1]) - 1) / 2
+    offset = middle - linear @ np.full(2, (side - 1) / 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    matrix = np.hstack([linear, offset[:, None]])
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE), picture.dtype
+    )
 
 
 def mirrored_classes(classes: int) -> list[int]:
@@ -260,7 +308,7 @@ def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> b
 
 
 def _widen(
-    scores: NDArray[np.float32], box: Box, rgb: NDArray[np.uint8], parser: Parser, s: Settings
+    scores: NDArray[np.float32], box: Box, rgb: NDArray[np.uint8], parser: Parser, s: Settings, roll: float
 ) -> tuple[NDArray[np.float32], Box]:
     import cv2
 
@@ -269,7 +317,7 @@ def _widen(
     cell = (box[2] - box[0]) / cells
     margin = round(more * cell)
     wide_box = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-    wide = score_box(rgb, wide_box, parser, mirror=False)  # far from the face the second opinion is not worth its time
+    wide = score_box(rgb, wide_box, parser, False, roll)  # far from the face the second opinion is not worth its time
     total = cells + 2 * more
     canvas = np.empty((len(wide), total, total), np.float32)
     for plane, stretched in zip(wide, canvas, strict=True):
@@ -284,6 +332,8 @@ def _widen(
     blended += (1 - share[seam]) * _log_probabilities(inner[:, seam])
     inner[:] = scores
     inner[:, seam] = blended
+    if roll:
+        canvas = np.stack([_turned(plane, -roll, total) for plane in canvas])
     return canvas, wide_box
 
 

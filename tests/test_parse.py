@@ -122,6 +122,56 @@ def test_a_head_is_measured_by_its_face():
     assert measure_head(labels) == Head(40.0, 50.0, 40.0, 1.0)
 
 
+def test_a_tilt_is_measured_along_the_face():
+    """Mouth to brows says by how much; the face's box tilts with it."""
+    labels = np.zeros((300, 300), np.uint8)
+    cv2.ellipse(labels, ((150, 150), (100, 140), 0), 1, -1)
+    cv2.ellipse(labels, ((150, 115), (60, 10), 0), 2, -1)
+    cv2.ellipse(labels, ((150, 190), (50, 14), 0), 12, -1)
+    upright = measure_head(labels)
+    assert upright.roll == 0
+    for angle in (-60, -30, 30, 45):
+        matrix = cv2.getRotationMatrix2D((149.5, 149.5), -angle, 1)
+        head = measure_head(cv2.warpAffine(labels, matrix, (300, 300), flags=cv2.INTER_NEAREST))
+        assert head.roll == pytest.approx(angle, abs=2)
+        assert head.size == pytest.approx(upright.size, rel=0.05)
+        assert (head.x, head.y) == pytest.approx((150, 150), abs=3)
+    tilted = cv2.warpAffine(labels, cv2.getRotationMatrix2D((150, 150), 10, 1), (300, 300), flags=cv2.INTER_NEAREST)
+    assert measure_head(tilted).roll == 0  # the network reads that as it is
+
+
+@pytest.mark.parametrize("angle", [-45, 45])
+def test_a_tilted_head_is_parsed_as_well(parser, example, angle):
+    height, width = example.rgb.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), angle, 0.7)
+    rgb = cv2.warpAffine(example.rgb, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    wanted = cv2.warpAffine(parse_photo(example, parser).labels, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    parsing = parse_photo(Photo(rgb, "tilted"), parser)
+    assert measure_head(parsing.labels).roll == pytest.approx(-angle, abs=15)
+    on_head = np.isin(wanted, list(PRESETS["portrait"]))
+    assert (parsing.labels == wanted)[on_head].mean() > 0.9
+
+
+@pytest.mark.parametrize("roll", [0.0, 30.0, -90.0])
+@pytest.mark.parametrize("place", [(-50, -50), (250, 40), (-900, 10), (10, 900), (5000, 5000)])
+def test_a_crop_may_lie_anywhere(parser, roll, place):
+    """Beyond the photo its edge goes on; scores have the same shape wherever the box lies."""
+    rgb = np.random.default_rng(1).integers(0, 256, (120, 300, 3)).astype(np.uint8)
+    small = dataclasses.replace(parser, size=64)
+    scores = score_box(rgb, (place[0], place[1], place[0] + 200, place[1] + 200), small, False, roll)
+    assert scores.shape == (20, 16, 16)
+
+
+def test_a_crop_turned_by_a_quarter_is_the_turned_crop(parser):
+    rgb = np.random.default_rng(1).integers(0, 256, (128, 128, 3)).astype(np.uint8)
+    seen = []
+    spy = dataclasses.replace(
+        parser, size=128, run=lambda batch: seen.append(batch) or np.zeros((20, 32, 32), np.float32)
+    )
+    score_box(rgb, (0, 0, 128, 128), spy, False, 90.0)
+    assert np.abs(seen[0][0].transpose(1, 2, 0) - np.rot90(rgb)).max() <= 1
+
+
 def test_the_settings_count(parser, example):
     plain, mirrored = (parse_photo(example, parser, dataclasses.replace(Settings(), mirror=flag)) for flag in (0, 1))
     assert (plain.labels != mirrored.labels).any()

@@ -121,7 +121,8 @@ def test_crop_and_labels_lie_on_each_other(folder):
     for _ in range(8):
         crop, grid = module._place(pairs[0].rgb, pairs[0].labels, 0.8, pairs, rng, settings)
         at_centres = cv2.resize(crop, grid.shape[::-1], interpolation=cv2.INTER_AREA).astype(float)
-        inner = cv2.erode((grid == 17).astype(np.uint8), np.ones((3, 3))) > 0
+        hair = (grid == 17).astype(np.uint8)
+        inner = cv2.erode(hair, np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=(0,)) > 0
         assert np.abs(at_centres[inner] - np.median(at_centres[inner], axis=0)).max() < 25
 
 
@@ -180,6 +181,125 @@ def test_export_is_the_trained_network(run, tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
     exported = load_parser(str(paths[0])).run(rgb)[0]
     assert np.abs(exported - trained).max() < 5e-3 * np.abs(trained).max()  # float16 weights
+
+
+def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
+    """Batch norms that the export folded away are there again, and the network computes the same."""
+    import torch
+
+    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.training.export import export_parser, load_checkpoint, take_up
+    from faceparse_core.training.parser import batches, normalise, train_parser
+
+    path = tmp_path / "first.onnx"
+    export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)
+    rgb = normalise(next(batches(folder, tiny(), 0))[0].float())
+    network = BiSeNet(20, 0.125, detail=True)
+    take_up(network, path, rgb)
+    with torch.no_grad():
+        wanted = load_checkpoint(run / "parser.pt")(rgb)
+        assert (network.eval()(rgb) - wanted).abs().max() < 0.02 * wanted.abs().max()  # weights of 16 bits
+        assert (network.train()(rgb)[0].argmax(1) == wanted.argmax(1)).float().mean() > 0.99  # its own norms agree
+    after = train_parser(folder, tmp_path / "further", tiny(steps=1, rate=1e-6, ema=0.0), weights=path)
+    with torch.no_grad():
+        assert (load_checkpoint(after)(rgb).argmax(1) == wanted.argmax(1)).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("fault", ["no .onnx", "another network", "another width"])
+def test_weights_that_training_cannot_start_from(run, tmp_path, fault):
+    import torch
+
+    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.errors import ModelError
+    from faceparse_core.models import folder as models
+    from faceparse_core.training.export import take_up
+
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"none")
+    if fault != "no .onnx":
+        path = models / ("heads.onnx" if fault == "another network" else "parser.onnx")
+    with pytest.raises(ModelError, match="not a"):
+        take_up(BiSeNet(20, 0.125, detail=True), path, torch.zeros(2, 3, 64, 64))
+
+
+def test_things_lie_in_front_of_faces():
+    """What they cover is no part any more, labels change there alone, and the same numbers give the same things."""
+    from conftest import draw_face
+
+    from faceparse_core.parts import CLOTH, FACE
+    from faceparse_core.training.occluders import occlude
+
+    labels = draw_face((256, 256))
+    rgb = np.full((256, 256, 3), (180, 140, 120), np.uint8)
+    texture = np.random.default_rng(0).integers(0, 256, (300, 300, 3)).astype(np.uint8)
+    covered = 0
+    for seed in range(40):
+        crop, grid = occlude(rgb, labels, [texture], np.random.default_rng(seed))
+        again = occlude(rgb, labels, [texture], np.random.default_rng(seed))
+        assert (crop == again[0]).all()
+        assert (grid == again[1]).all()
+        changed = grid != labels
+        assert np.isin(grid[changed], [0, CLOTH, 255]).all()
+        assert not (grid[labels == CLOTH] == 0).any()  # before clothes it may be a sleeve
+        covered += int(changed[np.isin(labels, FACE)].any())
+        assert (crop[changed] != rgb[changed]).any(1).mean() > 0.5
+    assert covered >= 36
+    blank = np.zeros_like(labels)
+    assert (occlude(rgb, blank, [texture], np.random.default_rng(0))[1] == blank).all()
+
+
+def test_users_cutouts_are_pasted(tmp_path):
+    from conftest import draw_face
+
+    from faceparse_core.training.occluders import occlude, read_cutouts
+
+    picture = np.zeros((90, 60, 4), np.uint8)
+    picture[10:80, 10:50] = (1, 2, 250, 255)  # blue, green, red
+    cv2.imwrite(str(tmp_path / "cup.png"), picture)
+    cutouts = read_cutouts(tmp_path)
+    assert cutouts[0][40, 30].tolist() == [250, 2, 1, 255]
+    rgb, labels = np.full((256, 256, 3), 90, np.uint8), draw_face((256, 256))
+    texture = np.zeros((300, 300, 3), np.uint8)
+    seen = 0
+    for seed in range(30):
+        crop, grid = occlude(rgb, labels, [texture], np.random.default_rng(seed), cutouts)
+        pasted = (crop.astype(int) - (250, 2, 1) == 0).all(2)
+        seen += bool(pasted.any())
+        assert (grid[pasted] == 0).mean() > 0.9 if pasted.any() else True
+    assert 5 < seen < 30
+
+
+def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
+    """Scores, confusions and sheets of a parser that calls all hair a hat."""
+    from faceparse_core.parser import ModelInfo, Parser
+    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.report import write_report
+
+    pairs = celebamask_val(folder)
+    truth = np.where(pairs[0].labels == 17, 18, pairs[0].labels)
+    hot = (truth[::4, ::4] == np.arange(20)[:, None, None]).astype(np.float32)
+    parser = Parser(ModelInfo("hatter", "0" * 64), 512, 1.8, lambda _: hot[None])
+    scores = write_report(parser, pairs, False, tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    assert scores.f1(17) == 0
+    assert scores.f1(1) > 0.95
+    assert "| hair | 0.0 | hat 9" in text
+    assert "hatter" in text
+    for sheet in ("report-worst.png", "report-best.png"):
+        assert f"({sheet})" in text
+        assert cv2.imread(str(tmp_path / sheet)).shape == (256, 4 * 3 * 256, 3)
+
+
+@pytest.mark.parametrize("fault", ["empty", "no transparency", "broken"])
+def test_cutouts_that_are_none(tmp_path, fault):
+    from faceparse_core.training.occluders import read_cutouts
+
+    if fault == "no transparency":
+        cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
+    if fault == "broken":
+        (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(FaceParseError, match="transparency"):
+        read_cutouts(tmp_path)
 
 
 def test_the_full_width_is_the_published_network():

@@ -28,11 +28,18 @@ def build_arguments() -> argparse.ArgumentParser:
             command.add_argument("--steps", type=int, help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
             command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
+            command.add_argument(
+                "--from", dest="weights", type=Path, metavar="ONNX", help="parser: start from its weights"
+            )
+            command.add_argument(
+                "--occluders", type=Path, metavar="DIR", help="parser: cut-outs to lie in front of faces"
+            )
         if verb == "evaluate":
             command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
             command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
             command.add_argument("--photos", type=Path, help="heads: a folder of photos with one head each")
             command.add_argument("--mirror", action="store_true", help="parser: mean with the mirrored picture")
+            command.add_argument("--report", type=Path, metavar="MD", help="parser: write a page with pictures too")
         if verb == "export":
             command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
     return top
@@ -54,9 +61,10 @@ def _train(a: argparse.Namespace) -> None:
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     data = data_folder(a.data)
     if a.network == "parser":
-        from faceparse_core.training.parser import TrainSettings, train_parser
+        from faceparse_core.training.parser import FURTHER, TrainSettings, train_parser
 
-        train_parser(data, a.run, dataclasses.replace(TrainSettings(), **changes), a.resume)
+        settings = dataclasses.replace(FURTHER if a.weights else TrainSettings(), **changes)
+        train_parser(data, a.run, settings, a.resume, a.weights, a.occluders)
     else:
         from faceparse_core.training.finder import train_finder
 
@@ -70,10 +78,12 @@ def _evaluate(a: argparse.Namespace) -> None:
     if a.network == "parser":
         from faceparse_core.parser import load_parser
         from faceparse_core.training.evaluate import evaluate
+        from faceparse_core.training.report import write_report
 
         parser = load_parser(a.model)
         parser = dataclasses.replace(parser, size=a.size or parser.size)
-        scores = evaluate(parser, celebamask_val(data), a.mirror)
+        pairs = celebamask_val(data)
+        scores = write_report(parser, pairs, a.mirror, a.report) if a.report else evaluate(parser, pairs, a.mirror)
         print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
         print(scores.table())
     else:

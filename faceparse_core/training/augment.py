@@ -6,6 +6,7 @@ because this runs on the same cores as the training itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.parts import MIRRORED
 from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.occluders import occlude
 
 Rng = np.random.Generator
 
@@ -27,23 +29,32 @@ class AugmentSettings:
     stride: int = 4  # labels are taken on the network's output grid, once every `stride` px
     near: tuple[float, float] = (0.80, 1.35)  # scale of the frame in the crop, 1 = the data set's own framing ...
     far: tuple[float, float] = (0.50, 0.85)  # ... and zoomed out, as the wider crops of real photos show heads
-    far_share: float = 0.5
+    far_share: float = 0.35
     tilt: float = 14.0  # standard deviation of the rotation, in degrees
+    lying: float = 50.0  # heads that lie: any tilt up to this, in degrees
+    lying_share: float = 0.15
+    occluded: float = 0.3  # share of the crops with something in front of the face
     shift: float = 0.08  # of the crop's side, either way; zoomed-out heads wander a little further
 
 
 def augment(
-    pair: Pair, others: list[Pair], rng: Rng, settings: AugmentSettings = AugmentSettings()
+    pair: Pair,
+    others: list[Pair],
+    rng: Rng,
+    settings: AugmentSettings = AugmentSettings(),
+    cutouts: Sequence[NDArray[np.uint8]] = (),
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A crop, uint8 RGB (size, size, 3), and its labels on the output grid, uint8 (size / stride, size / stride).
 
-    `others` lend their pictures as backgrounds.
+    `others` lend their pictures as backgrounds; `cutouts`, uint8 RGBA, lie in front of faces beside what is drawn.
     """
     far = rng.random() < settings.far_share
     scale = float(np.exp(rng.uniform(*np.log(settings.far if far else settings.near))))
     crop, grid = _place(pair.rgb, pair.labels, scale, others, rng, settings)
     if rng.random() < 0.5:
         crop, grid = np.ascontiguousarray(crop[:, ::-1]), SIDES[grid[:, ::-1]]
+    if rng.random() < settings.occluded:
+        crop, grid = occlude(crop, grid, [others[rng.integers(len(others))].rgb], rng, cutouts)
     return camera(crop, rng), grid
 
 
@@ -55,7 +66,8 @@ def _place(
     if factor < 0.7:  # the warp below samples points: shrink first, so that nothing aliases
         half = max(1, round(side / 2))
         rgb = cv2.resize(rgb, (half, half), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    tilt = np.radians(np.clip(rng.normal(0, s.tilt), -3 * s.tilt, 3 * s.tilt))
+    tilt = rng.uniform(-s.lying, s.lying) if rng.random() < s.lying_share else rng.normal(0, s.tilt)
+    tilt = np.radians(np.clip(tilt, -s.lying, s.lying))
     squash = np.exp(rng.normal(0, 0.06))
     cos, sin = np.cos(tilt) / factor, np.sin(tilt) / factor
     back = np.array([[cos / squash, sin / squash], [-sin * squash, cos * squash]])  # crop px -> photo px, linear part
@@ -69,13 +81,13 @@ def _place(
         style = 0.0  # the frame fills the crop
     # Clothes and long hair go on beneath a real photo's crop. A sharp end there would teach that they don't: the
     # picture is mirrored at the frame's edges, and where another background stands, nobody asks what is below it.
-    border = cv2.BORDER_REFLECT if style < 0.45 else cv2.BORDER_REPLICATE
+    border = cv2.BORDER_REFLECT if style < 0.65 else cv2.BORDER_REPLICATE
     crop = _warp(rgb, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, border, 0)
     grid = _warp(labels, back, centre, cells, float(s.stride), side, cv2.INTER_NEAREST, border, 0)
-    if style < 0.45:
+    if style < 0.65:
         grid[beyond > 0.15 * side] = UNKNOWN  # further off it shows a face upside down
         return crop, grid
-    if style < 0.65:  # the frame on another background
+    if style < 0.75:  # the frame on another background
         mask = np.full_like(labels, 255)
     else:  # the person alone on another background: no straight frame edges to learn
         mask = ((labels != 0) & (labels != UNKNOWN)).astype(np.uint8) * 255
@@ -126,11 +138,18 @@ def background(other: Pair, size: int, rng: Rng) -> NDArray[np.uint8]:
         noise = rng.integers(0, 256, (cells, cells, 3)).astype(np.uint8)
         mode = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_NEAREST
         return cv2.resize(noise, (size, size), interpolation=mode).astype(np.uint8)
-    # a corner of another picture, turned: texture of the real world
-    part = int(rng.integers(60, 200))
-    x, y = (0 if rng.random() < 0.5 else other.rgb.shape[1] - part), int(rng.integers(0, other.rgb.shape[0] - part))
-    piece = np.rot90(other.rgb[y : y + part, x : x + part], int(rng.integers(1, 4)))
-    return cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    # a piece of another picture's background, turned: texture of the real world
+    for _ in range(4):
+        part = int(rng.integers(40, 160))
+        y, x = (int(rng.integers(0, extent - part)) for extent in other.labels.shape)
+        if not other.labels[
+            y : y + part : 4, x : x + part : 4
+        ].any():  # somebody's hair or shirt must not be called none
+            piece = np.rot90(other.rgb[y : y + part, x : x + part], int(rng.integers(1, 4)))
+            return cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=cv2.INTER_LINEAR).astype(
+                np.uint8
+            )
+    return grain(np.full((size, size, 3), other.rgb[0, 0], np.uint8), 4, rng)
 
 
 def camera(rgb: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:

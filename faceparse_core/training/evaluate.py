@@ -55,15 +55,25 @@ class Scores:
         return "\n".join([f"{'part':12} {'F1':6} {'IoU':6}", *rows, *means])
 
 
+def say(parser: Parser, pair: Pair, mirror: bool) -> NDArray[np.uint8]:
+    """The label map of the pair's whole frame, at its own size. A beard is called skin, as the data set has it."""
+    height, width = pair.labels.shape
+    box = (0, 0, width, height)
+    said = upsample_labels(score_box(pair.rgb, box, parser, mirror), box, (height, width))
+    said[said == BEARD] = HEAD
+    return said
+
+
+def confusion(labels: NDArray[np.uint8], said: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """[truth, said] in pixels, (parts, parts); what is UNKNOWN does not count."""
+    known = labels != UNKNOWN
+    index = labels[known].astype(np.int64) * len(PARTS) + said[known]
+    return np.bincount(index, minlength=len(PARTS) ** 2).reshape(len(PARTS), len(PARTS))
+
+
 def evaluate(parser: Parser, pairs: Iterable[Pair], mirror: bool) -> Scores:
-    """Parse every whole frame, label it at its own size, and count. A beard counts as skin, as the data set has it."""
-    confusion = np.zeros((len(PARTS), len(PARTS)), np.int64)
+    """Parse the whole frame of every pair and count."""
+    total = np.zeros((len(PARTS), len(PARTS)), np.int64)
     for pair in pairs:
-        height, width = pair.labels.shape
-        box = (0, 0, width, height)
-        said = upsample_labels(score_box(pair.rgb, box, parser, mirror), box, (height, width))
-        said[said == BEARD] = HEAD
-        known = pair.labels != UNKNOWN
-        index = pair.labels[known].astype(np.int64) * len(PARTS) + said[known]
-        confusion += np.bincount(index, minlength=confusion.size).reshape(confusion.shape)
-    return Scores(confusion)
+        total += confusion(pair.labels, say(parser, pair, mirror))
+    return Scores(total)

@@ -106,11 +106,67 @@ def _store_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
+def exported_weights(path: Path) -> dict[str, Tensor]:
+    """The weights that stand in an .onnx of ours, float32, by their names. Raises ModelError."""
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:  # protobuf's own errors share no base but Exception
+        raise ModelError(f"{path}: not a readable .onnx file ({str(error).splitlines()[0]})") from error
+    return {
+        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+        for tensor in graph.initializer
+    }
+
+
+def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
+    """Put the weights of an exported .onnx into `network`, in place, so that training goes on where it had ended.
+
+    network    whatever the file lacks (the auxiliary heads, newer layers) stays as it is initialised
+    rgb        normalised pictures (n, 3, h, w) as training shows them: on them the batch norms, which the file has
+               folded into the convolutions, are told apart again. The network computes what the file computes
+
+    Raises ModelError where the file holds no network of this kind.
+    """
+    weights = {name.removeprefix("network."): value for name, value in exported_weights(path).items()}
+    own, folded = network.state_dict(), {}
+    taken = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if "cp.resnet.conv1.weight" not in taken or "conv_out.conv_out.weight" not in taken:
+        raise ModelError(f"{path}: not a parser of this width that `export parser` wrote")
+    network.load_state_dict(taken, strict=False)
+    for owner, module in network.named_modules():
+        children = dict(module.named_children())
+        for conv, norm in _PAIRS:
+            bias = weights.get(f"{owner}.{conv}.bias")
+            batch_norm = children.get(norm)
+            if isinstance(batch_norm, nn.BatchNorm2d) and bias is not None and conv in children:
+                folded[batch_norm] = bias
+    network.eval()
+    with torch.no_grad():
+        for batch_norm, bias in folded.items():
+            batch_norm.weight.fill_(1.0)
+            batch_norm.bias.copy_(bias)
+            batch_norm.running_mean.zero_()  # type: ignore[union-attr, operator]
+            batch_norm.running_var.fill_(1.0 - batch_norm.eps)  # type: ignore[union-attr, operator]
+        moments: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+        def watch(batch_norm: nn.Module, inputs: tuple[Tensor], _: Tensor) -> None:
+            moments[batch_norm] = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), unbiased=False)
+
+        hooks = [batch_norm.register_forward_hook(watch) for batch_norm in folded]
+        network(rgb)
+        for hook in hooks:
+            hook.remove()
+        for batch_norm, (mean, variance) in moments.items():
+            assert isinstance(batch_norm, nn.BatchNorm2d)
+            batch_norm.weight.copy_((variance + batch_norm.eps).sqrt())
+            batch_norm.bias.copy_(folded[batch_norm] + mean)
+            batch_norm.running_mean.copy_(mean)  # type: ignore[union-attr, operator]
+            batch_norm.running_var.copy_(variance)  # type: ignore[union-attr, operator]
+
+
 def restore_parser(path: Path) -> nn.Module:
     """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
-    weights = {}
-    for tensor in onnx.load(path).graph.initializer:
-        weights[tensor.name.removesuffix(".half")] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+    weights = exported_weights(path)
     base = weights["network.cp.resnet.conv1.weight"].shape[0]
     network = BiSeNet(len(PARTS), base / 64, detail=True)
     parser = ParserNetwork(network)

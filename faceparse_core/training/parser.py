@@ -11,7 +11,7 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +28,12 @@ from faceparse_core.parser import MEAN, STD
 from faceparse_core.parts import BEARD, FACE, HEAD, PARTS
 from faceparse_core.training.augment import AugmentSettings, augment
 from faceparse_core.training.data import UNKNOWN, Pair, celebamask_train, facesynthetics_train
+from faceparse_core.training.occluders import read_cutouts
 
 #: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat.
 #: Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
 RARE_FIRST = {6: 1.5, 9: 1.5, 15: 3.0, 18: 2.5}
-RARE_LATER = {6: 2.0, 9: 1.5, 15: 8.0, 18: 4.0}
+RARE_LATER = {6: 2.0, 9: 1.5, 15: 6.0, 18: 2.5}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class TrainSettings:
     later: float = 0.55  # share of the steps from which on RARE_LATER counts
     seed: int = 1
     save_every: int = 250  # steps
+
+
+#: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
+FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.0, 320),), later=0.0, seed=5)
 
 
 def rate_factor(step: int, s: TrainSettings) -> float:
@@ -122,10 +127,12 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             mean.copy_(value)
 
 
-def batches(data: Path, s: TrainSettings, start: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(
+    data: Path, s: TrainSettings, start: int, cutouts: Sequence[NDArray[np.uint8]] = ()
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)).
 
-    What a step shows depends on the seed and on the step alone.
+    What a step shows depends on the seed, the step and the `cutouts` (RGBA) alone.
     """
     human, rendered = celebamask_train(data), [to_celeba_frame(pair) for pair in facesynthetics_train(data)]
     first, later, rendered_odds = _odds(human, RARE_FIRST), _odds(human, RARE_LATER), _odds(rendered, {BEARD: 4.0})
@@ -134,7 +141,8 @@ def batches(data: Path, s: TrainSettings, start: int) -> Iterator[tuple[Tensor, 
         rng = np.random.default_rng((s.seed, step, slot))
         human_odds = first if step < s.later * s.steps else later
         pairs, odds = (rendered, rendered_odds) if slot < s.rendered else (human, human_odds)
-        return augment(pairs[rng.choice(len(pairs), p=odds)], human, rng, AugmentSettings(size=crop_size(step, s)))
+        settings = AugmentSettings(size=crop_size(step, s))
+        return augment(pairs[rng.choice(len(pairs), p=odds)], human, rng, settings, cutouts)
 
     with ThreadPoolExecutor(2) as pool:
         ahead: list[list[Future[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]] = []
@@ -173,10 +181,29 @@ def _odds(pairs: list[Pair], rare: dict[int, float]) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resume: bool = False) -> Path:
-    """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path."""
+def train_parser(
+    data: Path,
+    out: Path,
+    s: TrainSettings = TrainSettings(),
+    resume: bool = False,
+    weights: Path | None = None,
+    occluders: Path | None = None,
+) -> Path:
+    """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path.
+
+    weights      an exported .onnx to start from instead of from scratch
+    occluders    a folder of pictures with transparency to lie in front of faces, beside those that are drawn
+
+    Raises FaceParseError where there is no data, no such weights, no cut-outs.
+    """
+    cutouts = read_cutouts(occluders) if occluders else []
     torch.manual_seed(s.seed)
     network: Any = BiSeNet(len(PARTS), s.width, detail=True)
+    if weights and not resume:
+        from faceparse_core.training.export import take_up
+
+        first = [next(pictures)[0] for pictures in [batches(data, s, 0, cutouts)] for _ in range(4)]
+        take_up(network, weights, normalise(torch.cat(first).float()))
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -202,7 +229,7 @@ def train_parser(data: Path, out: Path, s: TrainSettings = TrainSettings(), resu
     pool = ThreadPoolExecutor(workers)
     torch.set_num_threads(1)
     began, losses = time.monotonic(), 0.0
-    stream = batches(data, s, start)
+    stream = batches(data, s, start, cutouts)
     for step in range(start, s.steps):
         for group in optimizer.param_groups:
             group["lr"] = s.rate * rate_factor(step, s)

@@ -1,0 +1,136 @@
+"""How the whole way from photo to label map holds up: heads tilted, far, off centre, dark, grey, covered.
+
+    FACEPARSE_DATA=FOLDER python benchmarks/robustness.py [--model FILE.onnx] [--every N] [--only NAME ...]
+
+Every pair of celebamask/val.tar is changed and goes through `parse_photo` as a user's photo does: the head is found,
+cropped, parsed, its map cleaned. Printed is the mean F1 over the 18 parts of CelebAMask-HQ, pixels pooled, beard
+counted as skin, and how far it lies from the unchanged pairs'. A photo in which no face is found counts as all
+background. What lies outside of the data set's frame has no labels and does not count. Then the unchanged pairs in
+three groups of equal number by the mean lightness of their skin.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.colors import srgb_to_oklab
+from faceparse_core.errors import NoFaceError
+from faceparse_core.parse import parse_photo
+from faceparse_core.parser import Parser, load_parser
+from faceparse_core.parts import BEARD, HEAD
+from faceparse_core.photo import Photo
+from faceparse_core.training.data import UNKNOWN, Pair, celebamask_val, data_folder
+from faceparse_core.training.evaluate import SCORED, Scores, confusion
+from faceparse_core.training.occluders import occlude
+
+Change = Callable[[Pair, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+ENOUGH = 8  # pictures in each group: a part that fewer show says little of a group
+
+
+def moved(angle: float = 0.0, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Change:
+    """Turned by degrees, scaled, shifted by shares of the frame; beyond it the photo goes on mirrored and blurred."""
+
+    def change(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        height, width = pair.labels.shape
+        matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), angle, scale)
+        matrix[:, 2] += right * width, down * height
+        source = cv2.GaussianBlur(pair.rgb, (0, 0), 0.4 / scale) if scale < 1 else pair.rgb
+        inside = cv2.warpAffine(np.full_like(pair.labels, 255), matrix, (width, height))[..., None] / 255
+        rgb = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        beyond = cv2.GaussianBlur(rgb, (0, 0), width / 40)
+        labels = cv2.warpAffine(pair.labels, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=(UNKNOWN,))
+        return np.rint(inside * rgb + (1 - inside) * beyond).astype(np.uint8), labels.astype(np.uint8)
+
+    return change
+
+
+def dark(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A quarter of the light, and the sensor's noise."""
+    rng = np.random.default_rng(len(pair.name))
+    light = (pair.rgb / 255.0) ** 2.2 * 0.25
+    coded = 255 * light ** (1 / 2.2) + rng.normal(0, 4, pair.rgb.shape)
+    return np.clip(np.rint(coded), 0, 255).astype(np.uint8), pair.labels
+
+
+def toned(tone: tuple[float, float, float]) -> Change:
+    def change(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        grey = pair.rgb @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+        return np.clip(np.rint(grey[..., None] * np.array(tone)), 0, 255).astype(np.uint8), pair.labels
+
+    return change
+
+
+def covered(pairs: list[Pair]) -> Change:
+    """One to three things before every face, drawn as for training, from other numbers."""
+
+    def change(pair: Pair, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        rng = np.random.default_rng((977, index))
+        return occlude(pair.rgb, pair.labels, [pairs[(index + 1) % len(pairs)].rgb], rng)
+
+    return change
+
+
+def changes(pairs: list[Pair]) -> dict[str, Change]:
+    return {
+        "unchanged": lambda pair, _: (pair.rgb, pair.labels),
+        "tilted by 20": moved(angle=20),
+        "tilted by 45": moved(angle=-45),
+        "half as large": moved(scale=0.5),
+        "a quarter as large": moved(scale=0.25),
+        "shifted by a quarter": moved(right=0.25, down=0.15),
+        "dark": dark,
+        "grey": toned((1.0, 1.0, 1.0)),
+        "sepia": toned((1.07, 0.89, 0.66)),
+        "covered": covered(pairs),
+    }
+
+
+def count(rgb: NDArray[np.uint8], labels: NDArray[np.uint8], parser: Parser) -> NDArray[np.int64]:
+    """[truth, said] in pixels."""
+    try:
+        said = parse_photo(Photo(rgb, "pair"), parser).labels
+    except NoFaceError:
+        said = np.zeros_like(labels)
+    return confusion(labels, np.where(said == BEARD, np.uint8(HEAD), said))
+
+
+def lightness(pair: Pair) -> float:
+    return float(srgb_to_oklab(pair.rgb[pair.labels == HEAD])[:, 0].mean())
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--model", default="embedded")
+    arguments.add_argument("--every", type=int, default=1, help="only every N-th pair")
+    arguments.add_argument("--only", nargs="+", help="only these changes, beside the unchanged pairs")
+    a = arguments.parse_args()
+    pairs = celebamask_val(data_folder())[:: a.every]
+    parser = load_parser(a.model)
+    print(f"{parser.info.name} {parser.info.sha256[:12]}, {len(pairs)} pairs")
+    plain = 0.0
+    for name, change in changes(pairs).items():
+        if a.only and name not in (*a.only, "unchanged"):
+            continue
+        each = [count(*change(pair, index), parser) for index, pair in enumerate(pairs)]
+        scores = Scores(np.sum(each, axis=0))
+        plain = plain or scores.mean_f1
+        lost = sum(not one[:, 1:].any() for one in each)
+        print(f"{name:22} {scores.mean_f1:.4f} {scores.mean_f1 - plain:+.4f}  not found: {lost}", flush=True)
+        if name == "unchanged":
+            unchanged = each
+    order = np.argsort([lightness(pair) for pair in pairs], kind="stable")
+    groups = [Scores(np.sum([unchanged[k] for k in group], axis=0)) for group in np.array_split(order, 3)]
+    shown = [[sum(unchanged[k][part].any() for k in group) for group in np.array_split(order, 3)] for part in SCORED]
+    often = [part for part, counts in zip(SCORED, shown, strict=True) if min(counts) >= ENOUGH]
+    for name, group in zip(("dark skin", "medium", "light skin"), groups, strict=True):
+        mean = sum(group.f1(part) for part in often) / max(1, len(often))
+        print(f"{name:22} {group.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f}")
+
+
+if __name__ == "__main__":
+    main()

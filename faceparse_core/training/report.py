@@ -1,0 +1,84 @@
+"""What a parser gets right and wrong, as a page to look at: scores, what is taken for what, the best and the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.parser import Parser
+from faceparse_core.parts import PARTS
+from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.evaluate import SCORED, Scores, confusion, say
+
+_SIDE = 256  #: px of a picture on a sheet
+_ACROSS = 4  #: pairs beside each other on a sheet
+
+
+def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path, shown: int = 20) -> Scores:
+    """Write `path`, a page in Markdown, and beside it two sheets of pictures; returns the scores of all pairs.
+
+    shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
+    """
+    each = [confusion(pair.labels, say(parser, pair, mirror)) for pair in pairs]
+    scores = Scores(np.sum(each, axis=0))
+    order = np.argsort([Scores(one).mean_f1 for one in each], kind="stable")
+    count = max(1, min(shown, len(pairs) // 2))
+    lines = [
+        f"# {parser.info.name}",
+        "",
+        f"SHA-256 `{parser.info.sha256}`, whole frames of {len(pairs)} pairs read at {parser.size} px"
+        + (", mean with the mirrored picture" if mirror else ""),
+        "",
+        "```",
+        scores.table(),
+        "```",
+        "",
+        "In percent: what is labelled as a part is taken for, and what is said to be the part is really.",
+        "",
+        *confusions(scores),
+    ]
+    for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
+        sheet = path.with_name(f"{path.stem}-{title}.png")
+        cv2.imwrite(str(sheet), _sheet(parser, [pairs[k] for k in chosen], mirror)[..., ::-1])
+        lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
+        lines += [f"- {pairs[k].name}: {Scores(each[k]).mean_f1:.3f}" for k in chosen]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return scores
+
+
+def confusions(scores: Scores, least: float = 0.01) -> list[str]:
+    """A table in Markdown: for each part what it is taken for and what is taken for it, from a share of `least` on."""
+    rows = ["| part | right | is taken for | is said of |", "|---|---|---|---|"]
+    for part in SCORED:
+        truth, said = scores.confusion[part], scores.confusion[:, part]
+        if not truth.sum():
+            continue
+        sides = (", ".join(_shares(counts, part, least)) for counts in (truth, said))
+        rows.append(f"| {PARTS[part].name} | {100 * truth[part] / truth.sum():.1f} | {' | '.join(sides)} |")
+    return rows
+
+
+def _shares(counts: NDArray[np.int64], part: int, least: float) -> list[str]:
+    if not counts.any():
+        return []
+    others = [k for k in np.argsort(-counts, kind="stable").tolist() if k != part and counts[k] >= least * counts.sum()]
+    return [f"{PARTS[k].name} {100 * counts[k] / counts.sum():.1f}" for k in others]
+
+
+def _sheet(parser: Parser, pairs: Sequence[Pair], mirror: bool) -> NDArray[np.uint8]:
+    """Photo, labels and what is said of each pair, uint8 RGB."""
+    palette = np.full((256, 3), 128, np.uint8)
+    palette[: len(PARTS)] = [part.color for part in PARTS]
+    tiles = []
+    for pair in pairs:
+        said = say(parser, pair, mirror)
+        said = np.where(pair.labels == UNKNOWN, UNKNOWN, said)
+        row = [pair.rgb, palette[pair.labels], palette[said]]
+        tiles.append(np.hstack([cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for picture in row]))
+    while len(tiles) % _ACROSS:
+        tiles.append(np.full_like(tiles[0], 255))
+    return np.vstack([np.hstack(tiles[k : k + _ACROSS]) for k in range(0, len(tiles), _ACROSS)]).astype(np.uint8)
