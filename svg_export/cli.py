@@ -312,9 +312,11 @@ def _draw_one(
         trace = dataclasses.replace(trace, joins=arguments.joins)
     given = {"style": arguments.style, "weight": arguments.weight}
     look = LookSettings(**{name: value for name, value in given.items() if value is not None})
-    drawn = draw(labels, colors, parts, trace, look, rgb=rgb, **options)
+    drawn = draw(labels, colors, parts, trace, look, **options)
     if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
         report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
+    if drawn.crossings:
+        report.note(job.source, f"outlines cross in {drawn.crossings} places, and could not be kept apart")
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(

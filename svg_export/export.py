@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import FaceParseError, PhotoError
+from faceparse_core.errors import FaceParseError, PhotoError, SettingsError
 from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb
 from svg_export import __version__
 from svg_export.layers import Layer, LineWork, TraceSettings, trace_map
@@ -37,6 +37,7 @@ class Drawn:
     outline: LineWork | None = None
     nodes: int = 0  #: of all layers together
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
+    crossings: int = 0  #: places where outlines cross and could not be helped
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +58,6 @@ def draw(
     background: bool = False,
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
-    rgb: NDArray[np.uint8] | None = None,
     evidence: Evidence | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
@@ -67,11 +67,11 @@ def draw(
     photo_href  see `link_photo` and `embed_photo`
     background  add a locked layer in the colour of what is behind the head
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
-    rgb         the photo (H, W, 3), for the style cel
-    evidence    what tells where borders lie between the label map's pixels, and where the photo's edges are
+    evidence    the photo, on whose edges borders settle and whose light the style cel draws, and the parser's scores,
+                which tell where borders lie between pixels
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
-    Raises FaceParseError where none of `parts` is in the label map.
+    Raises FaceParseError where none of `parts` is in the label map, SettingsError where cel has no photo.
     """
     trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
@@ -94,9 +94,9 @@ def draw(
     if look.shaded:
         from svg_export.tones import add_tones
 
-        if rgb is None or rgb.shape[:2] != labels.shape:
-            raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
-        layers = add_tones(layers, labels, rgb, parts, traced.head_size, swatches, look.tones, trace.curves)
+        if evidence is None or evidence.rgb is None:
+            raise SettingsError("the style cel takes its light from the photo: give it as the evidence's rgb")
+        layers = add_tones(layers, labels, evidence.rgb, parts, traced.head_size, swatches, look.tones, trace.curves)
     outline = None
     if look.lined:
         outline = LineWork(traced.lines, swatches.get("outline", INK), look.weight * traced.head_size)
@@ -124,7 +124,8 @@ def draw(
     if outline:
         palette["outline"] = outline.color
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
-    return Drawn(svg, layers, palette, outline, traced.nodes, round(traced.error, 2) if asked else None)
+    error = round(traced.error, 2) if asked else None
+    return Drawn(svg, layers, palette, outline, traced.nodes, error, traced.crossings)
 
 
 def link_photo(source: str, svg: Path | None) -> str:

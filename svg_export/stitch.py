@@ -21,7 +21,7 @@ from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
 from svg_export.polygons import refined, simplified
-from svg_export.strokes import Strokes, junction_places
+from svg_export.strokes import Strokes
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
@@ -71,7 +71,6 @@ class Stitched:
         """
         self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
-        self._places = junction_places(arcs, strokes)
         #: hidden lines instead of which the border itself is to be drawn: those without room, from the start
         self.given_up = {
             index
@@ -80,6 +79,7 @@ class Stitched:
         }
         self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
+        self.on_frame: dict[int, Floats] = {}  #: where strokes end that end on no other: junction -> (2,) px
         if len(strokes.pieces) + len(hidden):
             self._fit(tolerance, drift, spacing)
 
@@ -164,9 +164,10 @@ class Stitched:
 
         Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the
         hidden one is laid closer to its border, and at last given up for the border itself.
-        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
+        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border; at the
+        very last so is what they end on.
         """
-        before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
+        before, count = self._level.copy(), len(self._strokes.arcs)
         retreating: set[int] = set()
         for one, two, point in crossed:
             beneath = [source for source in {one, two} if source >= count]
@@ -176,27 +177,55 @@ class Stitched:
                 for first, last in spans:
                     self._level[first:last] = np.minimum(before[first] + 1, _CLOSER)
                 continue
-            spans = [self._span(source) for source in shown]
-            at = [first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin()) for first, last in spans]
+            at = [self._beside(source, point) for source in shown]
             if beneath and all(before[each] >= _CLOSER for each in at):
                 retreating.update(source - count for source in beneath)
                 continue
-            for source, (first, last), middle in zip(shown, spans, at, strict=True):
-                level = before[middle]
-                # where it is the border already, what lies beside it must be too
-                reach = _REACH[level] if level < _BORDER else max(_REACH[-1], int((before[first:last] == level).sum()))
-                window = np.arange(middle - reach, middle + reach + 1) - first
-                window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
-                self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
+            for source, middle in zip(shown, at, strict=True):
+                level = int(before[middle])
+                if level < _BORDER:
+                    self._raise(source, middle, _REACH[level], level + 1)
+                else:  # where it is the border already, what lies beside it must be too
+                    first, last = self._span(source)
+                    self._raise(source, middle, max(_REACH[-1], int((before[first:last] == level).sum())), level)
+        changed = self._fit_changed(before)
+        closer = [self._retreat(index) for index in sorted(retreating)]
+        if changed or any(closer):
+            return True
+        for source in {source for one, two, _ in crossed for source in (one, two) if 0 <= source < count}:
+            for node in (int(self._strokes.start_node[source]), int(self._strokes.end_node[source])):
+                corner = self._strokes.corners.get(node)
+                if corner is not None:
+                    self._raise(self._source_of(corner), corner, _REACH[-1], _BORDER)
+        return self._fit_changed(before)
+
+    def _beside(self, source: int, point: Floats) -> int:
+        """The index of a source's point that is nearest to a point (2,)."""
+        first, last = self._span(source)
+        return first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin())
+
+    def _raise(self, source: int, middle: int, reach: int, level: int) -> None:
+        """Give a stroke's points, up to `reach` from the one at `middle`, at least this level."""
+        first, last = self._span(source)
+        window = np.arange(middle - reach, middle + reach + 1) - first
+        closed = self._strokes.closed[source]
+        window = window % (last - first) if closed else np.clip(window, 0, last - first - 1)
+        self._level[first + window] = np.maximum(self._level[first + window], level)
+
+    def _fit_changed(self, before: Ints) -> bool:
+        """Fit again the lines whose levels are no longer those of `before` (n,); whether there are any."""
         ends, starts, border = self._middle
         self._level[ends] = self._level[starts] = np.maximum(self._level[ends], self._level[starts])
+        at, node = self._tied
+        highest = np.zeros(int(node.max(initial=-1)) + 1, np.int64)
+        np.maximum.at(highest, node, self._level[at])
+        self._level[at] = highest[node]
         firm = np.flatnonzero(self._level[: len(border)] == _BORDER)
         self._lines.points[firm] = border[firm]
         changed = distinct(self._lines.line[self._level != before])
         if len(changed):
             self._fit_again(changed)
-        closer = [self._retreat(index) for index in sorted(retreating)]
-        return any(closer) or len(changed) > 0
+        return len(changed) > 0
 
     def _retreat(self, index: int) -> bool:
         """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""
@@ -224,6 +253,11 @@ class Stitched:
         line = len(strokes.pieces) + source - len(strokes.arcs)
         return int(starts[line]), int(starts[line + 1])
 
+    def _source_of(self, point: int) -> int:
+        """The stroke on which a point of the lines lies."""
+        piece = int(np.searchsorted(self._strokes.pieces.starts, point, "right")) - 1
+        return int(np.searchsorted(self._strokes.first_piece, piece, "right")) - 1
+
     @cached_property
     def _middle(self) -> tuple[Ints, Ints, Floats]:
         """Where strokes go on from piece to piece (indices of the end and of the start), and their border, (n, 2).
@@ -246,6 +280,18 @@ class Stitched:
         border = strokes.lattice
         return one, two, (border[before] + 2 * border + border[after]) / 4
 
+    @cached_property
+    def _tied(self) -> tuple[Ints, Ints]:
+        """Ends of strokes that end on no other: indices of the points, and the junctions where they must stay together.
+
+        (Those that end on another stroke are put onto it, wherever it is.)
+        """
+        strokes, starts = self._strokes, self._lines.starts
+        at = np.concatenate([starts[strokes.first_piece[:-1]], starts[strokes.first_piece[1:]] - 1])
+        node = np.concatenate([strokes.start_node, strokes.end_node])
+        tied = (node >= 0) & ~np.isin(node, list(strokes.places))
+        return at[tied], node[tied]
+
     def _take(self, fitted: Fitted) -> None:
         """Round the curves, and put ends of strokes onto the strokes that they meet, later painted ones first."""
         self._fitted = fitted
@@ -263,10 +309,12 @@ class Stitched:
                 (int(strokes.start_node[stroke]), int(self._bounds[first]), 0),
                 (int(strokes.end_node[stroke]), int(self._bounds[last]) - 1, 3),
             ):
-                if node in self._places:
+                if node in strokes.places:
                     ends.setdefault(owner, []).append((node, curve, side))
+                elif node >= 0:
+                    self.on_frame[node] = self._control[curve, side]
         for owner in sorted(ends, reverse=True):
-            sample = np.array([self._places[node] for node, _, _ in ends[owner]])
+            sample = np.array([self._place(node) for node, _, _ in ends[owner]])
             through = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
             t = nearest(self._control[through], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
@@ -281,6 +329,14 @@ class Stitched:
                 drag(self._control[curve], side, point)
                 if self.polygon:
                     self._control[curve] = straight(self._control[curve, [0, 3]])[0]
+
+    def _place(self, node: int) -> int:
+        """Where a junction stands on the stroke that runs through it, an index into the lines' points.
+
+        Where that is the pixels' own border, on the pixels' own corner: all that ends there meets nothing before.
+        """
+        corner = self._strokes.corners[node]
+        return corner if self._level[corner] == _BORDER else self._strokes.places[node]
 
     def error(self) -> float:
         """px: the farthest that a smoothed border lies from its curve."""
@@ -313,7 +369,7 @@ class Stitched:
         points = [self._junction[node] for node in inner]
         if closed:
             # once around from the first junction; where the places step back the ring's own start was passed
-            places = [self._places[node] for node in inner]
+            places = [self._place(node) for node in inner]
             turns = np.cumsum(np.diff(places, prepend=places[0]) < 0)
             at = [*(np.array(at) + turns * len(curves)).tolist(), at[0] + len(curves)]
             points.append(points[0])
