@@ -257,7 +257,7 @@ def trace_map(
     frame = (labels.shape[1], labels.shape[0])
     settle = None
     if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
-        reach = size * _by_rank(lambda policy: policy.settle)
+        reach = size * _by_rank(lambda policy: policy.photo_reach)
         settle = Settler(evidence, ranks, _ranks(parts), reach, size)
     drawn = draw_outlines(
         arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle

@@ -388,11 +388,11 @@ class _Sheet:
         return shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
 
     def _polygon(self, shape: list[Walk]) -> shapely.Geometry:
-        outer, *holes = (np.concatenate([self._thinned(*step) for step in walk]) for walk in shape)
+        outer, *holes = (np.concatenate([self._coarse(*step) for step in walk]) for walk in shape)
         polygon = shapely.Polygon(outer, holes)
         return polygon if polygon.is_valid else polygon.buffer(0)
 
-    def _thinned(self, arc: int, forward: bool) -> Floats:
+    def _coarse(self, arc: int, forward: bool) -> Floats:
         """Every third point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
         points = self._lattice([(arc, forward)]) if self._is_frame(arc) else self._smooth(arc, forward)
         return np.concatenate([points[:-1:3], points[-1:]])
@@ -452,7 +452,7 @@ class _Sheet:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
                     going = np.zeros(2) if closed else self._heading(before, -1)
                     coming = np.zeros(2) if closed else self._heading(after, 0)
-                    sides = np.concatenate([self._thinned(*step) for step in stretch])
+                    sides = np.concatenate([self._coarse(*step) for step in stretch])
                     gap = Gap(points, sides, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs

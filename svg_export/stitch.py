@@ -24,10 +24,11 @@ from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
-_CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
+_LEAST = 0.35  # of the drift: no tolerance becomes smaller than that
+# how closely a point of a line is fitted, its level: from _LOOSE, the tolerance as it was asked for, to _BORDER
+_LOOSE, _CLOSE, _CLOSER, _CLOSEST, _BORDER = range(5)
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
-_BORDER = 4  # the level of the pixels' own border
-_CLOSER = 2  # the highest level of hidden lines, and of what they cross
+#: hidden lines, and what they cross, go no further than _CLOSER; at _BORDER a line is the pixels' own border
 _NO_ROOM = 1.5  # px
 _TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
@@ -117,7 +118,7 @@ class Stitched:
         unset = np.flatnonzero(np.isinf(tolerance))  # the repeated ends of pieces
         tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
         smoothed_away = np.hypot(*(pieces.points - strokes.raw.points).T)
-        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _CLOSEST * drift))
+        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _LEAST * drift))
         count = np.array([len(each.line) for each in hidden], np.int64)
         lines = Lines(
             np.concatenate([pieces.points, *(each.line for each in hidden)]),
@@ -132,7 +133,7 @@ class Stitched:
         # a short line needs a choice of nodes too
         apart = np.clip(np.minimum(apart, lines.lengths / 8), 1, None).astype(np.int64)
         self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
-        self._level = np.zeros(len(lines.points), np.int64)
+        self._level = np.full(len(lines.points), _LOOSE)
         if self.polygon:
             frame = [
                 self._arcs.arc(arc).astype(np.float64)
@@ -315,15 +316,15 @@ class Stitched:
                     self.on_frame[node] = self._control[curve, side]
         for owner in sorted(ends, reverse=True):
             sample = np.array([self._place(node) for node, _, _ in ends[owner]])
-            through = np.searchsorted(starts, sample, "right") - 1
-            guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
-            t = nearest(self._control[through], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
+            on_curve = np.searchsorted(starts, sample, "right") - 1
+            guess = (sample - fitted.start[on_curve]) / (fitted.end[on_curve] - fitted.start[on_curve])
+            t = nearest(self._control[on_curve], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
             # a piece's own ends are nodes
             t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
             t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
-            points = np.round(evaluate(self._control[through], t[:, None])[:, 0], self._decimals)
+            points = np.round(evaluate(self._control[on_curve], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
-                ends[owner], through.tolist(), t.tolist(), points, strict=True
+                ends[owner], on_curve.tolist(), t.tolist(), points, strict=True
             ):
                 self._crossed[node], self._junction[node] = (on, at), point
                 drag(self._control[curve], side, point)

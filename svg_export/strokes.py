@@ -19,7 +19,7 @@ import numpy as np
 
 from faceparse_core.arrays import distinct
 from svg_export.curves import Bools, Complexes, Floats, Ints, Lines, as_complex, corners, smooth, unit
-from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, through
+from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, smoothed_through
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, beside one of them
@@ -129,12 +129,12 @@ def build_strokes(
         np.where(lines.closed, -1, ends[:, 1]),
     )
     if settle:
-        _settle(arcs, strokes, junctions, settle)
+        _move(arcs, strokes, junctions, settle)
     _place_junctions(arcs, strokes, junctions)
     return strokes
 
 
-def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settle) -> None:
+def _move(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settle) -> None:
     """Move all pieces along their normals, in place; where pieces meet, they go on meeting."""
     pieces = strokes.pieces
     owner, lower = _sides(arcs, strokes)
@@ -353,12 +353,12 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
     chosen = np.flatnonzero(junctions.cut & (junctions.pair != NONE))
     if not len(chosen):
         return
-    both, third = junctions.through(chosen)
+    both, third = junctions.pairs(chosen)
     row = np.arange(len(chosen))
     ends, piece = _ends(strokes, junctions.arc[chosen], junctions.at_head[chosen])
     pair = ends.chosen(row[:, None], both)
     sigma = strokes.sigma[np.take_along_axis(piece, both, axis=1)].mean(axis=1)
-    lines, joint, along = through(strokes.raw.points, pair, sigma)
+    lines, joint, along = smoothed_through(strokes.raw.points, pair, sigma)
     points = strokes.pieces.points
     for k in row.tolist():
         reach = min(int(joint[k] - lines.starts[k]), max(1, round(4 * float(sigma[k]))))

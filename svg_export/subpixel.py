@@ -226,7 +226,7 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     """
     lines = borders.lines
     every = max(1.0, _STRIDE * size)
-    at, starts = _thinned(lines, every)
+    at, starts = _profiled(lines, every)
     along = _Along(starts, lines.closed, int(3 * _COLOURS * size / every) + 1)
     step = reach[at] / _TAPS
     far = _OFFSET * step[:, None]
@@ -244,7 +244,7 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     return everywhere
 
 
-def _thinned(lines: Lines, every: float) -> tuple[Ints, Ints]:
+def _profiled(lines: Lines, every: float) -> tuple[Ints, Ints]:
     """Points of the lines, about `every` so many, both ends among them: their indices, and where each line's begin."""
     pieces = np.maximum(np.ceil((lines.lengths - 1) / every).astype(np.int64), 1)
     starts = np.concatenate([[0], np.cumsum(pieces + 1)])
@@ -331,7 +331,11 @@ def _lab(rgb: NDArray[np.uint8], x: Floats, y: Floats) -> Floats32:
 
 
 class _Along:
-    """Gaussians along many lines at once; open lines end, closed ones go round."""
+    """Weighted means along many lines at once; open lines end, closed ones go round.
+
+    Unlike `curves.smooth`, which moves points, continues open lines by their reflection and holds their ends: what is
+    known of a border (colours, offsets, how sure they are) has no value beyond its ends, and any number of columns.
+    """
 
     def __init__(self, starts: Ints, closed: Bools, reach: int) -> None:
         self.reach = reach

@@ -221,10 +221,10 @@ def test_lines_meet_by_least_squares():
 def test_every_part_has_a_policy_of_sane_values():
     assert set(POLICIES) == set(LAYERS)
     for policy in POLICIES.values():
-        assert 0 < policy.settle <= 0.015
+        assert 0 < policy.photo_reach <= 0.015
         assert 45 <= policy.corner <= 180
         assert 0.5 <= policy.smoothing <= 2
-    assert {field.name for field in fields(Policy)} == {"corner", "smoothing", "settle", "broad", "carried"}
+    assert {field.name for field in fields(Policy)} == {"corner", "smoothing", "photo_reach", "broad", "carried"}
 
 
 def test_a_chin_is_round():
