@@ -81,8 +81,15 @@ class Stitched:
         self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
         self.on_frame: dict[int, Floats] = {}  #: where strokes end that end on no other: junction -> (2,) px
-        if len(strokes.pieces) + len(hidden):
-            self._fit(tolerance, drift, spacing)
+        self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
+        self._junction: dict[int, Floats] = {}
+        self._lines, self._direction, self._tolerance = self._to_fit(tolerance, drift)
+        apart = np.concatenate([np.full(len(strokes.pieces), spacing), np.full(len(hidden), _LOOSELY)])
+        # a short line needs a choice of nodes too
+        self._apart = np.clip(np.minimum(apart, self._lines.lengths / 8), 1, None).astype(np.int64)
+        self._level = np.full(len(self._lines.points), _LOOSE)
+        self._fitted = self._fit()
+        self._control, self._bounds = self._put_together()
 
     def stroke(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a whole stroke."""
@@ -110,7 +117,8 @@ class Stitched:
             return self._strokes.stroke_of[index]
         return FRAME if kind == "frame" else index + (len(self._strokes.arcs) if kind == "hidden" else 0)
 
-    def _fit(self, arc_tolerance: Floats, drift: float, spacing: float) -> None:
+    def _to_fit(self, arc_tolerance: Floats, drift: float) -> tuple[Lines, Floats, Floats]:
+        """All pieces of strokes, then all hidden lines; and of each point its tangent (n, 2) and tolerance (n,)."""
         pieces, strokes, hidden = self._strokes.pieces, self._strokes, self._hidden
         tolerance = np.full(len(pieces.points), np.inf)
         for arc, samples in strokes.samples.items():
@@ -129,21 +137,19 @@ class Stitched:
         sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(hidden), 1.5)])
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         direction[list(strokes.heading)] = np.reshape(list(strokes.heading.values()), (-1, 2))
-        apart = np.concatenate([np.full(len(pieces), spacing), np.full(len(hidden), _LOOSELY)])
-        # a short line needs a choice of nodes too
-        apart = np.clip(np.minimum(apart, lines.lengths / 8), 1, None).astype(np.int64)
-        self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
-        self._level = np.full(len(lines.points), _LOOSE)
-        if self.polygon:
-            frame = [
-                self._arcs.arc(arc).astype(np.float64)
-                for arc in np.flatnonzero(self._arcs.owner == OUTSIDE_RANK).tolist()
-            ]
-            borders = [pieces.points[samples] for samples in strokes.samples.values()]
-            fitted = simplified(lines, tolerance, borders + frame, len(pieces.points))
-        else:
-            fitted = fit(lines, direction, tolerance, apart)
-        self._take(fitted)
+        return lines, direction, tolerance
+
+    def _fit(self) -> Fitted:
+        """All lines, for the first time."""
+        lines, pieces, arcs = self._lines, self._strokes.pieces, self._arcs
+        if not len(lines):
+            none = np.zeros(0, np.int64)
+            return Fitted(np.zeros((0, 4, 2)), none, none, none)
+        if not self.polygon:
+            return fit(lines, self._direction, self._tolerance, self._apart)
+        frame = [arcs.arc(arc).astype(np.float64) for arc in np.flatnonzero(arcs.owner == OUTSIDE_RANK).tolist()]
+        borders = [pieces.points[samples] for samples in self._strokes.samples.values()]
+        return simplified(lines, self._tolerance, borders + frame, len(pieces.points))
 
     def _fit_again(self, which: Ints) -> None:
         """Fit lines once more, as closely as their levels ask for."""
@@ -158,7 +164,8 @@ class Stitched:
             third = (fitted.control[along, 3] - fitted.control[along, 0]) / 3
             fitted.control[along, 1] = fitted.control[along, 0] + third
             fitted.control[along, 2] = fitted.control[along, 3] - third
-        self._take(fitted)
+        self._fitted = fitted
+        self._control, self._bounds = self._put_together()
 
     def tighten(self, crossed: list[Crossing]) -> bool:
         """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
@@ -293,43 +300,44 @@ class Stitched:
         tied = (node >= 0) & ~np.isin(node, list(strokes.places))
         return at[tied], node[tied]
 
-    def _take(self, fitted: Fitted) -> None:
-        """Round the curves, and put ends of strokes onto the strokes that they meet, later painted ones first."""
-        self._fitted = fitted
-        self._control = np.round(fitted.control, self._decimals)
-        self._bounds = np.searchsorted(fitted.line, np.arange(len(self._strokes.pieces) + len(self._hidden) + 1))
-        self._cut = {}
-        self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
-        self._junction: dict[int, Floats] = {}
-        strokes = self._strokes
-        starts = fitted.start[: self._bounds[len(strokes.pieces)]]
+    def _put_together(self) -> tuple[Floats, Ints]:
+        """The curves, rounded, ends of strokes put onto the strokes that they meet, later painted ones first.
+
+        And where those of each line begin, (lines + 1,).
+        """
+        fitted, strokes = self._fitted, self._strokes
+        control = np.round(fitted.control, self._decimals)
+        bounds = np.searchsorted(fitted.line, np.arange(len(strokes.pieces) + len(self._hidden) + 1))
+        self._cut, self._crossed, self._junction = {}, {}, {}
+        starts = fitted.start[: bounds[len(strokes.pieces)]]
         ends: dict[int, list[tuple[int, int, int]]] = {}  # owner -> junction, curve, side
         for stroke, owner in enumerate(strokes.owner.tolist()):
             first, last = strokes.first_piece[stroke], strokes.first_piece[stroke + 1]
             for node, curve, side in (
-                (int(strokes.start_node[stroke]), int(self._bounds[first]), 0),
-                (int(strokes.end_node[stroke]), int(self._bounds[last]) - 1, 3),
+                (int(strokes.start_node[stroke]), int(bounds[first]), 0),
+                (int(strokes.end_node[stroke]), int(bounds[last]) - 1, 3),
             ):
                 if node in strokes.places:
                     ends.setdefault(owner, []).append((node, curve, side))
                 elif node >= 0:
-                    self.on_frame[node] = self._control[curve, side]
+                    self.on_frame[node] = control[curve, side]
         for owner in sorted(ends, reverse=True):
             sample = np.array([self._place(node) for node, _, _ in ends[owner]])
             on_curve = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[on_curve]) / (fitted.end[on_curve] - fitted.start[on_curve])
-            t = nearest(self._control[on_curve], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
+            t = nearest(control[on_curve], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
             # a piece's own ends are nodes
             t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
             t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
-            points = np.round(evaluate(self._control[on_curve], t[:, None])[:, 0], self._decimals)
+            points = np.round(evaluate(control[on_curve], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
                 ends[owner], on_curve.tolist(), t.tolist(), points, strict=True
             ):
                 self._crossed[node], self._junction[node] = (on, at), point
-                drag(self._control[curve], side, point)
+                drag(control[curve], side, point)
                 if self.polygon:
-                    self._control[curve] = straight(self._control[curve, [0, 3]])[0]
+                    control[curve] = straight(control[curve, [0, 3]])[0]
+        return control, bounds
 
     def _place(self, node: int) -> int:
         """Where a junction stands on the stroke that runs through it, an index into the lines' points.
