@@ -295,21 +295,7 @@ class _Sheet:
         arcs = self.arcs
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
         danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
-        stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
-        walks, filled = [], []
-        for walk in self._walks(members):
-            covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
-            if covered and self._area(walk) < 0:
-                lattice = self._lattice(walk)
-                if not inside_ring(lattice, stray_points).any():
-                    filled.append(lattice)
-                    continue
-            walks.append(walk)
-        if filled:  # what lies within a hole that is filled now is filled with it
-            probes: Floats = np.array([self._probe(walk) for walk in walks]).reshape(-1, 2)
-            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
-            walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
+        walks = self._filled(rank, self._walks(members))
         stride = max(1, int(self.room.step))
         reach = self.room.reach
         if on_head:  # no page can shine through, and an eye behind glasses would swell
@@ -366,6 +352,26 @@ class _Sheet:
         if gained:
             self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
         return layout
+
+    def _filled(self, rank: int, walks: list[Walk]) -> list[Walk]:
+        """The rings of a part less the holes that later parts cover, and less what lies within those."""
+        arcs = self.arcs
+        stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
+        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
+        kept, filled = [], []
+        for walk in walks:
+            covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
+            if covered and self._area(walk) < 0:
+                lattice = self._lattice(walk)
+                if not inside_ring(lattice, stray_points).any():
+                    filled.append(lattice)
+                    continue
+            kept.append(walk)
+        if filled:
+            probes: Floats = np.array([self._probe(walk) for walk in kept]).reshape(-1, 2)
+            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
+            kept = [walk for walk, lost in zip(kept, gone.tolist(), strict=True) if not lost]
+        return kept
 
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
         """A hidden line with less reach: `underlap`, and then less than that."""

@@ -400,20 +400,25 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     for each, old, new, first, last in zip(
         chosen.tolist(), at.tolist(), on.tolist(), starts[line].tolist(), (starts[line + 1] - 1).tolist(), strict=True
     ):
-        index = round(new)
         before, after = junctions.passing(each)
         if before == after:  # a loop has both its ends here
             continue
-        one, two = strokes.samples[before], strokes.samples[after]
-        index = min(max(index, old - len(one) + 2), old + len(two) - 2)  # two points are left of each
-        if index >= old:
-            one, two = np.concatenate([one, np.arange(old + 1, index + 1)]), two[index - old :]
-        else:
-            one, two = one[: index - old], np.concatenate([np.arange(index, old), two])
-        strokes.samples[before], strokes.samples[after] = one, two
+        index = _divide(strokes, before, after, old, round(new))
         if first < index < last:  # the point itself goes the rest of the way
             other = index + (1 if new > index else -1)
             points[index] += abs(new - index) * (points[other] - points[index])
+
+
+def _divide(strokes: Strokes, before: int, after: int, old: int, new: int) -> int:
+    """Let two arcs of a stroke meet at another point of it than `old`, in place: at `new`, or where both keep two."""
+    one, two = strokes.samples[before], strokes.samples[after]
+    new = min(max(new, old - len(one) + 2), old + len(two) - 2)
+    if new >= old:
+        one, two = np.concatenate([one, np.arange(old + 1, new + 1)]), two[new - old :]
+    else:
+        one, two = one[: new - old], np.concatenate([np.arange(new, old), two])
+    strokes.samples[before], strokes.samples[after] = one, two
+    return new
 
 
 def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
