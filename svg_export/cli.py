@@ -316,7 +316,7 @@ def _draw_one(
     if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
         report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
     if drawn.crossings:
-        report.note(job.source, f"outlines cross in {drawn.crossings} places, and could not be kept apart")
+        report.note(job.source, f"outlines cross and could not be kept apart, places: {drawn.crossings}")
     report.step(job.source, "write")
     _write(job, drawn, labels, rgb, arguments.force)
     report.wrote(
