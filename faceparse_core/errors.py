@@ -27,6 +27,10 @@ class LabelMapError(FaceParseError):
     """A label map has unknown ids, the wrong type or the wrong size."""
 
 
+class SettingsError(FaceParseError):
+    """Settings, or what is told of a picture, that make no sense together."""
+
+
 def printable(text: str) -> str:
     """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)

@@ -504,10 +504,12 @@ def _draw_one(
             trace = dataclasses.replace(trace, joins=arguments.joins)
         given = {"style": arguments.style, "weight": arguments.weight}
         look = LookSettings(**{name: value for name, value in given.items() if value is not None})
-        drawn = draw_group(labels, sitters, parts, trace, look, rgb=rgb, **options)
+        drawn = draw_group(labels, sitters, parts, trace, look, **options)
         facts |= {"layers": drawn.names, "nodes": drawn.nodes, "error": drawn.error}
         if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
             report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
+        if drawn.crossings:
+            report.note(job.source, f"outlines cross and could not be kept apart, places: {drawn.crossings}")
     report.step(job.source, "write")
     if job.to_stdout and drawn:
         _write_to_stdout(drawn.svg)

@@ -426,7 +426,7 @@ def _likeness(plan: Plan, gap: Gap, space: Space) -> Iterator[Floats]:
     """An ear, an eye or a brow: a template goes on where the seen outline goes under."""
     if plan.face is None:
         return
-    seen, covered = (_thinned(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
+    seen, covered = (_spaced(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
     fitted = fit_template(TEMPLATES[plan.kind], plan.left, seen, covered)
     line = _followed(plan.face.to_picture(fitted.ring), gap) if fitted.stray < _LIKE * fitted.width else None
     if line is None:
@@ -471,7 +471,7 @@ def _followed(ring: Floats, gap: Gap) -> Floats | None:
     return line
 
 
-def _thinned(points: Floats, step: float) -> Floats:
+def _spaced(points: Floats, step: float) -> Floats:
     """Of points along lines some that lie `step` apart, about."""
     if len(points) < 2:
         return points

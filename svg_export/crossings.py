@@ -68,8 +68,8 @@ def crossings(
             found += flat.crossing(flat.shape == shape)
         found += flat.out_of_order(hidden, leeway)
     if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
-        for shape, point in broken.items():
-            found += [(source, FRAME, point) for source in flat.near(point, shape)]
+        for shape, points in broken.items():
+            found += [(source, FRAME, point) for point in points for source in flat.near(point, shape)]
     return found
 
 
@@ -130,13 +130,12 @@ class _Flat:
         out &= (self.source != FRAME) & (self.source[before] != FRAME)
         return [(int(self.source[at]), FRAME, self.points[at]) for at in np.flatnonzero(out).tolist()]
 
-    def broken(self) -> dict[int, Floats]:
-        """The shapes that are no valid polygons, and a point where they are not."""
-        lengths = np.diff(self.starts)
-        flat = np.zeros(int(self.shape_of_ring[-1]) + 1, np.bool_)
-        flat[self.shape_of_ring[lengths < 3]] = True
-        found = {shape: self.points[np.argmax(self.shape == shape)] for shape in np.flatnonzero(flat).tolist()}
-        wanted = ~flat[self.shape]
+    def broken(self) -> dict[int, list[Floats]]:
+        """The shapes that are no valid polygons, and points (2,) where they are not."""
+        found: dict[int, list[Floats]] = {}
+        for flat in np.flatnonzero(np.diff(self.starts) < 3).tolist():  # they hold nothing
+            found.setdefault(int(self.shape_of_ring[flat]), []).append(self.points[self.starts[flat]])
+        wanted = ~np.isin(self.shape, list(found))
         if wanted.any():
             ring, place = np.unique(self.ring[wanted], return_inverse=True)
             rings = shapely.linearrings(self.points[wanted], indices=place)
@@ -145,7 +144,7 @@ class _Flat:
             for at in np.flatnonzero(~shapely.is_valid(polygons)).tolist():
                 where = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(polygons[at]))
                 point = [float(number) for number in where.groups()] if where else polygons[at].exterior.coords[0]
-                found[int(shapes[at])] = np.array(point)
+                found[int(shapes[at])] = [np.array(point)]
         return found
 
     def crossing(self, chosen: Bools) -> list[Crossing]:
@@ -188,10 +187,9 @@ class _Flat:
         last = np.append(np.flatnonzero(new)[1:], len(self.points)) - 1
         order = np.argsort(run, kind="stable")
         run, points = run[order], np.concatenate([self.points, self.points[self._after[last]]])[order]
-        start, end = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
-        from_end = np.minimum(np.hypot(*(points - points[start[run]]).T), np.hypot(*(points - points[end[run]]).T))
         length = np.bincount(run[1:], np.hypot(*np.diff(points, axis=0).T) * (run[1:] == run[:-1]), len(source))
-        far = from_end > np.minimum(_NEAR, np.where(hidden[source], 2, 1) * _SHORT * length)[run]
+        near = np.minimum(_NEAR, np.where(hidden[source], 2, 1) * _SHORT * length)
+        points, run, far = _divided(points, run, near)
         far &= np.bincount(run[far], minlength=len(source))[run] > 1
         kept, index = np.unique(run[far], return_inverse=True)
         source, lines = source[kept], shapely.linestrings(points[far], indices=index)
@@ -208,6 +206,32 @@ class _Flat:
                 if free == 0.0 or (free < np.inf and _comes_out(lines[a], lines[b], point) > free):
                     found.append((first, second, point))
         return found
+
+
+def _divided(points: Floats, run: Ints, near: Floats) -> tuple[Floats, Ints, Bools]:
+    """Polylines, each point's number in `run` (n,), with their sides divided where they come `near` (runs,) an end.
+
+    Returns points, runs, and which points (m,) are no nearer to their ends. Straight lines have few of their own.
+    """
+    first, last = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=-1))
+
+    def away(points: Floats, run: Ints) -> Floats:
+        one, two = (np.hypot(*(points - ends[run]).T) for ends in (start, end))
+        distance: Floats = np.minimum(one, two)
+        return distance
+
+    start, end = points[first], points[last]
+    distance = away(points, run)
+    side = points[1:] - points[:-1]
+    length = np.hypot(*side.T)
+    limit = near[run[:-1]]
+    close = np.minimum(distance[1:], distance[:-1]) <= limit
+    at = np.flatnonzero(close & (run[1:] == run[:-1]) & (length > 2.1 * limit))
+    share = (limit[at] / np.maximum(length[at], 1e-12))[:, None] * 1.001
+    between = np.stack([points[at] + share * side[at], points[at + 1] - share * side[at]], axis=1).reshape(-1, 2)
+    where = np.repeat(at + 1, 2)
+    points, run = np.insert(points, where, between, axis=0), np.insert(run, where, run[where])
+    return points, run, away(points, run) > near[run]
 
 
 def _comes_out(line: shapely.LineString, cover: shapely.LineString, crossing: Floats) -> float:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import FaceParseError, PhotoError
+from faceparse_core.errors import FaceParseError, PhotoError, SettingsError
 from faceparse_core.group import GroupMap, count_faces, labels_of, parts_of
 from faceparse_core.parse import GroupParsing
 from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb, select_parts
@@ -47,6 +47,7 @@ class Drawn:
     outline: LineWork | None = None
     nodes: int = 0  #: of all layers together
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
+    crossings: int = 0  #: places where outlines cross and could not be helped
     others: tuple[Face, ...] = ()  #: of several heads face 2, face 3, ..; layers and outline are face 1's
 
     @property
@@ -88,7 +89,6 @@ def draw(
     background: bool = False,
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
-    rgb: NDArray[np.uint8] | None = None,
     evidence: Evidence | None = None,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
@@ -98,11 +98,11 @@ def draw(
     photo_href  see `link_photo` and `embed_photo`
     background  add a locked layer in the colour of what is behind the head
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
-    rgb         the photo (H, W, 3), for the style cel
-    evidence    what tells where borders lie between the label map's pixels, and where the photo's edges are
+    evidence    the photo, on whose edges borders settle and whose light the style cel draws, and the parser's scores,
+                which tell where borders lie between pixels
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
 
-    Raises FaceParseError where none of `parts` is in the label map.
+    Raises FaceParseError where none of `parts` is in the label map, SettingsError where cel has no photo.
     """
     sitter = Sitter(colors, head_size, evidence)
     return draw_group(
@@ -116,7 +116,6 @@ def draw(
         background=background,
         model=model,
         swatches=swatches,
-        rgb=rgb,
     )
 
 
@@ -132,7 +131,6 @@ def draw_group(
     background: bool = False,
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
-    rgb: NDArray[np.uint8] | None = None,
 ) -> Drawn:
     """The SVG of a map (H, W) of several heads (see `faceparse_core.group`), a group of layers for each.
 
@@ -144,8 +142,6 @@ def draw_group(
     swatches = swatches or {}
     if look.lined:
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
-    if look.shaded and (rgb is None or rgb.shape[:2] != labels.shape):
-        raise FaceParseError("the style cel takes its light from the photo, which has to be as large as the map")
     size = (labels.shape[0], labels.shape[1])
     # as fine as the file will be: what was checked is what is written
     trace = replace(trace, decimals=min(trace.decimals, decimals_for(size)))
@@ -171,9 +167,11 @@ def draw_group(
         if look.shaded and layers:
             from svg_export.tones import add_tones
 
-            assert rgb is not None
+            evidence = sitters[number - 1].evidence
+            if evidence is None or evidence.rgb is None:
+                raise SettingsError("the style cel takes its light from the photo: give it as the evidence's rgb")
             mine = labels_of(labels, number) if several else labels_alone
-            layers = add_tones(layers, mine, rgb, parts, traced.head_size, own, look.tones, trace.curves)
+            layers = add_tones(layers, mine, evidence.rgb, parts, traced.head_size, own, look.tones, trace.curves)
         outline = None
         if look.lined and traced.layers:
             lines = traced.lines
@@ -208,7 +206,8 @@ def draw_group(
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
     error = round(max(traced.error for traced in drawings), 2) if asked else None
     nodes = sum(traced.nodes for traced in drawings)
-    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, tuple(faces[1:]))
+    crossings = sum(traced.crossings for traced in drawings)
+    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, crossings, tuple(faces[1:]))
 
 
 def sitters_of(photo: Photo, parsing: Parsing | GroupParsing) -> tuple[Sitter, ...]:
@@ -302,7 +301,6 @@ def write_svg(
         look,
         title=photo.name,
         model={"name": parsing.model.name, "sha256": parsing.model.sha256},
-        rgb=photo.rgb,
     )
     write_files({target: drawn.svg}, force)
     return drawn

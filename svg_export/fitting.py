@@ -50,8 +50,12 @@ def fit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints) -> Fi
     samples = _Samples.of(lines, direction, _LOOSE * tolerance, along, candidates)
     start, end = (candidates[each] for each in _nodes(samples, first, _reaches(samples, first)))
     points, direction = lines.points.copy(), direction.copy()
-    chain = Chain(_final(points, direction, along, start, end), start, end)
-    fresh = np.arange(len(start))
+    chain = Chain(np.zeros((len(start), 4, 2)), start, end)
+    # a ring has two nodes at least: of one, Blender fills nothing, and its handles would have to do too much
+    rings = np.flatnonzero((points[start] == points[end]).all(axis=1) & (end - start > 1))
+    _split(chain, rings, (start[rings] + end[rings]) // 2)
+    chain.control = _final(points, direction, along, chain.start, chain.end)
+    fresh = np.arange(len(chain.start))
     rounds = _ROUNDS
     while len(fresh):
         polish(chain, lines.points, tolerance, along, fresh, rounds)

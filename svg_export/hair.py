@@ -4,7 +4,9 @@ The hair of a label map is one part. Long hair hangs at both sides of the neck, 
 illustrator draws it on a layer of its own, below all others. What is in front of what shows where three parts meet: of
 their borders two run on as one, the outline of the nearer part, and the third ends there (a T-junction). So a lock
 beside the neck lies behind if the outline of jaw, ear, neck or shoulder runs on over it somewhere, and its own outline
-runs on over them nowhere.
+runs on over them nowhere. (`junctions` tells the same of junctions, but of another map and for another end: there
+the outline painted later is believed unless another pair is straighter by far, for a line has to be drawn through
+somewhere; here paint order is what is asked for, no pair is preferred, and what is not plain stays open.)
 
 Limits. Hair is parted along a straight line, at the height of the lobes of the ears. In doubt it stays one: without a
 face, without a neck beside it, where all borders part at like angles, and where the head is turned on its side.

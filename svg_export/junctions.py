@@ -59,7 +59,7 @@ class Junctions:
         cut: Bools = self.pair != _OWN
         return cut
 
-    def through(self, chosen: Ints) -> tuple[Ints, Ints]:
+    def pairs(self, chosen: Ints) -> tuple[Ints, Ints]:
         """Of some junctions with a pair the two ends of one line (n, 2), and the third (n,), as columns of `arc`."""
         both = np.array(_PAIRS)[self.pair[chosen]]
         return both, 3 - both.sum(axis=1)
@@ -108,7 +108,7 @@ class Ends:
         return Ends(self.at[row, column], self.inward[row, column], self.room[row, column])
 
 
-def through(points: Floats, ends: Ends, sigma: Floats) -> tuple[Lines, Ints, Floats]:
+def smoothed_through(points: Floats, ends: Ends, sigma: Floats) -> tuple[Lines, Ints, Floats]:
     """Pairs of ends (n, 2), each smoothed as one line: the smoothed points of both sides, and where the joints stand.
 
     Returns the lines, the index of each one's joint, and the tangents there (n, 2) from the first to the second end.

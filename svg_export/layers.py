@@ -32,13 +32,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import LabelMapError
+from faceparse_core.errors import LabelMapError, SettingsError
 from faceparse_core.parts import (
     BACKGROUND,
     BY_NAME,
@@ -54,13 +54,15 @@ from faceparse_core.parts import (
 from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
-from svg_export.outlines import Edge, Lengths, Outline, draw_outlines
+from svg_export.outlines import Edge, Joins, Lengths, Outline, draw_outlines
 from svg_export.policy import POLICIES, Policy
 from svg_export.proportions import Proportions, measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.subpixel import Evidence, Settler
 from svg_export.trace import BACKGROUND_RANK, planar_map
+
+Curves = Literal["bezier", "polygon"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Traced:
     lines: tuple[Line, ...]  #: every border between two parts, or a part and the background, once; in paint order
     head_size: float  #: px, what lengths are relative to
     curves: Stitched | None = None  #: what layers and lines were made of
+    crossings: int = 0  #: places where outlines cross and could not be helped
 
     @property
     def nodes(self) -> int:
@@ -143,7 +146,7 @@ class TraceSettings:
     smoothing: float = 0.0055  #: 1.4 px: sigma of the Gaussian along the border
     corner: float | None = None  #: degrees: what turns more within `corner_reach` stays a corner; None: by the part
     corner_reach: float = 0.018  #: 4.7 px
-    joins: Literal["underlap", "stacked", "cutout"] = "underlap"
+    joins: Joins = "underlap"
     underlap: float = 0.0065  #: 1.7 px: how far a part reaches beneath a later one at least, where there is room
     hidden_reach: float = 0.025  #: 6.5 px: how far at most; the more, the simpler the hidden outlines
     complete: bool = True  #: (underlap) what is hidden of head, neck, ears, eyes and brows is drawn
@@ -151,9 +154,21 @@ class TraceSettings:
     sliver: float = 0.006  #: 1.6 px: ... and so do thinner ones, of parts that are broad by nature
     #: px of the picture: how far a curve may stray, instead of `tolerance`. 0, with polygons: the pixels' own border
     tolerance_px: float | None = None
-    curves: Literal["bezier", "polygon"] = "bezier"  #: smooth curves, or straight lines alone
+    curves: Curves = "bezier"  #: smooth curves, or straight lines alone
     max_nodes: int | None = None  #: of the whole drawing; where there would be more, the tolerance is raised
     decimals: int = 2  #: coordinates are rounded to this many; `export.draw` takes no more than the file has
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        if not (self.tolerance > 0 and 0 <= (self.tolerance_px or 0) < math.inf):
+            raise SettingsError(f"no curve can stay within {self.tolerance} of the head, {self.tolerance_px} px")
+        if self.tolerance_px == 0 and self.curves != "polygon":
+            raise SettingsError("a tolerance of 0 px follows the pixels' own borders: it goes with curves='polygon'")
+        if self.max_nodes is not None and self.max_nodes < 1:
+            raise SettingsError(f"a drawing has 1 node or more, not {self.max_nodes}")
+        for word, words in ((self.joins, get_args(Joins)), (self.curves, get_args(Curves))):
+            if word not in words:
+                raise SettingsError(f"{word!r} is none of {', '.join(words)}")
 
 
 #: Name of a part, how it is completed, and beneath which parts.
@@ -242,7 +257,7 @@ def trace_map(
     frame = (labels.shape[1], labels.shape[0])
     settle = None
     if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
-        reach = size * _by_rank(lambda policy: policy.settle)
+        reach = size * _by_rank(lambda policy: policy.photo_reach)
         settle = Settler(evidence, ranks, _ranks(parts), reach, size)
     drawn = draw_outlines(
         arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle
@@ -253,7 +268,7 @@ def trace_map(
         for part in LAYER_ORDER
         if shapes.get(_RANK[part])
     )
-    return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves)
+    return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves, drawn.crossings)
 
 
 def _by_rank(column: Callable[[Policy], float]) -> NDArray[np.float64]:

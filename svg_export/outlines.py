@@ -3,7 +3,8 @@
 The outline of a layer is walked arc by arc and falls into **runs**: strokes (what the part shows of its outline, from
 `strokes`), hidden runs beneath parts painted later (from `underlap`), and runs along the frame. All strokes and hidden
 runs of a picture are fitted at once; then the strokes' ends are put onto the fitted strokes that they meet. What
-`crossings` finds in the outlines put together is tightened, until nothing crosses or nothing can be.
+`crossings` finds in the outlines put together is tightened, until nothing crosses, or nothing can be, or it has been
+done often enough; what is left then is told.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from faceparse_core.arrays import distinct
 from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, around, complete
-from svg_export.crossings import crossings
+from svg_export.crossings import Crossing, crossings
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import Settle, build_strokes
@@ -30,6 +31,9 @@ from svg_export.underlap import Room, hidden_line, inside_ring
 
 _THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 _TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
+#: of repair at most: a stretch goes four levels up at worst, a hidden line is laid closer twice and given up, and then
+#: comes what these touch in turn. Of 900 maps of noise, checkerboards and the like none took over 23, photos take 8
+_ROUNDS = 40
 _BESIDE = 2.0  # px: farther from its border a hidden line is not beside it
 
 Joins = Literal["underlap", "stacked", "cutout"]
@@ -81,6 +85,7 @@ class Outlines:
     shapes: dict[int, list[list[Outline]]]  #: rank -> its shapes, largest first, each an outer ring and its holes
     edges: list[Edge]  #: each visible border once, but for the frame; in paint order
     curves: Stitched
+    crossings: int  #: places where outlines cross and could not be helped
 
     @property
     def nodes(self) -> int:
@@ -123,20 +128,25 @@ def draw_outlines(
     def drawn(slack: float) -> Outlines:
         allowed = slack * lengths.slack * sheet.tolerance, slack * lengths.slack * lengths.drift
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
-        while True:
+        leeway = sheet.leeway if joins == "underlap" else None
+
+        def looked_at() -> tuple[dict[int, list[list[Outline]]], list[Crossing]]:
             shapes = {
                 r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()
             }
-            leeway = sheet.leeway if joins == "underlap" else None
-            places = crossings(shapes, frame, hidden, leeway)
+            return shapes, crossings(shapes, frame, hidden, leeway)
+
+        shapes, places = looked_at()
+        for _ in range(_ROUNDS):
             if not places or not curves.tighten(places):
                 break
+            shapes, places = looked_at()
         strokes = sheet.strokes
         order = np.argsort(strokes.owner, kind="stable").tolist()
         edges = [
             Edge(np.clip(curves.stroke(k), 0.0, limit), bool(strokes.closed[k]), int(strokes.owner[k])) for k in order
         ]
-        return Outlines(shapes, edges, curves)
+        return Outlines(shapes, edges, curves, len(places))
 
     if max_nodes is None:
         return drawn(1.0)
@@ -156,7 +166,10 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
             part = curves.arc(run.index)
             parts.append(part if run.forward else part[::-1, ::-1])
         elif run.corners is not None:
-            parts.append(straight(run.corners))
+            corners = run.corners.copy()
+            for side, node in ((0, run.nodes[0]), (-1, run.nodes[1])):
+                corners[side] = curves.on_frame.get(node, corners[side])
+            parts.append(straight(corners))
     if len(runs) > 1:
         for at, run in enumerate(runs):  # hidden runs begin and end where the runs beside them do
             if run.kind == "hidden":
@@ -191,7 +204,8 @@ class _Run:
     kind: Literal["stroke", "hidden", "frame", "arc"]
     index: int = -1  # of the stroke, the hidden line or the arc
     forward: bool = True  # arcs only
-    corners: Floats | None = None  # frame only: (n, 2)
+    corners: Floats | None = None  # frame only: (n, 2), of the lattice
+    nodes: tuple[int, int] = (-1, -1)  # frame only: the junctions at its ends
     border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
 
 
@@ -281,21 +295,7 @@ class _Sheet:
         arcs = self.arcs
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
         danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
-        stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
-        walks, filled = [], []
-        for walk in self._walks(members):
-            covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
-            if covered and self._area(walk) < 0:
-                lattice = self._lattice(walk)
-                if not inside_ring(lattice, stray_points).any():
-                    filled.append(lattice)
-                    continue
-            walks.append(walk)
-        if filled:  # what lies within a hole that is filled now is filled with it
-            probes: Floats = np.array([self._probe(walk) for walk in walks]).reshape(-1, 2)
-            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
-            walks = [walk for walk, lost in zip(walks, gone.tolist(), strict=True) if not lost]
+        walks = self._filled(rank, self._walks(members))
         stride = max(1, int(self.room.step))
         reach = self.room.reach
         if on_head:  # no page can shine through, and an eye behind glasses would swell
@@ -353,6 +353,26 @@ class _Sheet:
             self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
         return layout
 
+    def _filled(self, rank: int, walks: list[Walk]) -> list[Walk]:
+        """The rings of a part less the holes that later parts cover, and less what lies within those."""
+        arcs = self.arcs
+        stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
+        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
+        kept, filled = [], []
+        for walk in walks:
+            covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
+            if covered and self._area(walk) < 0:
+                lattice = self._lattice(walk)
+                if not inside_ring(lattice, stray_points).any():
+                    filled.append(lattice)
+                    continue
+            kept.append(walk)
+        if filled:
+            probes: Floats = np.array([self._probe(walk) for walk in kept]).reshape(-1, 2)
+            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
+            kept = [walk for walk, lost in zip(kept, gone.tolist(), strict=True) if not lost]
+        return kept
+
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
         """A hidden line with less reach: `underlap`, and then less than that."""
         least = room.underlap * (1.0, 0.4)[again]
@@ -374,11 +394,11 @@ class _Sheet:
         return shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
 
     def _polygon(self, shape: list[Walk]) -> shapely.Geometry:
-        outer, *holes = (np.concatenate([self._thinned(*step) for step in walk]) for walk in shape)
+        outer, *holes = (np.concatenate([self._coarse(*step) for step in walk]) for walk in shape)
         polygon = shapely.Polygon(outer, holes)
         return polygon if polygon.is_valid else polygon.buffer(0)
 
-    def _thinned(self, arc: int, forward: bool) -> Floats:
+    def _coarse(self, arc: int, forward: bool) -> Floats:
         """Every third point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
         points = self._lattice([(arc, forward)]) if self._is_frame(arc) else self._smooth(arc, forward)
         return np.concatenate([points[:-1:3], points[-1:]])
@@ -438,7 +458,7 @@ class _Sheet:
                     before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
                     going = np.zeros(2) if closed else self._heading(before, -1)
                     coming = np.zeros(2) if closed else self._heading(after, 0)
-                    sides = np.concatenate([self._thinned(*step) for step in stretch])
+                    sides = np.concatenate([self._coarse(*step) for step in stretch])
                     gap = Gap(points, sides, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
         return runs
@@ -458,10 +478,10 @@ class _Sheet:
         step = np.diff(points, axis=0)
         turn = np.any(step[1:] != step[:-1], axis=1)
         corners = points[np.concatenate([[True], turn, [True]])]
-        for end, (arc, at_head) in ((0, (stretch[0][0], not stretch[0][1])), (-1, stretch[-1])):
-            node = int((self.arcs.head if at_head else self.arcs.tail)[arc])
-            corners[end] = np.round(self.strokes.framed.get(node, corners[end]), self.lengths.decimals)
-        return _Run("frame", corners=corners)
+        (first, forward), (last, onward) = stretch[0], stretch[-1]
+        start = int((self.arcs.tail if forward else self.arcs.head)[first])
+        end = int((self.arcs.head if onward else self.arcs.tail)[last])
+        return _Run("frame", corners=corners, nodes=(start, end))
 
     def _is_frame(self, arc: int) -> bool:
         return bool(self.arcs.owner[arc] == OUTSIDE_RANK)

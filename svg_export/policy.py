@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from faceparse_core.parts import BY_NAME, LAYERS
+from faceparse_core.parts import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -17,32 +17,32 @@ class Policy:
 
     corner: float = 60.0  #: degrees: where its outline turns more, it keeps a corner
     smoothing: float = 1.0  #: of what its own width and the head's size ask for
-    settle: float = 0.012  #: of the head's size: how far the photo may move its border
+    photo_reach: float = 0.012  #: of the head's size: how far the photo may move its border
     broad: bool = False  #: never thin by nature: slivers of it are mistakes
     carried: bool = False  #: the head is solid beneath it, even where it reaches past the head's own pixels
 
 
 _SKIN = Policy(corner=90.0, broad=True)  # round: no chin turns so sharply
-_TIPPED = Policy(smoothing=1.1, settle=0.010, broad=True)  # strands, brims and collars end in tips
-_BROW = Policy(corner=75.0, settle=0.008, carried=True)  # brows, eyes and lips keep the corners at their ends
-_EYE = Policy(corner=75.0, settle=0.007, carried=True)
-_LIP = Policy(corner=75.0, settle=0.006, carried=True)
-_JEWEL = Policy(settle=0.006)
+_TIPPED = Policy(smoothing=1.1, photo_reach=0.010, broad=True)  # strands, brims and collars end in tips
+_BROW = Policy(corner=75.0, photo_reach=0.008, carried=True)  # brows, eyes and lips keep the corners at their ends
+_EYE = Policy(corner=75.0, photo_reach=0.007, carried=True)
+_LIP = Policy(corner=75.0, photo_reach=0.006, carried=True)
+_JEWEL = Policy(photo_reach=0.006)
 
 POLICIES: dict[int, Policy] = {
     BY_NAME[name].id: policy
     for name, policy in {
         "background": Policy(broad=True),
-        "head": replace(_SKIN, settle=0.009),
+        "head": replace(_SKIN, photo_reach=0.009),
         "brow-left": _BROW,
         "brow-right": _BROW,
         "eye-left": _EYE,
         "eye-right": _EYE,
-        "glasses": Policy(settle=0.010),  # they stand off the face: not carried
+        "glasses": Policy(photo_reach=0.010),  # they stand off the face: not carried
         "ear-left": _SKIN,
         "ear-right": _SKIN,
         "earring": _JEWEL,
-        "nose": Policy(corner=90.0, settle=0.007, carried=True),
+        "nose": Policy(corner=90.0, photo_reach=0.007, carried=True),
         "mouth": _LIP,
         "lip-upper": _LIP,
         "lip-lower": _LIP,
@@ -55,4 +55,3 @@ POLICIES: dict[int, Policy] = {
         "beard": Policy(smoothing=1.1, carried=True),
     }.items()
 }
-assert POLICIES.keys() == LAYERS.keys()

@@ -21,13 +21,14 @@ from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
 from svg_export.polygons import refined, simplified
-from svg_export.strokes import Strokes, junction_places
+from svg_export.strokes import Strokes
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
-_CLOSEST = 0.35  # of the drift: no tolerance becomes smaller than that
+_LEAST = 0.35  # of the drift: no tolerance becomes smaller than that
+# how closely a point of a line is fitted, its level: from _LOOSE, the tolerance as it was asked for, to _BORDER
+_LOOSE, _CLOSE, _CLOSER, _CLOSEST, _BORDER = range(5)
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
-_BORDER = 4  # the level of the pixels' own border
-_CLOSER = 2  # the highest level of hidden lines, and of what they cross
+#: hidden lines, and what they cross, go no further than _CLOSER; at _BORDER a line is the pixels' own border
 _NO_ROOM = 1.5  # px
 _TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
@@ -71,7 +72,6 @@ class Stitched:
         """
         self.polygon = polygon
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
-        self._places = junction_places(arcs, strokes)
         #: hidden lines instead of which the border itself is to be drawn: those without room, from the start
         self.given_up = {
             index
@@ -80,8 +80,16 @@ class Stitched:
         }
         self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
         self._cut: dict[int, dict[int, Floats]] = {}
-        if len(strokes.pieces) + len(hidden):
-            self._fit(tolerance, drift, spacing)
+        self.on_frame: dict[int, Floats] = {}  #: where strokes end that end on no other: junction -> (2,) px
+        self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
+        self._junction: dict[int, Floats] = {}
+        self._lines, self._direction, self._tolerance = self._to_fit(tolerance, drift)
+        apart = np.concatenate([np.full(len(strokes.pieces), spacing), np.full(len(hidden), _LOOSELY)])
+        # a short line needs a choice of nodes too
+        self._apart = np.clip(np.minimum(apart, self._lines.lengths / 8), 1, None).astype(np.int64)
+        self._level = np.full(len(self._lines.points), _LOOSE)
+        self._fitted = self._fit()
+        self._control, self._bounds = self._put_together()
 
     def stroke(self, index: int) -> Floats:
         """Cubics (n, 4, 2) of a whole stroke."""
@@ -109,7 +117,8 @@ class Stitched:
             return self._strokes.stroke_of[index]
         return FRAME if kind == "frame" else index + (len(self._strokes.arcs) if kind == "hidden" else 0)
 
-    def _fit(self, arc_tolerance: Floats, drift: float, spacing: float) -> None:
+    def _to_fit(self, arc_tolerance: Floats, drift: float) -> tuple[Lines, Floats, Floats]:
+        """All pieces of strokes, then all hidden lines; and of each point its tangent (n, 2) and tolerance (n,)."""
         pieces, strokes, hidden = self._strokes.pieces, self._strokes, self._hidden
         tolerance = np.full(len(pieces.points), np.inf)
         for arc, samples in strokes.samples.items():
@@ -117,7 +126,7 @@ class Stitched:
         unset = np.flatnonzero(np.isinf(tolerance))  # the repeated ends of pieces
         tolerance[unset] = tolerance[np.maximum(unset - 1, 0)]
         smoothed_away = np.hypot(*(pieces.points - strokes.raw.points).T)
-        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _CLOSEST * drift))
+        tolerance = np.minimum(tolerance, np.maximum(drift - smoothed_away, _LEAST * drift))
         count = np.array([len(each.line) for each in hidden], np.int64)
         lines = Lines(
             np.concatenate([pieces.points, *(each.line for each in hidden)]),
@@ -128,21 +137,19 @@ class Stitched:
         sigma = np.concatenate([np.maximum(1.5 * strokes.sigma, 0.8), np.full(len(hidden), 1.5)])
         direction = tangents(lines, np.minimum(sigma, lines.lengths / 6))
         direction[list(strokes.heading)] = np.reshape(list(strokes.heading.values()), (-1, 2))
-        apart = np.concatenate([np.full(len(pieces), spacing), np.full(len(hidden), _LOOSELY)])
-        # a short line needs a choice of nodes too
-        apart = np.clip(np.minimum(apart, lines.lengths / 8), 1, None).astype(np.int64)
-        self._lines, self._direction, self._tolerance, self._apart = lines, direction, tolerance, apart
-        self._level = np.zeros(len(lines.points), np.int64)
-        if self.polygon:
-            frame = [
-                self._arcs.arc(arc).astype(np.float64)
-                for arc in np.flatnonzero(self._arcs.owner == OUTSIDE_RANK).tolist()
-            ]
-            borders = [pieces.points[samples] for samples in strokes.samples.values()]
-            fitted = simplified(lines, tolerance, borders + frame, len(pieces.points))
-        else:
-            fitted = fit(lines, direction, tolerance, apart)
-        self._take(fitted)
+        return lines, direction, tolerance
+
+    def _fit(self) -> Fitted:
+        """All lines, for the first time."""
+        lines, pieces, arcs = self._lines, self._strokes.pieces, self._arcs
+        if not len(lines):
+            none = np.zeros(0, np.int64)
+            return Fitted(np.zeros((0, 4, 2)), none, none, none)
+        if not self.polygon:
+            return fit(lines, self._direction, self._tolerance, self._apart)
+        frame = [arcs.arc(arc).astype(np.float64) for arc in np.flatnonzero(arcs.owner == OUTSIDE_RANK).tolist()]
+        borders = [pieces.points[samples] for samples in self._strokes.samples.values()]
+        return simplified(lines, self._tolerance, borders + frame, len(pieces.points))
 
     def _fit_again(self, which: Ints) -> None:
         """Fit lines once more, as closely as their levels ask for."""
@@ -157,16 +164,18 @@ class Stitched:
             third = (fitted.control[along, 3] - fitted.control[along, 0]) / 3
             fitted.control[along, 1] = fitted.control[along, 0] + third
             fitted.control[along, 2] = fitted.control[along, 3] - third
-        self._take(fitted)
+        self._fitted = fitted
+        self._control, self._bounds = self._put_together()
 
     def tighten(self, crossed: list[Crossing]) -> bool:
         """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
 
         Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the
         hidden one is laid closer to its border, and at last given up for the border itself.
-        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border.
+        Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border; at the
+        very last so is what they end on.
         """
-        before, strokes, count = self._level.copy(), self._strokes, len(self._strokes.arcs)
+        before, count = self._level.copy(), len(self._strokes.arcs)
         retreating: set[int] = set()
         for one, two, point in crossed:
             beneath = [source for source in {one, two} if source >= count]
@@ -176,27 +185,55 @@ class Stitched:
                 for first, last in spans:
                     self._level[first:last] = np.minimum(before[first] + 1, _CLOSER)
                 continue
-            spans = [self._span(source) for source in shown]
-            at = [first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin()) for first, last in spans]
+            at = [self._beside(source, point) for source in shown]
             if beneath and all(before[each] >= _CLOSER for each in at):
                 retreating.update(source - count for source in beneath)
                 continue
-            for source, (first, last), middle in zip(shown, spans, at, strict=True):
-                level = before[middle]
-                # where it is the border already, what lies beside it must be too
-                reach = _REACH[level] if level < _BORDER else max(_REACH[-1], int((before[first:last] == level).sum()))
-                window = np.arange(middle - reach, middle + reach + 1) - first
-                window = window % (last - first) if strokes.closed[source] else np.clip(window, 0, last - first - 1)
-                self._level[first + window] = np.maximum(self._level[first + window], min(level + 1, _BORDER))
+            for source, middle in zip(shown, at, strict=True):
+                level = int(before[middle])
+                if level < _BORDER:
+                    self._raise(source, middle, _REACH[level], level + 1)
+                else:  # where it is the border already, what lies beside it must be too
+                    first, last = self._span(source)
+                    self._raise(source, middle, max(_REACH[-1], int((before[first:last] == level).sum())), level)
+        changed = self._fit_changed(before)
+        closer = [self._retreat(index) for index in sorted(retreating)]
+        if changed or any(closer):
+            return True
+        for source in {source for one, two, _ in crossed for source in (one, two) if 0 <= source < count}:
+            for node in (int(self._strokes.start_node[source]), int(self._strokes.end_node[source])):
+                corner = self._strokes.corners.get(node)
+                if corner is not None:
+                    self._raise(self._source_of(corner), corner, _REACH[-1], _BORDER)
+        return self._fit_changed(before)
+
+    def _beside(self, source: int, point: Floats) -> int:
+        """The index of a source's point that is nearest to a point (2,)."""
+        first, last = self._span(source)
+        return first + int(np.hypot(*(self._lines.points[first:last] - point).T).argmin())
+
+    def _raise(self, source: int, middle: int, reach: int, level: int) -> None:
+        """Give a stroke's points, up to `reach` from the one at `middle`, at least this level."""
+        first, last = self._span(source)
+        window = np.arange(middle - reach, middle + reach + 1) - first
+        closed = self._strokes.closed[source]
+        window = window % (last - first) if closed else np.clip(window, 0, last - first - 1)
+        self._level[first + window] = np.maximum(self._level[first + window], level)
+
+    def _fit_changed(self, before: Ints) -> bool:
+        """Fit again the lines whose levels are no longer those of `before` (n,); whether there are any."""
         ends, starts, border = self._middle
         self._level[ends] = self._level[starts] = np.maximum(self._level[ends], self._level[starts])
+        at, node = self._tied
+        highest = np.zeros(int(node.max(initial=-1)) + 1, np.int64)
+        np.maximum.at(highest, node, self._level[at])
+        self._level[at] = highest[node]
         firm = np.flatnonzero(self._level[: len(border)] == _BORDER)
         self._lines.points[firm] = border[firm]
         changed = distinct(self._lines.line[self._level != before])
         if len(changed):
             self._fit_again(changed)
-        closer = [self._retreat(index) for index in sorted(retreating)]
-        return any(closer) or len(changed) > 0
+        return len(changed) > 0
 
     def _retreat(self, index: int) -> bool:
         """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""
@@ -224,6 +261,11 @@ class Stitched:
         line = len(strokes.pieces) + source - len(strokes.arcs)
         return int(starts[line]), int(starts[line + 1])
 
+    def _source_of(self, point: int) -> int:
+        """The stroke on which a point of the lines lies."""
+        piece = int(np.searchsorted(self._strokes.pieces.starts, point, "right")) - 1
+        return int(np.searchsorted(self._strokes.first_piece, piece, "right")) - 1
+
     @cached_property
     def _middle(self) -> tuple[Ints, Ints, Floats]:
         """Where strokes go on from piece to piece (indices of the end and of the start), and their border, (n, 2).
@@ -246,41 +288,64 @@ class Stitched:
         border = strokes.lattice
         return one, two, (border[before] + 2 * border + border[after]) / 4
 
-    def _take(self, fitted: Fitted) -> None:
-        """Round the curves, and put ends of strokes onto the strokes that they meet, later painted ones first."""
-        self._fitted = fitted
-        self._control = np.round(fitted.control, self._decimals)
-        self._bounds = np.searchsorted(fitted.line, np.arange(len(self._strokes.pieces) + len(self._hidden) + 1))
-        self._cut = {}
-        self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
-        self._junction: dict[int, Floats] = {}
-        strokes = self._strokes
-        starts = fitted.start[: self._bounds[len(strokes.pieces)]]
+    @cached_property
+    def _tied(self) -> tuple[Ints, Ints]:
+        """Ends of strokes that end on no other: indices of the points, and the junctions where they must stay together.
+
+        (Those that end on another stroke are put onto it, wherever it is.)
+        """
+        strokes, starts = self._strokes, self._lines.starts
+        at = np.concatenate([starts[strokes.first_piece[:-1]], starts[strokes.first_piece[1:]] - 1])
+        node = np.concatenate([strokes.start_node, strokes.end_node])
+        tied = (node >= 0) & ~np.isin(node, list(strokes.places))
+        return at[tied], node[tied]
+
+    def _put_together(self) -> tuple[Floats, Ints]:
+        """The curves, rounded, ends of strokes put onto the strokes that they meet, later painted ones first.
+
+        And where those of each line begin, (lines + 1,).
+        """
+        fitted, strokes = self._fitted, self._strokes
+        control = np.round(fitted.control, self._decimals)
+        bounds = np.searchsorted(fitted.line, np.arange(len(strokes.pieces) + len(self._hidden) + 1))
+        self._cut, self._crossed, self._junction = {}, {}, {}
+        starts = fitted.start[: bounds[len(strokes.pieces)]]
         ends: dict[int, list[tuple[int, int, int]]] = {}  # owner -> junction, curve, side
         for stroke, owner in enumerate(strokes.owner.tolist()):
             first, last = strokes.first_piece[stroke], strokes.first_piece[stroke + 1]
             for node, curve, side in (
-                (int(strokes.start_node[stroke]), int(self._bounds[first]), 0),
-                (int(strokes.end_node[stroke]), int(self._bounds[last]) - 1, 3),
+                (int(strokes.start_node[stroke]), int(bounds[first]), 0),
+                (int(strokes.end_node[stroke]), int(bounds[last]) - 1, 3),
             ):
-                if node in self._places:
+                if node in strokes.places:
                     ends.setdefault(owner, []).append((node, curve, side))
+                elif node >= 0:
+                    self.on_frame[node] = control[curve, side]
         for owner in sorted(ends, reverse=True):
-            sample = np.array([self._places[node] for node, _, _ in ends[owner]])
-            through = np.searchsorted(starts, sample, "right") - 1
-            guess = (sample - fitted.start[through]) / (fitted.end[through] - fitted.start[through])
-            t = nearest(self._control[through], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
+            sample = np.array([self._place(node) for node, _, _ in ends[owner]])
+            on_curve = np.searchsorted(starts, sample, "right") - 1
+            guess = (sample - fitted.start[on_curve]) / (fitted.end[on_curve] - fitted.start[on_curve])
+            t = nearest(control[on_curve], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
             # a piece's own ends are nodes
             t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
             t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
-            points = np.round(evaluate(self._control[through], t[:, None])[:, 0], self._decimals)
+            points = np.round(evaluate(control[on_curve], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
-                ends[owner], through.tolist(), t.tolist(), points, strict=True
+                ends[owner], on_curve.tolist(), t.tolist(), points, strict=True
             ):
                 self._crossed[node], self._junction[node] = (on, at), point
-                drag(self._control[curve], side, point)
+                drag(control[curve], side, point)
                 if self.polygon:
-                    self._control[curve] = straight(self._control[curve, [0, 3]])[0]
+                    control[curve] = straight(control[curve, [0, 3]])[0]
+        return control, bounds
+
+    def _place(self, node: int) -> int:
+        """Where a junction stands on the stroke that runs through it, an index into the lines' points.
+
+        Where that is the pixels' own border, on the pixels' own corner: all that ends there meets nothing before.
+        """
+        corner = self._strokes.corners[node]
+        return corner if self._level[corner] == _BORDER else self._strokes.places[node]
 
     def error(self) -> float:
         """px: the farthest that a smoothed border lies from its curve."""
@@ -313,7 +378,7 @@ class Stitched:
         points = [self._junction[node] for node in inner]
         if closed:
             # once around from the first junction; where the places step back the ring's own start was passed
-            places = [self._places[node] for node in inner]
+            places = [self._place(node) for node in inner]
             turns = np.cumsum(np.diff(places, prepend=places[0]) < 0)
             at = [*(np.array(at) + turns * len(curves)).tolist(), at[0] + len(curves)]
             points.append(points[0])

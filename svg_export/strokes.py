@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faceparse_core.arrays import distinct
-from svg_export.curves import Bools, Floats, Ints, Lines, corners, smooth, unit
-from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, through
+from svg_export.curves import Bools, Complexes, Floats, Ints, Lines, as_complex, corners, smooth, unit
+from svg_export.junctions import NONE, Ends, Junctions, leading, meeting, smoothed_through
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 
 _HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, beside one of them
@@ -47,7 +47,9 @@ class Strokes:
     samples: dict[int, Ints]  #: arc -> indices into pieces.points, tail to head
     start_node: Ints  #: (strokes,) junction, -1 where closed
     end_node: Ints
-    framed: dict[int, Floats] = field(default_factory=dict)  #: junction on the frame -> where it went
+    #: Junction -> index into pieces.points, for junctions that a stroke runs through ...
+    places: dict[int, int] = field(default_factory=dict)
+    corners: dict[int, int] = field(default_factory=dict)  #: ... and where it was before it was carried along
     #: Index of a piece's end -> its tangent, where it goes on in a piece of another stroke
     heading: dict[int, Floats] = field(default_factory=dict)
 
@@ -127,12 +129,12 @@ def build_strokes(
         np.where(lines.closed, -1, ends[:, 1]),
     )
     if settle:
-        _settle(arcs, strokes, junctions, settle)
+        _move(arcs, strokes, junctions, settle)
     _place_junctions(arcs, strokes, junctions)
     return strokes
 
 
-def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settle) -> None:
+def _move(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settle) -> None:
     """Move all pieces along their normals, in place; where pieces meet, they go on meeting."""
     pieces = strokes.pieces
     owner, lower = _sides(arcs, strokes)
@@ -147,12 +149,12 @@ def _settle(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Set
     shift = _shifts(knot, normal[ends], offset[ends])
     on_frame = arcs.tail[arcs.owner == OUTSIDE_RANK]
     shift[np.isin(-1 - knot, on_frame[on_frame >= 0])] = 0
+    shift[np.isin(as_complex(strokes.lattice[ends]), _touching(arcs))] = 0
     for node, (frame, most) in _frame_nodes(arcs).items():
         for end in np.flatnonzero(knot == -1 - node).tolist():
             facing = float(normal[ends[end]] @ frame)
             slide = offset[ends[end]] * facing / max(facing**2, 0.25)
             shift[end] = frame * np.clip(slide, -most, most)
-            strokes.framed[node] = strokes.raw.points[ends[end]] + shift[end]
     pieces.points[:] = moved
     for end, inward, piece, target in zip(
         ends.tolist(),
@@ -202,6 +204,13 @@ def _shifts(knot: Ints, normal: Floats, offset: Floats) -> Floats:
     np.add.at(right, index, normal * offset[:, None])
     shift = np.linalg.solve(matrix + _STAY * np.eye(2), right[..., None])
     return np.asarray(shift[index, :, 0], np.float64)
+
+
+def _touching(arcs: PlanarMap) -> Complexes:
+    """The corners at which two borders touch, or one itself, without a junction: there is no room to either side."""
+    ends = np.concatenate([arcs.starts[:-1][arcs.tail >= 0], arcs.starts[1:] - 1])  # of closed ones the first again
+    passed, times = np.unique(as_complex(np.delete(arcs.points, ends, axis=0).astype(np.float64)), return_counts=True)
+    return passed[times > 1]
 
 
 def _close_to(points: Floats, moved: Floats, most: Floats) -> Floats:
@@ -309,8 +318,10 @@ def _place_junctions(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) ->
     _slide_on_frame(arcs, strokes)
     _meet(strokes, junctions)
     _join(strokes, junctions)
+    strokes.corners.update(_junction_places(arcs, strokes))
     _slide(arcs, strokes, junctions)
-    place, points, starts = junction_places(arcs, strokes), strokes.pieces.points, strokes.pieces.starts
+    strokes.places.update(_junction_places(arcs, strokes))
+    place, points, starts = strokes.places, strokes.pieces.points, strokes.pieces.starts
     for stroke in np.argsort(-strokes.owner, kind="stable").tolist():
         for node, piece, from_start in (
             (int(strokes.start_node[stroke]), int(strokes.first_piece[stroke]), True),
@@ -342,12 +353,12 @@ def _join(strokes: Strokes, junctions: Junctions) -> None:
     chosen = np.flatnonzero(junctions.cut & (junctions.pair != NONE))
     if not len(chosen):
         return
-    both, third = junctions.through(chosen)
+    both, third = junctions.pairs(chosen)
     row = np.arange(len(chosen))
     ends, piece = _ends(strokes, junctions.arc[chosen], junctions.at_head[chosen])
     pair = ends.chosen(row[:, None], both)
     sigma = strokes.sigma[np.take_along_axis(piece, both, axis=1)].mean(axis=1)
-    lines, joint, along = through(strokes.raw.points, pair, sigma)
+    lines, joint, along = smoothed_through(strokes.raw.points, pair, sigma)
     points = strokes.pieces.points
     for k in row.tolist():
         reach = min(int(joint[k] - lines.starts[k]), max(1, round(4 * float(sigma[k]))))
@@ -372,8 +383,7 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     ends, piece = _ends(strokes, junctions.arc[chosen, :1], junctions.at_head[chosen, :1])
     row = np.arange(len(chosen))
     place, direction = leading(points, ends.chosen(row, 0 * row), strokes.sigma[piece[:, 0]])
-    places = junction_places(arcs, strokes)
-    at = np.array([places[each] for each in node.tolist()])
+    at = np.array([strokes.corners[each] for each in node.tolist()])
     line = np.searchsorted(starts, at, "right") - 1
     along = points[np.minimum(at + 1, starts[line + 1] - 1)] - points[np.maximum(at - 1, starts[line])]
     spacing = np.hypot(*along.T) / 2
@@ -390,20 +400,25 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     for each, old, new, first, last in zip(
         chosen.tolist(), at.tolist(), on.tolist(), starts[line].tolist(), (starts[line + 1] - 1).tolist(), strict=True
     ):
-        index = round(new)
         before, after = junctions.passing(each)
         if before == after:  # a loop has both its ends here
             continue
-        one, two = strokes.samples[before], strokes.samples[after]
-        index = min(max(index, old - len(one) + 2), old + len(two) - 2)  # two points are left of each
-        if index >= old:
-            one, two = np.concatenate([one, np.arange(old + 1, index + 1)]), two[index - old :]
-        else:
-            one, two = one[: index - old], np.concatenate([np.arange(index, old), two])
-        strokes.samples[before], strokes.samples[after] = one, two
+        index = _divide(strokes, before, after, old, round(new))
         if first < index < last:  # the point itself goes the rest of the way
             other = index + (1 if new > index else -1)
             points[index] += abs(new - index) * (points[other] - points[index])
+
+
+def _divide(strokes: Strokes, before: int, after: int, old: int, new: int) -> int:
+    """Let two arcs of a stroke meet at another point of it than `old`, in place: at `new`, or where both keep two."""
+    one, two = strokes.samples[before], strokes.samples[after]
+    new = min(max(new, old - len(one) + 2), old + len(two) - 2)
+    if new >= old:
+        one, two = np.concatenate([one, np.arange(old + 1, new + 1)]), two[new - old :]
+    else:
+        one, two = one[: new - old], np.concatenate([np.arange(new, old), two])
+    strokes.samples[before], strokes.samples[after] = one, two
+    return new
 
 
 def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
@@ -425,7 +440,6 @@ def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
                 shift = (off[0] * direction[0, 1] - off[1] * direction[0, 0]) / rise
                 point = start + along * np.clip(shift, -min(sigma[0], most), min(sigma[0], most))
                 _pull(strokes, piece, end, inward, point)
-                strokes.framed[node] = point
 
 
 def _frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:
@@ -477,7 +491,7 @@ def _pull(strokes: Strokes, piece: int, end: int, inward: int, target: Floats) -
     points[own] += ((1 - np.arange(reach) / reach) ** 2)[:, None] * (target - points[end])
 
 
-def junction_places(arcs: PlanarMap, strokes: Strokes) -> dict[int, int]:
+def _junction_places(arcs: PlanarMap, strokes: Strokes) -> dict[int, int]:
     """Junction -> index into pieces.points, for junctions that a stroke runs through."""
     place = {}
     for stroke, chain in enumerate(strokes.arcs):

@@ -14,8 +14,8 @@ Approach. Every border starts as the smoothed cracks of the label map and is mov
    differential convolution", CVPR 1993): offset = G * (c o) / (G * c + lambda), so that confident stretches lead,
    doubtful ones follow, and where there is no contrast nothing moves.
 
-The photo moves no border by more than a third of the way to the next one. What crosses all the same, by the scores or
-where lines meet, `crossings` finds.
+Neither moves a border by more than a third of the way to the next one. What crosses all the same, where lines meet,
+`crossings` finds.
 
 All is done on arrays of border points: the cost follows the length of the borders (in the head's units, for large
 photos are read at intervals), never the photo's pixels.
@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct
+from faceparse_core.errors import SettingsError
 from faceparse_core.parts import HAIR, HAIR_BACK
 from svg_export.curves import Bools, Floats, Ints, Lines, tangents
 
@@ -47,6 +48,19 @@ class Evidence:
     rgb: NDArray[np.uint8] | None = None  #: the photo (H, W, 3), as large as the label map
     scores: Floats32 | None = None  #: (classes, h, w), any that differ from log probabilities by a shift a cell
     box: tuple[float, float, float, float] | None = None  #: x0, y0, x1, y1, px: what the scores cover
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        if (self.scores is None) != (self.box is None):
+            there, missing = ("scores", "box") if self.box is None else ("box", "scores")
+            raise SettingsError(f"evidence with {there} needs the {missing} too: scores cover a box of the picture")
+        if self.scores is not None and self.box is not None:
+            if self.scores.ndim != 3 or not np.isfinite(self.scores).all():
+                raise SettingsError(f"scores are finite (classes, height, width); these are {self.scores.shape}")
+            if not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
+                raise SettingsError(f"the box of the scores is x0, y0, x1, y1 in px; {self.box} holds nothing")
+        if self.rgb is not None and (self.rgb.ndim != 3 or self.rgb.shape[2] != 3 or self.rgb.dtype != np.uint8):
+            raise SettingsError(f"the photo is uint8 (height, width, 3); this is {self.rgb.dtype} {self.rgb.shape}")
 
 
 @dataclass(frozen=True)
@@ -64,13 +78,15 @@ class Settler:
 
         owner, lower  (n,) ranks of the parts on the right and on the left
         """
+        if not len(lines):
+            return np.zeros(0), np.zeros((0, 2))
         along = tangents(lines, np.minimum(np.full(len(lines), 2.0), lines.lengths / 6))
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
         offset = np.zeros(len(lines.points))
         found = self.evidence
         if found.scores is not None and found.box is not None:
             planes, row = rank_scores(found.scores, self.rank_of)
-            offset = by_scores(Borders(lines, normal, owner, lower), planes, row, found.box)
+            offset = by_scores(Borders(lines, normal, owner, lower), planes, row, found.box, self.ranks)
         if found.rgb is not None and max(found.rgb.shape[:2]) < _LONGEST:
             settled = Lines(lines.points + offset[:, None] * normal, lines.starts, lines.closed)
             reach = np.minimum(self.reach[owner], self.reach[lower])
@@ -92,6 +108,7 @@ class Borders:
 
 _CELLS = 0.25  #: score cells (and a pixel) from the crack at most: so much do interpolations differ
 _UNKNOWN = 0.1  #: lambda of the normalised convolution: with no place in sight there is no offset
+_LOOKS = 12  #: places on each side at which another border is looked for
 _COHERENT = 0.4  #: score cells: sigma of the Gaussian along the border, over which offsets by scores are made coherent
 
 
@@ -108,13 +125,19 @@ def rank_scores(scores: Floats32, rank_of: NDArray[np.uint8]) -> tuple[Floats32,
     return best, row
 
 
-def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, float, float, float]) -> Floats:
+def by_scores(
+    borders: Borders, scores: Floats32, row: Ints, box: tuple[float, float, float, float], ranks: NDArray[np.uint8]
+) -> Floats:
     """How far along each normal (n,) the two parts' scores are equal, px.
 
     Where there is no such place on a stretch of the border (cleaning drew it), nothing moves; in between it goes over.
+
+    ranks  uint8 (H, W): what is drawn where
     """
-    cell = (box[2] - box[0]) / scores.shape[2]
-    reach = 1.0 + _CELLS * cell
+    if min(scores.shape[1:]) < 2:  # there is no between
+        return np.zeros(len(borders.owner))
+    cell = np.array([(box[2] - box[0]) / scores.shape[2], (box[3] - box[1]) / scores.shape[1]])
+    reach = 1.0 + _CELLS * float(cell.mean())
     rows = row[borders.owner], row[borders.lower]
     start = (borders.lines.points - (box[0], box[1])) / cell - 0.5  # in cells, 0 = the first one's centre
     step = borders.normal / cell
@@ -137,13 +160,26 @@ def by_scores(borders: Borders, scores: Floats32, row: Ints, box: tuple[float, f
         high, at_high = np.where(behind, high, offset), np.where(behind, at_high, here)
         rise = np.where(known, at_high - at_low, 1.0)
         offset = np.where(known, low - at_low * (high - low) / np.maximum(rise, 1e-12), 0.0)
-    sigma = max(1.0, _COHERENT * cell)
+    sigma = max(1.0, _COHERENT * float(cell.mean()))
     along = _Along(borders.lines.starts, borders.lines.closed, int(3 * sigma) + 1)
     inside = along.blurred(known[:, None].astype(np.float64), sigma)[:, 0]  # 0.5 where a stretch ends
     trust = known * np.clip(2 * inside - 1, 0.0, 1.0)
     sums = along.blurred(np.stack([offset * trust, trust], axis=1), sigma)
-    coherent: Floats = sums[:, 0] / (sums[:, 1] + _UNKNOWN * (1 - trust))
-    return coherent
+    coherent = sums[:, 0] / (sums[:, 1] + _UNKNOWN * (1 - trust))
+    most_in, most_out = _room(borders, ranks, reach)
+    kept: Floats = np.clip(coherent, -most_out, most_in)
+    return kept
+
+
+def _room(borders: Borders, ranks: NDArray[np.uint8], reach: float) -> tuple[Floats, Floats]:
+    """How far, px (n,), each point may move towards its owner and away: `reach`, less where another border is near."""
+    step = reach / _APART / _LOOKS
+    far = np.broadcast_to(np.arange(-_LOOKS, _LOOKS + 1) * step, (len(borders.owner), 2 * _LOOKS + 1))
+    points, normal = borders.lines.points, borders.normal
+    x, y = (points[:, axis, None] + normal[:, axis, None] * far for axis in (0, 1))
+    clear = _clear(ranks, x, y, far, borders.owner, borders.lower)
+    most_in, most_out = (_APART * step * clear[:, side].sum(axis=1) for side in (far[0] > 0, far[0] < 0))
+    return most_in, most_out
 
 
 def _interpolated(scores: Floats32, row: Ints, place: Floats) -> Floats:
@@ -190,7 +226,7 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     """
     lines = borders.lines
     every = max(1.0, _STRIDE * size)
-    at, starts = _thinned(lines, every)
+    at, starts = _profiled(lines, every)
     along = _Along(starts, lines.closed, int(3 * _COLOURS * size / every) + 1)
     step = reach[at] / _TAPS
     far = _OFFSET * step[:, None]
@@ -208,7 +244,7 @@ def by_photo(borders: Borders, rgb: NDArray[np.uint8], ranks: NDArray[np.uint8],
     return everywhere
 
 
-def _thinned(lines: Lines, every: float) -> tuple[Ints, Ints]:
+def _profiled(lines: Lines, every: float) -> tuple[Ints, Ints]:
     """Points of the lines, about `every` so many, both ends among them: their indices, and where each line's begin."""
     pieces = np.maximum(np.ceil((lines.lengths - 1) / every).astype(np.int64), 1)
     starts = np.concatenate([[0], np.cumsum(pieces + 1)])
@@ -295,7 +331,11 @@ def _lab(rgb: NDArray[np.uint8], x: Floats, y: Floats) -> Floats32:
 
 
 class _Along:
-    """Gaussians along many lines at once; open lines end, closed ones go round."""
+    """Weighted means along many lines at once; open lines end, closed ones go round.
+
+    Unlike `curves.smooth`, which moves points, continues open lines by their reflection and holds their ends: what is
+    known of a border (colours, offsets, how sure they are) has no value beyond its ends, and any number of columns.
+    """
 
     def __init__(self, starts: Ints, closed: Bools, reach: int) -> None:
         self.reach = reach

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.parts import PARTS
 from svg_export.layers import Layer, Line, Ring, Shape, TraceSettings
+from svg_export.subpixel import Evidence
 
 Labels = NDArray[np.uint8]
 
@@ -106,11 +107,69 @@ def maps(draw: st.DrawFn, largest: int = 26) -> Labels:
     return kind(rng, draw(side), draw(side), draw(st.integers(2, 6) | st.just(19)))
 
 
+# what is known of them ------------------------------------------------------------------------------------------------
+
+
+def evidence_of(labels: Labels, rng: np.random.Generator) -> Evidence:
+    """Scores that agree with the map, or nearly, or not at all; and a photo that does, or not. Of both sometimes none.
+
+    The scores' cells are smaller or larger than pixels, and lie askew; now and then there is only one of them.
+    """
+    (height, width), count = labels.shape, len(PARTS)
+    scores = box = rgb = None
+    kind = rng.choice(["none", "alike", "doubtful", "others"])
+    if kind != "none":
+        cell = rng.choice([0.7, 1.0, 2.0, 4.0, 9.0], size=2 if rng.random() < 0.2 else 1) * np.ones(2)
+        columns, rows = (int(np.ceil(side / step)) for side, step in zip((width, height), cell, strict=True))
+        left, top = (cell * rng.uniform(-2, 2, 2)).tolist()
+        box = (left, top, left + columns * float(cell[0]), top + rows * float(cell[1]))
+        scores = rng.normal(0, 4, (count, rows, columns)).astype(np.float32)
+        if kind != "others":
+            soft = [cv2.GaussianBlur((labels == part).astype(np.float32), (0, 0), 1.0) for part in range(count)]
+            soft = [cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA) for each in soft]
+            share = 0.4 if kind == "doubtful" else 0.0
+            scores = np.log(np.stack(soft).reshape(scores.shape) + np.float32(1e-3)) + np.float32(share) * scores
+    kind = rng.choice(["none", "noise", "smooth", "alike"])
+    if kind == "noise":
+        rgb = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    elif kind == "smooth":
+        coarse = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
+        rgb = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 3)
+    elif kind == "alike":  # the parts' own colours, some pixels off
+        moved = np.roll(labels, tuple(rng.integers(-3, 4, 2).tolist()), axis=(0, 1))
+        colors = rng.integers(0, 256, (count, 3)).astype(np.uint8)
+        rgb = cv2.GaussianBlur(colors[moved], (0, 0), 0.8).reshape(height, width, 3)
+    return Evidence(rgb, scores, box)
+
+
+@st.composite
+def known_maps(draw: st.DrawFn, largest: int = 26) -> tuple[Labels, Evidence]:
+    """A label map of any kind, and what else is known of the picture."""
+    labels = draw(maps(largest))
+    return labels, evidence_of(labels, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+
+
+def mirrored(labels: Labels, evidence: Evidence | None) -> tuple[Labels, Evidence | None]:
+    """Both turned around; the parts keep their sides."""
+    turned = np.ascontiguousarray(labels[:, ::-1])
+    if evidence is None:
+        return turned, None
+    rgb = None if evidence.rgb is None else np.ascontiguousarray(evidence.rgb[:, ::-1])
+    scores = None if evidence.scores is None else np.ascontiguousarray(evidence.scores[:, :, ::-1])
+    box = None
+    if evidence.box is not None:
+        box = labels.shape[1] - evidence.box[2], evidence.box[1], labels.shape[1] - evidence.box[0], evidence.box[3]
+    return turned, Evidence(rgb, scores, box)
+
+
 # what must hold -----------------------------------------------------------------------------------------------------
 
 
-def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> list[str]:
-    """What is wrong with the layers of a label map, one sentence each."""
+def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings, moved: float = 0.0) -> list[str]:
+    """What is wrong with the layers of a label map, one sentence each.
+
+    moved  px by which evidence may have moved borders
+    """
     found = []
     areas: dict[int, shapely.Geometry] = {}
     stack: list[tuple[int, list[shapely.Polygon]]] = []
@@ -148,7 +207,7 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings) -> 
     # the distance is nan where there is no background
     found += [f"a seam: {gap.wkt[:150]}" for gap in gaps if not gap.distance(background) < 1]
     seen = painted(layers, labels.shape)
-    wrong = (seen != labels) & (distance_to_borders(labels) > NEAR)
+    wrong = (seen != labels) & (distance_to_borders(labels) > NEAR + moved)
     if wrong.any():
         found.append(f"{wrong.sum()} px wrong, at {np.argwhere(wrong)[0]}")
     return found

@@ -5,14 +5,18 @@ python tests/blender_data.py
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import shapely
+from any_maps import KINDS, noise, polygon
 from conftest import ROOT, draw_face
 
 from faceparse_core.group import PER_FACE
-from faceparse_core.parts import PRESETS
+from faceparse_core.parts import LAYERS, PRESETS
 from svg_export.export import draw, draw_group, sitters_in
+from svg_export.layers import TraceSettings
 
 DATA = ROOT / "tests" / "blender" / "data"
 SIZE = (480, 360)  # height, width of a face, px
@@ -30,7 +34,27 @@ def faces() -> bytes:
     return draw_group(both, sitters_in(both), PRESETS["all"], title="Two drawn faces", background=True).svg
 
 
-FILES = {"face.svg": face, "faces.svg": faces}
+def degenerate() -> bytes:
+    """Drawings of small, hard label maps (checkerboards, rings in rings, single pixels, parts that touch in corners or
+    all in one point, up to the frame), as JSON: of each its SVG, and the area of each layer, px, as shapely has it."""
+    found = {}
+    for kind in KINDS:
+        if kind is noise:  # has holes that meet in one point, of which Blender fills more or less than it should
+            continue
+        labels = kind(np.random.default_rng(5), 13, 15, 5)
+        for joins in ("underlap", "stacked", "cutout"):
+            trace = TraceSettings(joins=joins, speck=0.0, sliver=0.0)  # type: ignore[arg-type]
+            drawn = draw(labels, {}, PRESETS["all"], trace, title=joins, head_size=260.0)
+            areas = {}
+            for layer in drawn.layers:
+                shapes = [polygon(shape) for shape in layer.shapes]
+                assert shapely.is_valid(shapes).all()
+                areas[LAYERS[layer.part].name] = round(float(shapely.area(shapes).sum()), 3)
+            found[f"{kind.__name__} {joins}"] = {"svg": drawn.svg.decode(), "areas": areas}
+    return (json.dumps(found, indent=0) + "\n").encode()
+
+
+FILES = {"face.svg": face, "faces.svg": faces, "degenerate.json": degenerate}
 
 
 def main(folder: Path = DATA) -> None:

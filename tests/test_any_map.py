@@ -8,7 +8,18 @@ import cv2
 import numpy as np
 import pytest
 import shapely
-from any_maps import KINDS, Labels, distance_to_borders, faults, flat_line, maps, painted
+from any_maps import (
+    KINDS,
+    Labels,
+    distance_to_borders,
+    evidence_of,
+    faults,
+    flat_line,
+    known_maps,
+    maps,
+    mirrored,
+    painted,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,17 +27,23 @@ from faceparse_core.parts import PARTS, PRESETS
 from svg_export.export import draw
 from svg_export.layers import Traced, TraceSettings, trace_map
 from svg_export.looks import LookSettings
+from svg_export.subpixel import Evidence
 
 JOINS, CURVES = ("underlap", "stacked", "cutout"), ("bezier", "polygon")
 HEAD = 260.0  # px: what lengths are relative to, as in a photo; specks and slivers are kept here, to be drawn
+MOVED = 4.0  # px: how far evidence may move borders, at most
+Known = tuple[Labels, Evidence]
 
 
 def kept(**options: object) -> TraceSettings:
     return TraceSettings(speck=0.0, sliver=0.0, **options)  # type: ignore[arg-type]
 
 
-def traced(labels: Labels, trace: TraceSettings) -> Traced:
-    return trace_map(labels, {}, settings=trace, head_size=HEAD)
+def traced(labels: Labels, trace: TraceSettings, evidence: Evidence | None = None) -> Traced:
+    """What is drawn; nothing of it crosses."""
+    found = trace_map(labels, {}, settings=trace, head_size=HEAD, evidence=evidence)
+    assert found.crossings == 0
+    return found
 
 
 @settings(max_examples=20)
@@ -36,6 +53,16 @@ def traced(labels: Labels, trace: TraceSettings) -> Traced:
 def test_any_map_becomes_sound_layers(joins: str, curves: str, labels: Labels) -> None:
     trace = kept(joins=joins, curves=curves)
     assert faults(traced(labels, trace).layers, labels, trace) == []
+
+
+@settings(max_examples=12)
+@given(known_maps())
+@pytest.mark.parametrize("curves", CURVES)
+@pytest.mark.parametrize("joins", JOINS)
+def test_so_it_does_whatever_the_scores_and_the_photo_say(joins: str, curves: str, known: Known) -> None:
+    labels, evidence = known
+    trace = kept(joins=joins, curves=curves)
+    assert faults(traced(labels, trace, evidence).layers, labels, trace, MOVED) == []
 
 
 @settings(max_examples=12)
@@ -50,8 +77,19 @@ def test_at_no_tolerance_polygons_are_the_map(labels: Labels, joins: str) -> Non
 @settings(max_examples=8)
 @given(maps(16), st.sampled_from(JOINS))
 def test_a_mirrored_map_gives_the_mirrored_drawing(labels: Labels, joins: str) -> None:
-    mirrored = np.ascontiguousarray(labels[:, ::-1])
-    here, there = (traced(each, kept(joins=joins)) for each in (labels, mirrored))
+    check_mirrored(labels, None, joins)
+
+
+@settings(max_examples=12)
+@given(known_maps(16), st.sampled_from(JOINS))
+def test_and_so_does_mirrored_evidence(known: Known, joins: str) -> None:
+    check_mirrored(*known, joins)
+
+
+def check_mirrored(labels: Labels, evidence: Evidence | None, joins: str) -> None:
+    trace = kept(joins=joins)
+    turned, known = mirrored(labels, evidence)
+    here, there = traced(labels, trace, evidence), traced(turned, trace, known)
     assert [layer.part for layer in here.layers] == [layer.part for layer in there.layers]
     changed = painted(here.layers, labels.shape) != painted(there.layers, labels.shape)[:, ::-1]
     assert not changed[distance_to_borders(labels) > 1.5].any()
@@ -64,13 +102,17 @@ def test_a_mirrored_map_gives_the_mirrored_drawing(labels: Labels, joins: str) -
 
 
 @settings(max_examples=10)
-@given(maps(), st.sampled_from(JOINS), st.sampled_from(CURVES))
-def test_the_same_map_gives_the_same_bytes(labels: Labels, joins: str, curves: str) -> None:
+@given(known_maps(), st.sampled_from(JOINS), st.sampled_from(CURVES))
+def test_the_same_map_gives_the_same_bytes(known: Known, joins: str, curves: str) -> None:
+    labels, evidence = known
     if not labels.any():
         return
     trace = kept(joins=joins, curves=curves)
-    one, other = (draw(labels, {}, PRESETS["all"], trace, title="t", head_size=HEAD).svg for _ in range(2))
-    assert one == other
+    for what in (None, evidence):
+        one, other = (
+            draw(labels, {}, PRESETS["all"], trace, title="t", head_size=HEAD, evidence=what).svg for _ in range(2)
+        )
+        assert one == other
 
 
 @settings(max_examples=8)
@@ -100,9 +142,9 @@ def test_tones_lie_within_their_parts(labels: Labels, joins: str, curves: str, s
         LookSettings(style="cel"),
         title="t",
         head_size=20.0,
-        rgb=rgb.reshape(*labels.shape, 3),
+        evidence=Evidence(rgb.reshape(*labels.shape, 3)),
     ).layers
-    assert faults(layers, labels, trace) == []
+    assert faults(layers, labels, trace, MOVED) == []
     for layer in layers:
         rings = [ring for tone in layer.tones for shape in tone.shapes for ring in shape.rings]
         assert curves == "bezier" or all(ring.lines.all() for ring in rings), PARTS[layer.part].name
@@ -120,6 +162,8 @@ def test_every_kind_of_map_at_its_smallest(joins: str) -> None:
     for name, labels in degenerate():
         trace = kept(joins=joins)
         assert faults(traced(labels, trace).layers, labels, trace) == [], name
+        evidence = evidence_of(labels, np.random.default_rng(len(name)))
+        assert faults(traced(labels, trace, evidence).layers, labels, trace, MOVED) == [], name
 
 
 def test_the_faults_are_seen() -> None:

@@ -12,7 +12,7 @@ from conftest import draw_face
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceparse_core.errors import LabelMapError
+from faceparse_core.errors import LabelMapError, SettingsError
 from faceparse_core.parts import LAYERS, PARTS, PRESETS
 from svg_export.beziers import flatten
 from svg_export.junctions import NONE, Junctions, meeting
@@ -221,10 +221,10 @@ def test_lines_meet_by_least_squares():
 def test_every_part_has_a_policy_of_sane_values():
     assert set(POLICIES) == set(LAYERS)
     for policy in POLICIES.values():
-        assert 0 < policy.settle <= 0.015
+        assert 0 < policy.photo_reach <= 0.015
         assert 45 <= policy.corner <= 180
         assert 0.5 <= policy.smoothing <= 2
-    assert {field.name for field in fields(Policy)} == {"corner", "smoothing", "settle", "broad", "carried"}
+    assert {field.name for field in fields(Policy)} == {"corner", "smoothing", "photo_reach", "broad", "carried"}
 
 
 def test_a_chin_is_round():
@@ -248,3 +248,67 @@ def test_at_zero_tolerance_the_borders_are_the_pixels_own_whatever_the_photo_sho
 def test_a_photo_of_another_size_is_refused():
     with pytest.raises(LabelMapError, match="must agree"):
         trace_map(np.full((9, 9), HAIR, np.uint8), {}, evidence=Evidence(np.zeros((5, 5, 3), np.uint8)))
+
+
+def test_half_of_what_the_scores_say_is_refused():
+    scores = np.zeros((len(PARTS), 5, 5), np.float32)
+    with pytest.raises(SettingsError, match="needs the box"):
+        Evidence(scores=scores)
+    with pytest.raises(SettingsError, match="needs the scores"):
+        Evidence(box=(0.0, 0.0, 9.0, 9.0))
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"scores": np.zeros((5, 5), np.float32), "box": (0.0, 0.0, 9.0, 9.0)},
+        {"scores": np.full((19, 5, 5), np.nan, np.float32), "box": (0.0, 0.0, 9.0, 9.0)},
+        {"scores": np.zeros((19, 5, 5), np.float32), "box": (9.0, 0.0, 9.0, 9.0)},
+        {"rgb": np.zeros((9, 9), np.uint8)},
+        {"rgb": np.zeros((9, 9, 3))},
+    ],
+)
+def test_evidence_that_says_nothing_is_refused(known):
+    with pytest.raises(SettingsError):
+        Evidence(**known)
+
+
+def test_scores_of_one_cell_say_nothing_of_borders():
+    labels = np.where(X > 100, HAIR, 0).astype(np.uint8)
+    one = Evidence(scores=np.zeros((len(PARTS), 1, 1), np.float32), box=(0.0, 0.0, SIZE, SIZE))
+    assert np.array_equal(drawn(labels, one).lines[0].points, drawn(labels).lines[0].points)
+
+
+def test_a_map_without_borders_has_none_to_move():
+    labels = np.full((SIZE, SIZE), HAIR, np.uint8)
+    (layer,) = drawn(labels, Evidence(photo_with_edge(100))).layers
+    assert layer.shapes[0].rings[0].lines.all()
+
+
+def test_scores_leave_room_to_the_next_border():
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    labels[:, 99:102] = HAIR
+    wide = scores_of(lambda x, y: 2.3 - np.abs(x - 100.5), cells=200)
+    sides = sorted(along(line)[:, 0].mean() for line in drawn(labels, wide, speck=0.0, sliver=0.0).lines)
+    assert sides == pytest.approx([98.2, 102.8], abs=0.1)
+    narrow = scores_of(lambda x, y: 0.35 - np.abs(x - 100.5), cells=200)
+    sides = sorted(along(line)[:, 0].mean() for line in drawn(labels, narrow, speck=0.0, sliver=0.0).lines)
+    assert 99.8 < sides[0] < 100.03  # a third of the way, and not to 100.15
+    assert 100.97 < sides[1] < 101.2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tolerance_px": 0.0},
+        {"tolerance_px": -1.0, "curves": "polygon"},
+        {"tolerance_px": float("nan")},
+        {"tolerance": 0.0},
+        {"max_nodes": 0},
+        {"joins": "overlap"},
+        {"curves": "line"},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options):
+    with pytest.raises(SettingsError):
+        TraceSettings(**options)

@@ -122,7 +122,7 @@ def test_one_part_from_photo_to_svg(astronaut: Path) -> None:
         assert set(np.unique(parsing.labels)) == {0, HEAD}
         drawn = draw(
             parsing.labels, parsing.colors, select_parts("all"), title="one", head_size=parsing.head_size,
-            rgb=photo.rgb, evidence=Evidence(photo.rgb, parsing.scores, parsing.box),
+            evidence=Evidence(photo.rgb, parsing.scores, parsing.box),
         )  # fmt: skip
     assert drawn.names == ["head"]
     assert not check_svg(drawn.svg)

@@ -210,6 +210,22 @@ def test_tolerance_and_nodes_that_mean_nothing_are_refused(words: str, face_png:
     assert words.replace("=", " ").split()[0] in one_line(capsys)
 
 
+def test_what_still_crosses_after_all_repair_is_told(
+    face_png: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+
+    def never_content(*_: object) -> list[tuple[int, int, np.ndarray]]:
+        rounds.append(1)
+        return [(0, -1, np.array([180.0, 200.0]))]
+
+    monkeypatch.setattr("svg_export.outlines.crossings", never_content)
+    monkeypatch.setattr("svg_export.outlines._ROUNDS", 3)
+    assert run(face_png, "--from-labels") == 0
+    assert "note: outlines cross and could not be kept apart, places: 1" in capsys.readouterr().err
+    assert len(rounds) == 4
+
+
 def test_json_tells_every_step(photo: Path, capsys: Capture) -> None:
     broken = photo.with_name("broken.jpg")
     broken.write_bytes(b"")

@@ -29,6 +29,7 @@ from svg_export.looks import LookSettings
 from svg_export.neighbours import reach_beneath
 from svg_export.palette import read_palette
 from svg_export.preview import paint
+from svg_export.subpixel import Evidence
 
 ASTRONAUT, HOPPER = (ROOT / "examples" / name for name in ("astronaut.jpg", "grace_hopper.jpg"))
 ALL = PRESETS["all"]
@@ -209,7 +210,8 @@ def layers_in(data: bytes) -> dict[str, list[str]]:
 def test_every_face_is_a_group_of_named_layers(style, joins) -> None:
     truth, rgb = two(120)
     look, trace = LookSettings(style=style), TraceSettings(joins=joins)
-    drawn = draw_group(truth, sitters_in(truth), ALL, trace, look, title="two", background=True, rgb=rgb)
+    sitters = tuple(Sitter(evidence=Evidence(rgb)) for _ in sitters_in(truth))
+    drawn = draw_group(truth, sitters, ALL, trace, look, title="two", background=True)
     assert check_svg(drawn.svg) == []
     found = layers_in(drawn.svg)
     assert list(found) == ["", "face2", "face1"]  # face 1 on top

@@ -16,6 +16,7 @@ from svg_export.hair import hair_behind
 from svg_export.layers import TraceSettings, build_layers
 from svg_export.looks import LookSettings
 from svg_export.proportions import measure
+from svg_export.subpixel import Evidence
 
 ALL = PRESETS["all"]
 SIZE = (480, 360)
@@ -138,7 +139,7 @@ def test_it_has_the_colours_of_the_hair():
     assert draw(labels, colors, ALL, title="t", swatches={"hair": (9, 9, 9)}).palette["hair-back"] == (9, 9, 9)
     own = draw(labels, colors, ALL, title="t", swatches={"hair": (9, 9, 9), "hair-back": (7, 7, 7)}).palette
     assert (own["hair"], own["hair-back"]) == ((9, 9, 9), (7, 7, 7))
-    cel = draw(labels, {}, ALL, None, LookSettings(style="cel"), title="t", rgb=rgb)
+    cel = draw(labels, {}, ALL, None, LookSettings(style="cel"), title="t", evidence=Evidence(rgb))
     assert check_svg(cel.svg) == []
     fills = {layer.part: layer.fill for layer in cel.layers}
     assert fills[HAIR_BACK] == fills[HAIR]

@@ -20,6 +20,7 @@ from svg_export.export import Drawn, draw
 from svg_export.layers import TraceSettings
 from svg_export.looks import LookSettings
 from svg_export.preview import paint, paint_labels
+from svg_export.subpixel import Evidence
 
 pytestmark = pytest.mark.renderers
 
@@ -128,7 +129,7 @@ def test_they_agree_on_lines_and_tones(style: str, face: np.ndarray) -> None:
     light = np.linspace(0.3, 1, face.shape[1])[None, :, None]
     rgb = (paint_labels(face) * light).astype(np.uint8)
     look = LookSettings(style=style)  # type: ignore[arg-type]
-    drawn = draw(face, {}, PRESETS["all"], None, look, title="A face", rgb=rgb)
+    drawn = draw(face, {}, PRESETS["all"], None, look, title="A face", evidence=Evidence(rgb))
     size = (face.shape[0], face.shape[1])
     one, ours = resvg(drawn.svg), paint(drawn.layers, size, size, outline=drawn.outline)
     for other, edges in (
@@ -160,7 +161,7 @@ def test_no_page_shines_through_in_any_of_three_renderers(face: np.ndarray, tmp_
     light = np.linspace(0.3, 1, face.shape[1])[None, :, None]
     rgb = (paint_labels(face) * light).astype(np.uint8)
     cel = LookSettings(style="cel")
-    drawn = {"cel": (draw(face, {}, PRESETS["all"], None, cel, title="t", rgb=rgb).svg, face)}
+    drawn = {"cel": (draw(face, {}, PRESETS["all"], None, cel, title="t", evidence=Evidence(rgb)).svg, face)}
     for joins in ("underlap", "stacked"):  # of shapes that abut every renderer shows the seam
         for curves in ("bezier", "polygon"):
             trace = TraceSettings(joins=joins, curves=curves)  # type: ignore[arg-type]

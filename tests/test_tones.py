@@ -27,6 +27,7 @@ from svg_export.layers import Layer, Shape, Tone, TraceSettings
 from svg_export.looks import TONED, LookSettings
 from svg_export.palette import read_palette, write_palette
 from svg_export.preview import paint
+from svg_export.subpixel import Evidence
 
 ALL = PRESETS["all"]
 COLORS = {part.id: part.color for part in PARTS}
@@ -41,7 +42,8 @@ def lit(labels: np.ndarray, left: float = 0.4, right: float = 1.4) -> np.ndarray
 
 def shaded(labels: np.ndarray, rgb: np.ndarray, joins: str = "underlap", **options: object) -> Drawn:
     trace = TraceSettings(joins=joins)  # type: ignore[arg-type]
-    return draw(labels, COLORS, ALL, trace, LookSettings(style="cel"), title="t", rgb=rgb, **options)  # type: ignore[arg-type]
+    look, evidence = LookSettings(style="cel"), Evidence(rgb)
+    return draw(labels, COLORS, ALL, trace, look, title="t", evidence=evidence, **options)  # type: ignore[arg-type]
 
 
 def region(shapes: tuple[Shape, ...]) -> shapely.Geometry:
@@ -73,7 +75,7 @@ def test_light_from_the_right(face: np.ndarray) -> None:
 
 
 def test_beneath_the_tones_the_parts_are_what_they_are_without(face: np.ndarray) -> None:
-    flat = draw(face, COLORS, ALL, title="t")
+    flat = draw(face, COLORS, ALL, title="t", evidence=Evidence(lit(face)))
     for layer, plain in zip(shaded(face, lit(face)).layers, flat.layers, strict=True):
         assert layer.part == plain.part
         for one, other in zip(layer.shapes, plain.shapes, strict=True):
@@ -166,7 +168,7 @@ def test_tones_are_layers_within_their_part(face: np.ndarray) -> None:
 
 def test_blender_reads_tones_and_lines_as_layers(face: np.ndarray) -> None:
     look = LookSettings(style="cel+outline")
-    layers = parse_svg(draw(face, COLORS, ALL, None, look, title="t", rgb=lit(face)).svg).layers
+    layers = parse_svg(draw(face, COLORS, ALL, None, look, title="t", evidence=Evidence(lit(face))).svg).layers
     names = [layer.id for layer in layers]
     at = names.index("hair")
     assert names[at : at + 3] == ["hair", "hair-shadow", "hair-light"]
@@ -196,9 +198,9 @@ def test_the_palette_of_a_shaded_drawing_draws_it_again(face: np.ndarray, tmp_pa
 
 
 def test_without_its_photo_it_is_refused(face: np.ndarray) -> None:
-    for rgb in (None, lit(face)[1:]):
+    for evidence in (None, Evidence(), Evidence(lit(face)[1:])):
         with pytest.raises(FaceParseError, match="photo"):
-            draw(face, COLORS, ALL, None, LookSettings(style="cel"), title="t", rgb=rgb)
+            draw(face, COLORS, ALL, None, LookSettings(style="cel"), title="t", evidence=evidence)
 
 
 @pytest.mark.parametrize("style", ["cel", "cel+outline"])

@@ -215,3 +215,14 @@ def test_every_crack_lies_on_one_arc(seed):
     for y, x in np.argwhere(ranks[1:] != ranks[:-1]).tolist():
         expected[((x, y + 1), (x + 1, y + 1))] = {int(ranks[y, x]), int(ranks[y + 1, x])}
     assert found == expected
+
+
+def test_every_ring_has_two_nodes_or_more():
+    """Of one, Blender fills nothing."""
+    labels = np.zeros((40, 40), np.uint8)
+    labels[20, 20] = 17
+    labels[5:8, 5:8] = 17
+    for joins in ("underlap", "stacked", "cutout"):
+        settings = TraceSettings(speck=0.0, sliver=0.0, joins=joins)
+        (layer,) = build_layers(labels, {}, settings=settings, head_size=260.0)
+        assert [len(shape.rings[0].lines) >= 2 for shape in layer.shapes] == [True, True]

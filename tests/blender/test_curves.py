@@ -22,6 +22,9 @@ from blender_addon.sheets import Frame
 
 RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
 
+#: Of hard label maps: {"svg": text, "areas": {layer: px}}, see ../blender_data.py
+DEGENERATE = json.loads((Path(__file__).parent / "data" / "degenerate.json").read_text("utf-8"))
+
 
 def square(x: float, y: float, side: float) -> tuple[Ring, ...]:
     return rectangle(complex(x, y), side, side, 0, 0)
@@ -155,6 +158,20 @@ def test_filled_areas_are_the_files(face_svg: Path, faces_svg: Path) -> None:
         for target, one in zip(portraits.layers_of(collection), what.layers, strict=True):
             expected = sum(painted(each.rings) for each in one.shapes)
             assert sum(mesh_areas(target).values()) / unit**2 == pytest.approx(expected, rel=0.01), one.id
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_filled_areas_of_degenerate_maps_are_shapelys(name: str, tmp_path: Path) -> None:
+    """No path crosses itself, or what Blender fills would be something else."""
+    path = tmp_path / "map.svg"
+    path.write_text(DEGENERATE[name]["svg"], "utf-8")
+    what = svg_reader.read_svg(path)
+    collection = bring(what)
+    filled = {
+        target["faceparse_id"]: sum(mesh_areas(target).values()) * what.size[0] ** 2
+        for target in portraits.layers_of(collection)
+    }
+    assert filled == pytest.approx(DEGENERATE[name]["areas"], rel=0.01, abs=0.02)
 
 
 @pytest.mark.parametrize("turned", [False, True])
