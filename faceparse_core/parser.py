@@ -52,8 +52,8 @@ class Parser:
     size: int  #: px, side of the square that the network reads
     frame: float  #: side of the crop in face heights that the network reads best
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    parts: frozenset[int] = frozenset(range(1, len(PARTS)))  #: ids of the parts that it can find
     batch: int = 2  #: crops at once, where there are many: on the CPU more take memory and no less time
+    parts: frozenset[int] = frozenset(range(1, len(PARTS)))  #: ids of the parts that it can find
 
 
 def load_parser(
@@ -135,7 +135,7 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
         return to_parts(scores(rgb), meanings)
 
     frame = float(meta["faceparse.frame"]) if ours else CELEBA_SIDE
-    return Parser(info, size, frame, run, known_parts(meanings), _BATCH[device])
+    return Parser(info, size, frame, run, _BATCH[device], known_parts(meanings))
 
 
 def _reads(name: str, entry: Any) -> tuple[int, Any]:
@@ -206,7 +206,7 @@ def _in_torch(info: ModelInfo, network: Network, device: str, classes: ClassMap 
             scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device)).cpu().numpy()
         return to_parts(scores, meanings)
 
-    return Parser(info, network.size, network.frame, run, known_parts(meanings), _BATCH[device])
+    return Parser(info, network.size, network.frame, run, _BATCH[device], known_parts(meanings))
 
 
 # both -----------------------------------------------------------------------------------------------------------------

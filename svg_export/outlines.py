@@ -32,7 +32,7 @@ from svg_export.underlap import Room, hidden_line, inside_ring
 _THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 _TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
 #: of repair at most: a stretch goes four levels up at worst, a hidden line is laid closer twice and given up, and then
-#: comes what these touch in turn. Of 900 maps of noise, checkerboards and the like none took over 23, photos take 8
+#: comes what these touch in turn. Of 900 maps of noise, checkerboards and so on none took over 23, photos take 8
 _ROUNDS = 40
 _BESIDE = 2.0  # px: farther from its border a hidden line is not beside it
 

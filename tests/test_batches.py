@@ -61,7 +61,7 @@ def echo(batch: int) -> tuple[Parser, list[list[float]]]:
         seen.append(crops[:, 0, 0, 0].tolist())
         return crops + 0.5
 
-    return Parser(ModelInfo("echo", ""), 1, 1.0, run, batch=batch), seen
+    return Parser(ModelInfo("echo", ""), 1, 1.0, run, batch), seen
 
 
 def crops_of(*values: float) -> np.ndarray:

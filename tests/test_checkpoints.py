@@ -48,7 +48,7 @@ def expected(weights: dict, rgb: np.ndarray) -> np.ndarray:
     from published_networks import bisenet
 
     with torch.inference_mode():
-        return bisenet(weights, torch.from_numpy(rgb))[0].numpy()
+        return bisenet(weights, torch.from_numpy(rgb)).numpy()
 
 
 @pytest.mark.parametrize("blocks", [(2, 2, 2, 2), (3, 4, 6, 3)], ids=["resnet18", "resnet34"])
@@ -70,8 +70,8 @@ def test_the_published_bisenet_in_its_true_layout(tmp_path, rgb, blocks):
     assert first.info.sha256 == sha256_of(path)
     assert conversion(first.info.sha256).is_file()
     again = load_parser(os.fspath(path))
-    assert np.abs(first.run(rgb)[0] - reference).max() < 1e-4
-    assert (again.run(rgb)[0] == first.run(rgb)[0]).all()
+    assert np.abs(first.run(rgb) - reference).max() < 1e-4
+    assert (again.run(rgb) == first.run(rgb)).all()
 
 
 def test_in_torch_the_scores_are_the_same(tmp_path, rgb, monkeypatch):
@@ -85,7 +85,7 @@ def test_in_torch_the_scores_are_the_same(tmp_path, rgb, monkeypatch):
     monkeypatch.setattr("faceparse_core.checkpoints.write_converted", full)
     parser = load_parser(os.fspath(path))
     assert not conversion(parser.info.sha256).exists()
-    assert np.abs(parser.run(rgb)[0] - expected(weights, rgb)).max() < 1e-4
+    assert np.abs(parser.run(rgb) - expected(weights, rgb)).max() < 1e-4
 
 
 def test_any_container_of_the_weights(tmp_path, rgb):
@@ -107,7 +107,7 @@ def test_any_container_of_the_weights(tmp_path, rgb):
     }
     for name, holds in ways.items():
         path = saved(tmp_path / f"{name}.pth", holds)
-        off = np.abs(load_parser(os.fspath(path)).run(rgb)[0] - reference).max()
+        off = np.abs(load_parser(os.fspath(path)).run(rgb) - reference).max()
         assert off < (0.2 if name == "half" else 1e-4), name
 
 
@@ -116,7 +116,7 @@ def test_a_broken_conversion_is_made_again(tmp_path, rgb):
     first = load_parser(os.fspath(path))
     converted = conversion(first.info.sha256)
     converted.write_bytes(converted.read_bytes()[:1000])
-    assert (load_parser(os.fspath(path)).run(rgb)[0] == first.run(rgb)[0]).all()
+    assert (load_parser(os.fspath(path)).run(rgb) == first.run(rgb)).all()
     assert [file.name for file in converted.parent.iterdir()] == [converted.name]
 
 
@@ -126,7 +126,7 @@ def test_other_classes_want_a_class_map(tmp_path, rgb):
         load_parser(os.fspath(path))
     parser = load_parser(os.fspath(path), classes=((0,), (1,), (17,)) + ((0,),) * 8)
     assert parser.parts == {1, 17}
-    assert parser.run(rgb)[0].shape == (18, 512, 512)
+    assert parser.run(rgb).shape == (1, 18, 512, 512)
 
 
 def test_cuda_is_asked_for_in_vain(tmp_path):
@@ -183,7 +183,7 @@ def test_fcn8s_answers_for_the_face_alone(tmp_path, rgb, size):
     assert parser.size == 500
     assert parser.parts == {1}
     picture = rgb[:, :, :size, :size]
-    scores = parser.run(picture)[0]
+    (scores,) = parser.run(picture)
     assert scores.shape == (2, size, size)
     assert np.abs(softmax(scores) - face_probability(weights, picture[0])).max() < 1e-4
 
@@ -339,7 +339,7 @@ def test_a_caffemodel_becomes_a_checkpoint(tmp_path, rgb, old, capsys):
     assert run("models", "convert", source) == 1
     assert "exists already" in capsys.readouterr().err
     assert run("models", "convert", source, "-o", tmp_path / "face.onnx") == 0
-    assert (load_parser(os.fspath(tmp_path / "face.onnx")).run(picture)[0] == parser.run(picture)[0]).all()
+    assert (load_parser(os.fspath(tmp_path / "face.onnx")).run(picture) == parser.run(picture)).all()
 
 
 def test_fcn8s_by_name_from_a_file_that_the_user_has(tmp_path, rgb, capsys):
@@ -353,7 +353,7 @@ def test_fcn8s_by_name_from_a_file_that_the_user_has(tmp_path, rgb, capsys):
     assert run("models", "get", "fcn8s", "--from", source) == 0
     parser = load_parser("fcn8s")
     assert parser.info.name == "fcn8s"
-    assert load_parser("fcn8s").run(rgb[:, :, :500, :500])[0].shape == (2, 500, 500)
+    assert load_parser("fcn8s").run(rgb[:, :, :500, :500]).shape == (1, 2, 500, 500)
     assert run("models", "remove", "fcn8s") == 0
     out = capsys.readouterr().out
     assert out.count("deleted") == 2  # the checkpoint and its conversion
@@ -415,11 +415,11 @@ def test_by_name_from_download_to_scores(tmp_path, rgb, monkeypatch):
         monkeypatch.setitem(zoo.KNOWN, "bisenet", dataclasses.replace(zoo.KNOWN["bisenet"], files=(file,)))
         parser = load_parser("bisenet")
     assert (parser.info.name, parser.info.sha256) == ("bisenet", sha256)
-    scores = parser.run(rgb)[0]
+    scores = parser.run(rgb)
     assert np.abs(scores - expected(weights, rgb)).max() < 1e-4
-    assert (load_parser("bisenet").run(rgb)[0] == scores).all()
+    assert (load_parser("bisenet").run(rgb) == scores).all()
     zoo.place(file).write_bytes(content[:-1])
-    assert (load_parser("bisenet").run(rgb)[0] == scores).all()
+    assert (load_parser("bisenet").run(rgb) == scores).all()
     conversion(sha256).unlink()
     with pytest.raises(ModelError, match=r"79999_iter\.pth: damaged in the cache .*deleted"):
         load_parser("bisenet")

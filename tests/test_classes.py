@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command import Capture, one_line, run
 
+from faceparse_core import contours, heatmap, mask
 from faceparse_core.classes import OUR_CLASSES, known_parts, read_classes, to_parts
 from faceparse_core.errors import FaceParseError, ModelError
 from faceparse_core.parse import parse_photo, shows_face
@@ -68,18 +69,18 @@ def test_a_class_map_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_scores_go_to_the_parts_that_their_classes_stand_for() -> None:
-    both = np.random.default_rng(0).normal(0, 3, (2, 5, 8, 8)).astype(np.float32)
-    scores, classes = both[0], ((0,), (HAIR,), (1,), (HAIR,), (2, 3))
-    out = to_parts(both, classes)[0]
-    assert (out == to_parts(both[:1], classes)[0]).all()  # whatever else goes through the network with it
-    assert out.shape == (18, 8, 8)
+    scores = np.random.default_rng(0).normal(0, 3, (3, 5, 8, 8)).astype(np.float32)
+    classes = ((0,), (HAIR,), (1,), (HAIR,), (2, 3))
+    out = to_parts(scores, classes)
+    assert out.shape == (3, 18, 8, 8)
+    assert (to_parts(scores[1:2], classes) == out[1:2]).all()  # whichever others go with it
     assert np.isfinite(out).all()
-    named = np.array([0, HAIR, 1, HAIR, 2])[scores.argmax(0)]
-    assert (out.argmax(0) == named).all()
-    assert (out[2] == out[3]).all()  # both sides: which is which, the place tells
-    assert (out[HAIR] == np.maximum(scores[1], scores[3])).all()
+    named = np.array([0, HAIR, 1, HAIR, 2])[scores.argmax(1)]
+    assert (out.argmax(1) == named).all()
+    assert (out[:, 2] == out[:, 3]).all()  # both sides: which is which, the place tells
+    assert (out[:, HAIR] == np.maximum(scores[:, 1], scores[:, 3])).all()
     assert known_parts(classes) == {1, 2, 3, HAIR}
-    assert to_parts(both[:, :2], ((0,), (1,))).shape == (2, 2, 8, 8)
+    assert to_parts(scores[:, :2], ((0,), (1,))).shape == (3, 2, 8, 8)
     same = np.zeros((1, 19, 2, 2), np.float32)
     assert to_parts(same, OUR_CLASSES[19]) is same
 
@@ -105,9 +106,9 @@ def face_alone() -> Parser:
         assert rgb.shape == (1, 3, 500, 500)
         rows, columns = np.mgrid[:500, :500]
         inside = 1 - np.hypot((columns - 250) / 100, (rows - 250) / 125)
-        return np.stack([np.zeros((500, 500)), 8 * inside])[None].astype(np.float32)
+        return np.stack([np.zeros((500, 500)), 8 * inside]).astype(np.float32)[None]
 
-    return Parser(ModelInfo("fcn8s", "0" * 64), 500, 2.0, ellipse, frozenset({HEAD}))
+    return Parser(ModelInfo("fcn8s", "0" * 64), 500, 2.0, ellipse, parts=frozenset({HEAD}))
 
 
 def test_one_part_from_photo_to_svg(astronaut: Path) -> None:
@@ -125,6 +126,13 @@ def test_one_part_from_photo_to_svg(astronaut: Path) -> None:
             evidence=Evidence(photo.rgb, parsing.scores, parsing.box),
         )  # fmt: skip
     assert drawn.names == ["head"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(contours(parsing)) == ["head"]
+        face, sure = mask(parsing), heatmap(parsing)
+    assert ((face == 255) == (parsing.labels == HEAD)).mean() > 0.999
+    assert sure[parsing.labels == HEAD].min() > 100  # of 255: the softmax of background and face
+    assert sure[0, 0] < 10
     assert not check_svg(drawn.svg)
     with pytest.raises(FaceParseError, match="there is: head"):
         draw(parsing.labels, parsing.colors, select_parts("hair,hat"), title="none")
@@ -148,11 +156,11 @@ def test_sides_that_the_network_does_not_tell_are_told_by_their_place(astronaut:
 
     def run(rgb: np.ndarray) -> np.ndarray:
         scores = own.run(rgb)
-        return to_parts(np.stack([scores[:, ids].max(1) for ids in kept], axis=1), classes)
+        return to_parts(np.stack([scores[:, ids].max(1) for ids in kept], 1), classes)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told = parse_photo(photo, Parser(own.info, own.size, own.frame, run, known_parts(classes))).labels
+        told = parse_photo(photo, Parser(own.info, own.size, own.frame, run, parts=known_parts(classes))).labels
     before = parse_photo(photo, own).labels
     for name in ("brow-left", "brow-right", "eye-left", "eye-right"):
         one, two = (labels == BY_NAME[name].id for labels in (told, before))
@@ -230,12 +238,12 @@ def test_an_onnx_is_understood_by_its_shapes(tmp_path: Path, size: int | str, ex
     assert parser.parts == set(range(1, 19))
     rgb = np.zeros((1, 3, expected, expected), np.float32)
     rgb[:, 0] = 255
-    scores = parser.run(rgb)[0]
-    assert scores.shape == (19, expected, expected)
+    scores = parser.run(rgb)
+    assert scores.shape == (1, 19, expected, expected)
     mean, std = 0.485, 0.229  # of ImageNet's red
     red = (1 - mean) / std
     blue = (0 - 0.406) / 0.225
-    assert scores[1, 0, 0] == pytest.approx(4 * red - 4 * blue - 1, rel=1e-5)
+    assert scores[0, 1, 0, 0] == pytest.approx(4 * red - 4 * blue - 1, rel=1e-5)
     half = load_parser(os.fspath(by_colour(tmp_path / "half.onnx", 19, size, half=True)))
     assert half.run(rgb).dtype == np.float32
 

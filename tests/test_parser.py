@@ -63,7 +63,7 @@ def test_a_network_takes_as_many_crops_at_once_as_it_was_exported_for(tmp_path, 
             return [SimpleNamespace(name="x", shape=[dimension, 3, 8, 8], type="tensor(float)")]
 
         def get_outputs(self):
-            return [SimpleNamespace(name="y", shape=[dimension, 19, 2, 2], type="tensor(float)")]
+            return [SimpleNamespace(name="y", shape=["n", 19, 2, 2], type="tensor(float)")]
 
         def get_modelmeta(self):
             return SimpleNamespace(custom_metadata_map={"faceparse.size": "8", "faceparse.frame": "1.5"})
