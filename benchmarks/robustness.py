@@ -4,9 +4,10 @@
 
 Every pair of celebamask/val.tar is changed and goes through `parse_photo` as a user's photo does: the head is found,
 cropped, parsed, its map cleaned. Printed is the mean F1 over the 18 parts of CelebAMask-HQ, pixels pooled, beard
-counted as skin, and how far it lies from the unchanged pairs'. A photo in which no face is found counts as all
-background. What lies outside of the data set's frame has no labels and does not count. Then the unchanged pairs in
-three groups of equal number by the mean lightness of their skin.
+counted as skin, and how far it lies from the unchanged pairs', of which what the change pushes out of the picture does
+not count either. A photo in which no face is found counts as all background. What lies outside of the data set's frame
+has no labels and does not count. Then the unchanged pairs in three groups of equal number by the mean lightness of
+their skin.
 """
 
 from __future__ import annotations
@@ -28,15 +29,18 @@ from faceparse_core.training.data import UNKNOWN, Pair, celebamask_val, data_fol
 from faceparse_core.training.evaluate import SCORED, Scores, confusion
 from faceparse_core.training.occluders import occlude
 
-Change = Callable[[Pair, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+Changed = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+#: Of a pair and its number: the picture, its labels, the pair's own labels without what is no longer in the picture.
+Change = Callable[[Pair, int], Changed]
 ENOUGH = 8  # pictures in each group: a part that fewer show says little of a group
 
 
 def moved(angle: float = 0.0, scale: float = 1.0, right: float = 0.0, down: float = 0.0) -> Change:
     """Turned by degrees, scaled, shifted by shares of the frame; beyond it the photo goes on mirrored and blurred."""
 
-    def change(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def change(pair: Pair, _: int) -> Changed:
         height, width = pair.labels.shape
+        back = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), angle, scale)
         matrix[:, 2] += right * width, down * height
         source = cv2.GaussianBlur(pair.rgb, (0, 0), 0.4 / scale) if scale < 1 else pair.rgb
@@ -44,23 +48,25 @@ def moved(angle: float = 0.0, scale: float = 1.0, right: float = 0.0, down: floa
         rgb = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         beyond = cv2.GaussianBlur(rgb, (0, 0), width / 40)
         labels = cv2.warpAffine(pair.labels, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=(UNKNOWN,))
-        return np.rint(inside * rgb + (1 - inside) * beyond).astype(np.uint8), labels.astype(np.uint8)
+        there = cv2.warpAffine(np.ones_like(pair.labels), matrix, (width, height), flags=back)
+        left = np.where(there > 0, pair.labels, UNKNOWN).astype(np.uint8)
+        return np.rint(inside * rgb + (1 - inside) * beyond).astype(np.uint8), labels.astype(np.uint8), left
 
     return change
 
 
-def dark(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def dark(pair: Pair, _: int) -> Changed:
     """A quarter of the light, and the sensor's noise."""
     rng = np.random.default_rng(len(pair.name))
     light = (pair.rgb / 255.0) ** 2.2 * 0.25
     coded = 255 * light ** (1 / 2.2) + rng.normal(0, 4, pair.rgb.shape)
-    return np.clip(np.rint(coded), 0, 255).astype(np.uint8), pair.labels
+    return np.clip(np.rint(coded), 0, 255).astype(np.uint8), pair.labels, pair.labels
 
 
 def toned(tone: tuple[float, float, float]) -> Change:
-    def change(pair: Pair, _: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def change(pair: Pair, _: int) -> Changed:
         grey = pair.rgb @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-        return np.clip(np.rint(grey[..., None] * np.array(tone)), 0, 255).astype(np.uint8), pair.labels
+        return np.clip(np.rint(grey[..., None] * np.array(tone)), 0, 255).astype(np.uint8), pair.labels, pair.labels
 
     return change
 
@@ -68,16 +74,16 @@ def toned(tone: tuple[float, float, float]) -> Change:
 def covered(pairs: list[Pair]) -> Change:
     """One to three things before every face, drawn as for training, from other numbers."""
 
-    def change(pair: Pair, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def change(pair: Pair, index: int) -> Changed:
         rng = np.random.default_rng((977, index))
-        return occlude(pair.rgb, pair.labels, [pairs[(index + 1) % len(pairs)].rgb], rng)
+        return *occlude(pair.rgb, pair.labels, [pairs[(index + 1) % len(pairs)].rgb], rng), pair.labels
 
     return change
 
 
 def changes(pairs: list[Pair]) -> dict[str, Change]:
     return {
-        "unchanged": lambda pair, _: (pair.rgb, pair.labels),
+        "unchanged": lambda pair, _: (pair.rgb, pair.labels, pair.labels),
         "tilted by 20": moved(angle=20),
         "tilted by 45": moved(angle=-45),
         "half as large": moved(scale=0.5),
@@ -90,13 +96,13 @@ def changes(pairs: list[Pair]) -> dict[str, Change]:
     }
 
 
-def count(rgb: NDArray[np.uint8], labels: NDArray[np.uint8], parser: Parser) -> NDArray[np.int64]:
-    """[truth, said] in pixels."""
+def parse(rgb: NDArray[np.uint8], parser: Parser) -> NDArray[np.uint8]:
+    """The label map as people label: a beard is skin. All background where no face is found."""
     try:
         said = parse_photo(Photo(rgb, "pair"), parser).labels
     except NoFaceError:
-        said = np.zeros_like(labels)
-    return confusion(labels, np.where(said == BEARD, np.uint8(HEAD), said))
+        return np.zeros(rgb.shape[:2], np.uint8)
+    return np.where(said == BEARD, np.uint8(HEAD), said)
 
 
 def lightness(pair: Pair) -> float:
@@ -112,17 +118,20 @@ def main() -> None:
     pairs = celebamask_val(data_folder())[:: a.every]
     parser = load_parser(a.model)
     print(f"{parser.info.name} {parser.info.sha256[:12]}, {len(pairs)} pairs")
-    plain = 0.0
+    plain = [parse(pair.rgb, parser) for pair in pairs]
     for name, change in changes(pairs).items():
         if a.only and name not in (*a.only, "unchanged"):
             continue
-        each = [count(*change(pair, index), parser) for index, pair in enumerate(pairs)]
-        scores = Scores(np.sum(each, axis=0))
-        plain = plain or scores.mean_f1
-        lost = sum(not one[:, 1:].any() for one in each)
-        print(f"{name:22} {scores.mean_f1:.4f} {scores.mean_f1 - plain:+.4f}  not found: {lost}", flush=True)
-        if name == "unchanged":
-            unchanged = each
+        here, before, lost = [], [], 0
+        for index, pair in enumerate(pairs):
+            rgb, labels, left = change(pair, index)
+            said = plain[index] if name == "unchanged" else parse(rgb, parser)
+            lost += not said.any()
+            here.append(confusion(labels, said))
+            before.append(confusion(left, plain[index]))
+        now, then = (Scores(np.sum(each, axis=0)).mean_f1 for each in (here, before))
+        print(f"{name:22} {now:.4f}, unchanged {then:.4f}: {now - then:+.4f}  not found: {lost}", flush=True)
+    unchanged = [confusion(pair.labels, said) for pair, said in zip(pairs, plain, strict=True)]
     order = np.argsort([lightness(pair) for pair in pairs], kind="stable")
     groups = [Scores(np.sum([unchanged[k] for k in group], axis=0)) for group in np.array_split(order, 3)]
     shown = [[sum(unchanged[k][part].any() for k in group) for group in np.array_split(order, 3)] for part in SCORED]

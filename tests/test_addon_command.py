@@ -131,7 +131,7 @@ def test_the_command_takes_what_is_asked(request_: Request) -> None:
 
 
 def test_the_defaults_are_the_commands_own() -> None:
-    assert Request().parts == cli.build_parser().get_default("parts")
+    assert Request().parts == cli.DRAWN
     assert Request().joins == TraceSettings().joins
     assert Request().style == cli.STYLES[0]
     assert Request().background == cli.build_parser().get_default("background")

@@ -108,11 +108,11 @@ def test_a_cut_off_jpeg_says_so(photo: Path, capsys: Capture) -> None:
     "pixels",
     [
         np.full((50, 50), 77, np.uint8),
-        np.full((50, 50), 1, np.uint16),
+        np.full((50, 50), 30_000, np.uint16),
         np.full((50, 50, 3), 1, np.uint8),
         np.zeros((50, 50), np.uint8),
     ],
-    ids=["unknown ids", "16 bit", "colour", "nothing but background"],
+    ids=["unknown ids", "16 bit, of a face 1501 without the others", "colour", "nothing but background"],
 )
 def test_a_bad_label_map(pixels: np.ndarray, tmp_path: Path, capsys: Capture) -> None:
     bad = tmp_path / "bad.png"
@@ -248,7 +248,7 @@ def test_a_bug_is_one_line_too(face_png: Path, capsys: Capture, monkeypatch: pyt
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("svg_export.export.draw", broken)
+    monkeypatch.setattr("svg_export.export.draw_group", broken)
     assert run(face_png, "--from-labels") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
