@@ -205,6 +205,34 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
         assert (load_checkpoint(after)(rgb).argmax(1) == wanted.argmax(1)).float().mean() > 0.95
 
 
+def test_weights_are_mixed_with_those_before(run, folder, tmp_path):
+    """All of the change is the network itself, none of it the one before, half lies between; others are refused."""
+    import shutil
+
+    from faceparse_core.errors import ModelError
+    from faceparse_core.models import folder as models
+    from faceparse_core.training.export import export_parser, load_checkpoint, mix
+    from faceparse_core.training.parser import train_parser
+
+    first, then = tmp_path / "first.onnx", tmp_path / "then.onnx"
+    export_parser(load_checkpoint(run / "parser.pt"), first, 64, 1.8)
+    further = train_parser(folder, tmp_path / "further", tiny(steps=10, ema=0.0), weights=first)
+    export_parser(load_checkpoint(further), then, 64, 1.8)
+    rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
+    before, after = (load_parser(str(path)).run(rgb) for path in (first, then))
+    for share, wanted in ((1.0, after), (0.0, before), (0.5, None)):
+        mixed = shutil.copy(then, tmp_path / f"{share}.onnx")
+        mix(mixed, first, share)
+        scores = load_parser(str(mixed)).run(rgb)
+        if wanted is None:
+            assert np.abs(scores - after).max() > 0.01 < np.abs(scores - before).max()
+        else:
+            assert np.abs(scores - wanted).max() < 1e-3 * np.abs(wanted).max()
+    for other in ("heads.onnx", "parser.onnx"):
+        with pytest.raises(ModelError, match="not what"):
+            mix(tmp_path / "then.onnx", models / other, 0.5)
+
+
 @pytest.mark.parametrize("fault", ["no .onnx", "another network", "another width"])
 def test_weights_that_training_cannot_start_from(run, tmp_path, fault):
     import torch

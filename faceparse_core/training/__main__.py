@@ -42,6 +42,8 @@ def build_arguments() -> argparse.ArgumentParser:
             command.add_argument("--report", type=Path, metavar="MD", help="parser: write a page with pictures too")
         if verb == "export":
             command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
+            command.add_argument("--mix", type=Path, metavar="ONNX", help="parser: what its training went on from ...")
+            command.add_argument("--share", type=float, default=0.7, help="... and how much of the change stays (0.7)")
     return top
 
 
@@ -94,9 +96,12 @@ def _evaluate(a: argparse.Namespace) -> None:
 
 def _export(a: argparse.Namespace) -> None:
     if a.network == "parser":
-        from faceparse_core.training.export import export_parser, load_checkpoint
+        from faceparse_core.training.export import export_parser, load_checkpoint, mix
 
-        export_parser(load_checkpoint(a.run / "parser.pt"), a.output or MODELS / "parser.onnx", SIZE, FRAME)
+        path = a.output or MODELS / "parser.onnx"
+        export_parser(load_checkpoint(a.run / "parser.pt"), path, SIZE, FRAME)
+        if a.mix:
+            mix(path, a.mix, a.share)
     else:
         from faceparse_core.training.finder import export_finder
 

@@ -164,6 +164,32 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
             batch_norm.running_var.copy_(variance)  # type: ignore[union-attr, operator]
 
 
+def mix(path: Path, earlier: Path, share: float) -> None:
+    """Move the weights in the .onnx `path` towards those of `earlier`, from which its training had gone on, in place.
+
+    share    of what training further has changed that stays, 0 to 1
+
+    Between two networks of which one grew from the other every mean of their weights is as good a network, and some
+    keep what both are good at (Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Layers
+    that `earlier` has not yet add less, as far as they add at all. Raises ModelError where the two do not fit.
+    """
+    before, model = exported_weights(earlier), onnx.load(path)
+    names = {tensor.name.removesuffix(".half") for tensor in model.graph.initializer}
+    if not before.keys() & names >= {"network.cp.resnet.conv1.weight", "network.conv_out.conv_out.weight"}:
+        raise ModelError(f"{earlier}: not what {path} was trained further from")
+    for tensor in model.graph.initializer:
+        name, values = tensor.name.removesuffix(".half"), numpy_helper.to_array(tensor)
+        added = name.startswith(("network.conv_out.stem", "network.conv_out.block.conv2"))
+        if name not in before and not added:
+            continue
+        old = before[name].numpy() if name in before else np.zeros(values.shape, np.float32)
+        if old.shape != values.shape:
+            raise ModelError(f"{earlier}: not what {path} was trained further from")
+        mean = share * values.astype(np.float32) + (1 - share) * old
+        tensor.CopyFrom(numpy_helper.from_array(mean.astype(values.dtype), tensor.name))
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
 def restore_parser(path: Path) -> nn.Module:
     """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
     weights = exported_weights(path)
