@@ -26,7 +26,7 @@ from faceparse_core.cache import cache_folder, whole_file
 from faceparse_core.errors import FaceParseError
 from faceparse_core.models import folder as EMBEDDED_FOLDER
 from svg_export.files import OutputError, shown
-from svg_export.report import PROGRAM
+from svg_export.report import PROGRAM, silence
 
 COMMAND = "models"
 
@@ -69,6 +69,9 @@ def main(argv: Sequence[str], kind: type[argparse.ArgumentParser]) -> int:
     }  # fmt: skip
     try:
         verbs.get(arguments.verb, _list)(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        silence(sys.stdout)
     except FaceParseError as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

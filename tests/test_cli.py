@@ -268,6 +268,15 @@ def test_several_heads_are_noted(photo: Path, capsys: Capture, monkeypatch: pyte
     assert sum(json.loads(line).get("heads") == 3 for line in captured.out.splitlines()) == 1
 
 
+def test_who_reads_the_list_of_models_may_stop_early() -> None:
+    with subprocess.Popen([*COMMAND, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 0
+
+
 def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path) -> None:
     maps(tmp_path, *(f"m{k}.labels.png" for k in range(4)))
     with subprocess.Popen(
