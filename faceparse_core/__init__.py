@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faceparse_core.errors import FaceParseError, LabelMapError, ModelError, NoFaceError, PhotoError
+from faceparse_core.lazy import names_from
 
 if TYPE_CHECKING:
     from faceparse_core.batches import parse_photos
@@ -47,13 +47,7 @@ _HOMES = {
     "photo": ("Photo", "read_label_map", "read_photo"),
     "rings": ("contours",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_from(__name__, {name: module for module, names in _HOMES.items() for name in names})
 
 
 def __dir__() -> list[str]:

@@ -118,11 +118,11 @@ class _Desk:
                 self._changed.notify_all()
 
     def _scores(self, asked: list[_Crops]) -> Sequence[_Crops | Exception]:
-        crops, most = np.concatenate(asked), self._parser.batch
+        from faceparse_core.parser import pieces
+
+        crops = np.concatenate(asked)
         try:
-            scores = np.concatenate([
-                self._parser.run(crops[first : first + most]) for first in range(0, len(crops), most)
-            ])  # fmt: skip
+            scores = np.concatenate([self._parser.run(some) for some in pieces(crops, self._parser.batch)])
         except Exception as error:  # the network's failure is everyone's
             return [error for _ in asked]
         return np.split(scores, np.cumsum([len(each) for each in asked])[:-1])

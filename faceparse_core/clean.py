@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.arrays import distinct
+from faceparse_core.arrays import distinct, window_of
 from faceparse_core.parts import BACKGROUND, BEARD, CLOTH, FACE, HAIR, HAT, HEAD, NOSE, PAIRS, PARTS
 
 if TYPE_CHECKING:
@@ -255,9 +255,8 @@ def _fill(view: Labels, holes: NDArray[np.bool_]) -> None:
 
 def _box(mask: NDArray[np.bool_] | Labels) -> tuple[slice, slice]:
     """The bounding box of what is not 0, which must be something, with a pixel around it where there is one."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    (top, bottom), (left, right) = rows[[0, -1]], columns[[0, -1]]
-    return slice(max(0, top - 1), bottom + 2), slice(max(0, left - 1), right + 2)
+    rows, columns = window_of(mask)
+    return slice(max(0, rows.start - 1), rows.stop + 1), slice(max(0, columns.start - 1), columns.stop + 1)
 
 
 def _keep_features_on_head(view: Labels) -> None:

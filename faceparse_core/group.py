@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import window_of
 from faceparse_core.clean import CleanSettings, clean_labels
 from faceparse_core.parts import BEARD, CLOTH, FACE, NECK, NECKLACE, PAIRS, PARTS
 
@@ -168,12 +169,6 @@ def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence
 def _write(out: GroupMap, labels: NDArray[np.uint8], left: int, top: int, index: int) -> None:
     view = out[top : top + labels.shape[0], left : left + labels.shape[1]]
     np.add(labels, view.dtype.type(PER_FACE * index), out=view, where=labels > 0)
-
-
-def window_of(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[slice, slice]:
-    """The box around what is not 0, which must be something."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 Frame = tuple[int, int, int, int]  # left, top, right, bottom, px

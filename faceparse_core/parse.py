@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import window_of
 from faceparse_core.clean import Box, CleanSettings, across, clean_labels, upsample_labels
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
-from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of, window_of
+from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of
 from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, MIRRORED, PARTS, Rgb
 
 if TYPE_CHECKING:

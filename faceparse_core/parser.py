@@ -115,7 +115,7 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
     def scores(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         ready = (rgb if ours else _normalise(rgb)).astype(dtype, copy=False)
         try:
-            answers = [session.run([out], {entry.name: crops})[0] for crops in _pieces(ready, at_once)]
+            answers = [session.run([out], {entry.name: crops})[0] for crops in pieces(ready, at_once)]
             answer = np.asarray(np.concatenate(answers), np.float32)
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             raise ModelError(f"{info.name}: not a face parser ({str(error).splitlines()[0]})") from error
@@ -217,7 +217,7 @@ def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _pieces(crops: NDArray[Any], at_once: int | None) -> list[NDArray[Any]]:
+def pieces(crops: NDArray[Any], at_once: int | None) -> list[NDArray[Any]]:
     """`crops` (n, ..) in pieces of `at_once`, or whole."""
     step = at_once or max(1, len(crops))
     return [crops[first : first + step] for first in range(0, len(crops), step)]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import window_of
 from faceparse_core.masks import Words
 from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, select_labels
 
@@ -88,12 +89,12 @@ def _area(ring: Floats) -> float:
 
 def _crop_and_pad(labels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
     """Cut to what is not background and a pixel around it, which is _OUTSIDE where the photo ends; and x, y of it."""
-    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
-    if not len(rows):
+    if not labels.any():
         return np.zeros((2, 2), np.uint8), 0, 0
-    (top, bottom), (left, right) = rows[[0, -1]].tolist(), columns[[0, -1]].tolist()
-    padded = np.full((bottom - top + 3, right - left + 3), _OUTSIDE, np.uint8)
-    inside = labels[max(top - 1, 0) : bottom + 2, max(left - 1, 0) : right + 2]
+    rows, columns = window_of(labels)
+    top, left = rows.start, columns.start
+    padded = np.full((rows.stop - top + 2, columns.stop - left + 2), _OUTSIDE, np.uint8)
+    inside = labels[max(top - 1, 0) : rows.stop + 1, max(left - 1, 0) : columns.stop + 1]
     y, x = int(top == 0), int(left == 0)
     padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     return padded, left - 1, top - 1

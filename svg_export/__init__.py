@@ -6,8 +6,9 @@ is the file's contract), `cli` is the command `faceparse-svg`. Nothing heavy is 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from faceparse_core.lazy import names_from
 
 if TYPE_CHECKING:
     from svg_export.export import Drawn, write_svg
@@ -17,13 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Drawn", "LookSettings", "TraceSettings", "write_svg"]
 __version__ = "0.1.0"
 
-_HOME = {"Drawn": "export", "LookSettings": "looks", "TraceSettings": "layers", "write_svg": "export"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_from(
+    __name__, {"Drawn": "export", "LookSettings": "looks", "TraceSettings": "layers", "write_svg": "export"}
+)
 
 
 def __dir__() -> list[str]:

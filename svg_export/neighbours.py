@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.group import PER_FACE, GroupMap, labels_of, parts_of, window_of
+from faceparse_core.arrays import window_of
+from faceparse_core.group import PER_FACE, GroupMap, labels_of, parts_of
 from svg_export.beziers import between, evaluate
 from svg_export.layers import Line, TraceSettings, shown_parts
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,20 @@ def load_checkpoint(path: Path) -> BiSeNet:
 
 def fold(network: nn.Module) -> nn.Module:
     """Fold every batch norm into the convolution before it, in place; returns `network`."""
-    for module in list(network.modules()):
+    fused: Any = fuse_conv_bn_eval  # its annotations know no module by its name
+    for _, module, conv, norm in list(_normed(network)):
+        setattr(module, conv, fused(getattr(module, conv), getattr(module, norm)))
+        setattr(module, norm, nn.Identity())
+    return network
+
+
+def _normed(network: nn.Module) -> Iterator[tuple[str, nn.Module, str, str]]:
+    """Every convolution with a batch norm behind it: name of the module that holds both, it, their names in it."""
+    for owner, module in network.named_modules():
         children = dict(module.named_children())
         for conv, norm in _PAIRS:
             if isinstance(children.get(norm), nn.BatchNorm2d):
-                fused: Any = fuse_conv_bn_eval  # its annotations know no module by its name
-                setattr(module, conv, fused(children[conv], children[norm]))
-                setattr(module, norm, nn.Identity())
-    return network
+                yield owner, module, conv, norm
 
 
 def export_parser(network: BiSeNet, path: Path, size: int, frame: float) -> None:
@@ -133,13 +139,9 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
     if "cp.resnet.conv1.weight" not in taken or "conv_out.conv_out.weight" not in taken:
         raise ModelError(f"{path}: not a parser of this width that `export parser` wrote")
     network.load_state_dict(taken, strict=False)
-    for owner, module in network.named_modules():
-        children = dict(module.named_children())
-        for conv, norm in _PAIRS:
-            bias = weights.get(f"{owner}.{conv}.bias")
-            batch_norm = children.get(norm)
-            if isinstance(batch_norm, nn.BatchNorm2d) and bias is not None and conv in children:
-                folded[batch_norm] = bias
+    for owner, module, conv, norm in _normed(network):
+        if (bias := weights.get(f"{owner}.{conv}.bias")) is not None:
+            folded[getattr(module, norm)] = bias
     network.eval()
     with torch.no_grad():
         for batch_norm, bias in folded.items():

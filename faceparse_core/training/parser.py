@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceparse_core.bisenet import BiSeNet
+from faceparse_core.cache import whole_file
 from faceparse_core.parser import MEAN, STD
 from faceparse_core.parts import BEARD, FACE, HEAD, PARTS
 from faceparse_core.training.augment import AugmentSettings, augment
@@ -199,11 +201,16 @@ def train_parser(
     cutouts = read_cutouts(occluders) if occluders else []
     torch.manual_seed(s.seed)
     network: Any = BiSeNet(len(PARTS), s.width, detail=True)
+    path = out / "parser.pt"
+    state: dict[str, Any] = torch.load(path, weights_only=True) if resume else {"step": 0}
+    start = state["step"]
+    stream = batches(data, s, start, cutouts)
     if weights and not resume:
         from faceparse_core.training.export import take_up
 
-        first = [next(pictures)[0] for pictures in [batches(data, s, 0, cutouts)] for _ in range(4)]
-        take_up(network, weights, normalise(torch.cat(first).float()))
+        first = list(islice(stream, 4))
+        stream = chain(first, stream)
+        take_up(network, weights, normalise(torch.cat([rgb for rgb, _, _ in first]).float()))
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -214,13 +221,10 @@ def train_parser(
         fused=True,
     )
     out.mkdir(parents=True, exist_ok=True)
-    path, start = out / "parser.pt", 0
     if resume:
-        state = torch.load(path, weights_only=True)
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
     network.train()
     # One replica a core, each with its share of the batch and one thread: they meet once a step. Threads inside of
     # the operations would meet hundreds of times, and wait for each other wherever the machine does other work too.
@@ -229,7 +233,6 @@ def train_parser(
     pool = ThreadPoolExecutor(workers)
     torch.set_num_threads(1)
     began, losses = time.monotonic(), 0.0
-    stream = batches(data, s, start, cutouts)
     for step in range(start, s.steps):
         for group in optimizer.param_groups:
             group["lr"] = s.rate * rate_factor(step, s)
@@ -262,6 +265,6 @@ def train_parser(
                 "network": network.state_dict(), "average": average.state_dict(),
                 "optimizer": optimizer.state_dict(), "step": done, "settings": asdict(s),
             }  # fmt: skip
-            torch.save(state, path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").replace(path)
+            with whole_file(path) as temporary:
+                torch.save(state, temporary)
     return path

@@ -23,7 +23,8 @@ def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path
 
     shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
     """
-    each = [confusion(pair.labels, say(parser, pair, mirror)) for pair in pairs]
+    said = [say(parser, pair, mirror) for pair in pairs]
+    each = [confusion(pair.labels, labels) for pair, labels in zip(pairs, said, strict=True)]
     scores = Scores(np.sum(each, axis=0))
     order = np.argsort([Scores(one).mean_f1 for one in each], kind="stable")
     count = max(1, min(shown, len(pairs) // 2))
@@ -43,7 +44,7 @@ def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
         sheet = path.with_name(f"{path.stem}-{title}.png")
-        cv2.imwrite(str(sheet), _sheet(parser, [pairs[k] for k in chosen], mirror)[..., ::-1])
+        cv2.imwrite(str(sheet), _sheet([(pairs[k], said[k]) for k in chosen])[..., ::-1])
         lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
         lines += [f"- {pairs[k].name}: {Scores(each[k]).mean_f1:.3f}" for k in chosen]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -69,14 +70,13 @@ def _shares(counts: NDArray[np.int64], part: int, least: float) -> list[str]:
     return [f"{PARTS[k].name} {100 * counts[k] / counts.sum():.1f}" for k in others]
 
 
-def _sheet(parser: Parser, pairs: Sequence[Pair], mirror: bool) -> NDArray[np.uint8]:
+def _sheet(pairs: Sequence[tuple[Pair, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Photo, labels and what is said of each pair, uint8 RGB."""
     palette = np.full((256, 3), 128, np.uint8)
     palette[: len(PARTS)] = [part.color for part in PARTS]
     tiles = []
-    for pair in pairs:
-        said = say(parser, pair, mirror)
-        said = np.where(pair.labels == UNKNOWN, UNKNOWN, said)
+    for pair, labels in pairs:
+        said = np.where(pair.labels == UNKNOWN, UNKNOWN, labels)
         row = [pair.rgb, palette[pair.labels], palette[said]]
         tiles.append(np.hstack([cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for picture in row]))
     while len(tiles) % _ACROSS:
