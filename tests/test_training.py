@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
 
 
 def tiny(**changes):
-    from faceparse_core.training.parser import TrainSettings
+    from faceparse_core.training.settings import TrainSettings
 
     values = {
         "width": 0.125, "steps": 60, "batch": 4, "rendered": 1, "warmup": 5, "rate": 5e-3, "ema": 0.8,
@@ -67,7 +67,9 @@ def test_training_learns(run, folder):
     import torch
 
     from faceparse_core.training.export import load_checkpoint
-    from faceparse_core.training.parser import batches, normalise, parsing_loss
+    from faceparse_core.training.losses import parsing_loss
+    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stream import batches
 
     rgb, labels, rendered = next(batches(folder, tiny(seed=9), 0))
     trained = load_checkpoint(run / "parser.pt")
@@ -89,7 +91,7 @@ def test_resuming_goes_on_where_it_stopped(run, folder, capsys):
 
 
 def test_samples_depend_on_the_seed_alone(folder):
-    from faceparse_core.training.parser import batches
+    from faceparse_core.training.stream import batches
 
     first, again, other = (next(batches(folder, tiny(seed=seed), 0)) for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
@@ -97,7 +99,7 @@ def test_samples_depend_on_the_seed_alone(folder):
 
 
 def test_a_stream_can_be_entered_anywhere(folder):
-    from faceparse_core.training.parser import batches
+    from faceparse_core.training.stream import batches
 
     stream = batches(folder, tiny(), 0)
     next(stream)
@@ -129,7 +131,7 @@ def test_crop_and_labels_lie_on_each_other(folder):
 def test_a_beard_may_be_called_skin_by_people_but_not_by_the_renderer():
     import torch
 
-    from faceparse_core.training.parser import parsing_loss
+    from faceparse_core.training.losses import parsing_loss
 
     scores = torch.zeros(1, 20, 4, 4)
     scores[:, 19] = 12.0
@@ -142,7 +144,7 @@ def test_a_beard_may_be_called_skin_by_people_but_not_by_the_renderer():
 def test_unknown_pixels_do_not_count():
     import torch
 
-    from faceparse_core.training.parser import parsing_loss
+    from faceparse_core.training.losses import parsing_loss
 
     scores = torch.randn(1, 20, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
     labels = torch.full((1, 4, 4), 255, dtype=torch.uint8)
@@ -189,7 +191,8 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
 
     from faceparse_core.bisenet import BiSeNet
     from faceparse_core.training.export import export_parser, load_checkpoint, take_up
-    from faceparse_core.training.parser import batches, normalise, train_parser
+    from faceparse_core.training.parser import normalise, train_parser
+    from faceparse_core.training.stream import batches
 
     path = tmp_path / "first.onnx"
     export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)

@@ -63,7 +63,8 @@ def _train(a: argparse.Namespace) -> None:
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     data = data_folder(a.data)
     if a.network == "parser":
-        from faceparse_core.training.parser import FURTHER, TrainSettings, train_parser
+        from faceparse_core.training.parser import train_parser
+        from faceparse_core.training.settings import FURTHER, TrainSettings
 
         settings = dataclasses.replace(FURTHER if a.weights else TrainSettings(), **changes)
         train_parser(data, a.run, settings, a.resume, a.weights, a.occluders)
