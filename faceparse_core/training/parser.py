@@ -24,10 +24,10 @@ from faceparse_core.bisenet import BiSeNet
 from faceparse_core.cache import whole_file
 from faceparse_core.parser import MEAN, STD
 from faceparse_core.parts import PARTS
-from faceparse_core.training.losses import parsing_loss
+from faceparse_core.training.losses import LabelTable, label_table, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.settings import TrainSettings, rate_factor
-from faceparse_core.training.stream import batches
+from faceparse_core.training.stream import Mixture, as_mixture, batches
 
 
 def normalise(rgb: Tensor) -> Tensor:
@@ -36,13 +36,13 @@ def normalise(rgb: Tensor) -> Tensor:
     return (rgb - mean) / std
 
 
-def backward(network: nn.Module, rgb: Tensor, labels: Tensor, rendered: Tensor, s: TrainSettings) -> float:
+def backward(network: nn.Module, rgb: Tensor, labels: Tensor, table: LabelTable, s: TrainSettings) -> float:
     """Gradients of the loss on these pictures into `network`; returns the loss."""
     network.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = network(normalise(rgb.float().contiguous(memory_format=torch.channels_last)))
     weights = (1.0, s.auxiliary, s.auxiliary)
-    losses = [weight * parsing_loss(scores, labels, rendered) for weight, scores in zip(weights, outputs, strict=True)]
+    losses = [weight * parsing_loss(scores, labels, table) for weight, scores in zip(weights, outputs, strict=True)]
     loss = torch.stack(losses).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
@@ -59,7 +59,7 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
 
 
 def train_parser(
-    data: Path,
+    data: Path | Mixture,
     out: Path,
     s: TrainSettings = TrainSettings(),  # noqa: B008 - frozen
     resume: bool = False,
@@ -68,6 +68,7 @@ def train_parser(
 ) -> Path:
     """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path.
 
+    data         a folder in a layout that is known, or what was made of several data sets
     weights      an exported .onnx to start from instead of from scratch
     occluders    a folder of pictures with transparency to lie in front of faces, beside those that are drawn
 
@@ -79,13 +80,15 @@ def train_parser(
     path = out / "parser.pt"
     state: dict[str, Any] = torch.load(path, weights_only=True) if resume else {"step": 0}
     start = state["step"]
-    stream = batches(data, s, start, cutouts)
+    mixture = as_mixture(data)
+    table = label_table(mixture.legend)
+    stream = batches(mixture, s, start, cutouts)
     if weights and not resume:
         from faceparse_core.training.export import take_up
 
         first = list(islice(stream, 4))
         stream = chain(first, stream)
-        take_up(network, weights, normalise(torch.cat([rgb for rgb, _, _ in first]).float()))
+        take_up(network, weights, normalise(torch.cat([rgb for rgb, _ in first]).float()))
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -111,8 +114,8 @@ def train_parser(
     for step in range(start, s.steps):
         for group in optimizer.param_groups:
             group["lr"] = s.rate * rate_factor(step, s)
-        rgb, labels, rendered = next(stream)
-        shares = [pool.submit(backward, replica, rgb[k::workers], labels[k::workers], rendered[k::workers], s)
+        rgb, labels = next(stream)
+        shares = [pool.submit(backward, replica, rgb[k::workers], labels[k::workers], table, s)
                   for k, replica in enumerate(replicas)]  # fmt: skip
         loss = sum(share.result() for share in shares) / workers
         gradients = [[p.grad for p in replica.parameters() if p.grad is not None] for replica in replicas]
