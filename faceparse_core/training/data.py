@@ -10,7 +10,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.parts import PARTS
-from faceparse_core.training.labels import UNKNOWN, Meanings
+from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings
 
 
 class PairError(FaceParseError):
@@ -30,13 +30,15 @@ class PairError(FaceParseError):
 class Pair:
     """One photo, uint8 RGB (H, W, 3), and its label map, uint8 (H, W): the ids that its labels go by.
 
-    wide    how many sides of CelebAMask-HQ's frame the pair's own frame has
+    wide        how many sides of CelebAMask-HQ's frame the pair's own frame has
+    meanings    what its labels may stand for besides
     """
 
     name: str
     rgb: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     wide: float = 1.0
+    meanings: Meanings = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,13 @@ class Pairs(Sequence[Pair]):
 
     def _try(self, place: tuple[int, int]) -> Pair | PairError:
         try:
-            return self.sets[place[0]].read(place[1])
+            return self._read(place)
         except PairError as error:
             return error
+
+    def _read(self, place: tuple[int, int]) -> Pair:
+        one = self.sets[place[0]]
+        return replace(one.read(place[1]), meanings=one.meanings)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -121,8 +127,7 @@ class Pairs(Sequence[Pair]):
         kept = self._kept.get(int(index))
         if kept is not None:
             return kept
-        one, number = self._places[index]
-        return self.sets[one].read(number)
+        return self._read(self._places[index])
 
 
 def _ahead(
@@ -198,7 +203,7 @@ PART_IDS[UNKNOWN] = UNKNOWN
 # ------------------------------------------------------------------------------------------ our tars, whole, as lists
 
 
-def read_pairs(tars: Sequence[Path]) -> list[Pair]:
+def read_pairs(tars: Sequence[Path], meanings: Meanings = EXACT) -> list[Pair]:
     """All pairs of `tars`, NAME.webp beside NAME.png, by name. Raises FaceParseError on a missing or broken tar."""
     raw: dict[str, dict[str, bytes]] = {}
     for tar in tars:
@@ -212,7 +217,8 @@ def read_pairs(tars: Sequence[Path]) -> list[Pair]:
         except (OSError, tarfile.TarError) as error:
             raise FaceParseError(f"{tar}: not a readable tar of pairs ({error})") from error
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV decodes outside of Python's lock
-        return list(pool.map(_decode, sorted(raw), [raw[name] for name in sorted(raw)]))
+        pairs = pool.map(_decode, sorted(raw), [raw[name] for name in sorted(raw)])
+        return [replace(pair, meanings=meanings) for pair in pairs]
 
 
 def _decode(name: str, files: dict[str, bytes]) -> Pair:
@@ -225,12 +231,12 @@ def _decode(name: str, files: dict[str, bytes]) -> Pair:
 
 def celebamask_train(folder: Path) -> list[Pair]:
     """The human-labelled pairs to train on."""
-    return read_pairs(sorted((folder / "celebamask").glob("train-*.tar")))
+    return read_pairs(sorted((folder / "celebamask").glob("train-*.tar")), CELEBAMASK)
 
 
 def celebamask_val(folder: Path) -> list[Pair]:
     """The human-labelled pairs to measure on."""
-    return read_pairs([folder / "celebamask" / "val.tar"])
+    return read_pairs([folder / "celebamask" / "val.tar"], CELEBAMASK)
 
 
 def facesynthetics_train(folder: Path) -> list[Pair]:

@@ -22,10 +22,11 @@ from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BEARD, HEAD, MIRRORED, PARTS, PRESETS
 
 UNKNOWN = 255  #: label of pixels that nobody labelled; every loss and score leaves them out
-OTHER = 254  #: in pairs' label maps: some part of the table's, nobody knows which, but none of the user's own
+OTHER = 254  #: in pairs' label maps: nobody knows which part, but not the one that a user painted
 SETS = 128  #: labels of training grids from here on stand for sets of classes
 
 #: Part id that a label goes by -> all ids that it may stand for. A label that is missing stands for itself alone.
+#: OTHER goes by no part.
 Meanings = Mapping[int, frozenset[int]]
 
 EXACT: Meanings = {}  #: every label is one part, and all parts have labels
@@ -122,22 +123,20 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
         seen.append((sets, index))
         grids[index, : len(classes.of_label)] = classes.of_label
         known = {label: frozenset(classes.of_label[part] for part in parts) for label, parts in sets.items()}
-        table = frozenset(classes.of_label[part.id] for part in PARTS)
-        if any(parts != {classes.of_label[label]} for label, parts in known.items()):
+        goes = {label: -1 if label == OTHER else classes.of_label[label] for label in known}
+        if all(parts == {goes[label]} for label, parts in known.items() if label != OTHER):
+            known, calls = {label: parts for label, parts in known.items() if label == OTHER}, np.eye(count, dtype=bool)
+        else:
             calls = np.zeros((count, count), bool)
             for label, parts in known.items():
-                calls[classes.of_label[label], list(parts)] = True
-        else:
-            known, calls = {}, np.eye(count, dtype=bool)
-        rows = [(label, parts, classes.of_label[label]) for label, parts in sorted(known.items())]
-        if classes.own:
-            rows.append((OTHER, table, -1))
-        for label, parts, by in rows:
+                if label != OTHER:
+                    calls[goes[label], list(parts)] = True
+        for label, parts in sorted(known.items()):
             if number == UNKNOWN:
                 raise FaceParseError("too many labels; train on fewer kinds of data sets, or add fewer parts at once")
             grids[index, label] = number
             allowed[number, list(parts)] = True
-            goes_by[number] = by
+            goes_by[number] = goes[label]
             spoken[number] = calls
             number += 1
     return Legend(classes, grids, allowed, goes_by, spoken)
@@ -149,9 +148,20 @@ def _closed(meanings: Meanings) -> dict[int, frozenset[int]]:
     for label, parts in meanings.items():
         other, mirrored = int(SIDES[label]), frozenset(int(SIDES[part]) for part in parts)
         if sets.setdefault(other, mirrored) != mirrored:
-            name = PARTS[label].name
+            name = PARTS[label].name  # only the table's parts have sides
             raise FaceParseError(f"what {name} may stand for differs from its other side; give both the same parts")
     return sets
+
+
+def also(meanings: Meanings, over: Mapping[int, frozenset[int]]) -> Meanings:
+    """`meanings` of photos in which nobody looked for a user's own parts.
+
+    over    label of the own part -> ids of the parts that it was seen on: there it may be unnoticed, nowhere else
+    """
+    if not over:
+        return meanings
+    named = meanings or {part.id: frozenset({part.id}) for part in PARTS}
+    return {label: parts | {own for own, on in over.items() if parts & on} for label, parts in named.items()}
 
 
 def said_as(meanings: Meanings, labels: NDArray[np.uint8], said: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -162,6 +172,7 @@ def said_as(meanings: Meanings, labels: NDArray[np.uint8], said: NDArray[np.uint
     """
     if not meanings:
         return said
+    meanings = {label: parts for label, parts in meanings.items() if label != OTHER}
     words = np.arange(256, dtype=np.uint8)
     for label in sorted(meanings, reverse=True):
         words[[part for part in meanings[label] if part not in meanings]] = label

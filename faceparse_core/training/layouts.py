@@ -7,7 +7,7 @@
 | LaPa (Liu et al., AAAI 2020; github.com/jd-opensource/lapa-dataset) | train, val, test / images/NAME.jpg, labels/NAME.png, 11 ids | non-commercial research |
 | iBugMask (Lin et al., arXiv 2102.02717; github.com/hhj1897/face_parsing) | train, test / NAME.jpg + NAME.png, the same 11 ids | non-commercial research |
 | FaceSynthetics (Wood et al., arXiv 2109.15102; github.com/microsoft/FaceSynthetics) | NNNNNN.png + NNNNNN_seg.png, 19 ids, 255 = ignore | Microsoft Research Use of Data Agreement: non-commercial research |
-| plain pairs | NAME.jpg, .png or .webp with labels/NAME.png, NAME_labels.png or NAME.labels.png; or, in a tar, with NAME.png | yours |
+| plain pairs | NAME.jpg, .png or .webp with labels/NAME.png, NAME_labels.png or NAME.labels.png; NAME.jpg or .webp with NAME.png | yours |
 
 Plain pairs have the ids of `faceparse_core.parts`, 255 for unknown, unless a classes.json beside them says otherwise: an
 object that names for each id a part, or a list of the parts that it may stand for, the likeliest first, or null for
@@ -43,6 +43,7 @@ from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings,
 
 LARGEST = 512  #: px: larger frames are shrunk to it; crops in training have 320 at most
 SMALLEST = 192  #: px: smaller ones are enlarged to it: augmentation takes pieces of up to 160 px out of them
+_Names = tuple[tuple[str, str], ...]  # of photos and their label maps
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 SPLITS = {"train": ("train",), "test": ("val", "test")}  #: what to learn from, and what to measure on
 
@@ -71,12 +72,12 @@ LAPA = _ids(
     _0="background", _1="head", _2="brow-left", _3="brow-right", _4="eye-left", _5="eye-right", _6="nose",
     _7="lip-upper", _8="mouth", _9="lip-lower", _10="hair",
 )  # fmt: skip
-#: What they have no word for: beards, glasses (lenses are eyes or skin), ears, neck and all that is worn.
+#: What they have no word for, by the part that their label goes by: beards, glasses (lenses are eyes or skin), ears, neck and all that is worn.
 LAPA_SETS = {
     0: _parts("glasses", "ear-left", "ear-right", "earring", "neck", "necklace", "cloth", "hat"),
     1: _parts("beard", "glasses", "ear-left", "ear-right", "earring", "neck"),
     2: _parts("glasses"), 3: _parts("glasses"), 4: _parts("glasses"), 5: _parts("glasses"),
-    10: _parts("glasses", "earring", "nose"),
+    10: _parts("glasses"),
     17: _parts("hat", "beard", "earring"),
 }  # fmt: skip
 
@@ -153,7 +154,7 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
         (any(re.fullmatch(r"(celebamask|facesynthetics)/[^/]+\.tar", name) for name in names), _our_tars),
         (path.is_file() and path.parent.name in ("celebamask", "facesynthetics"), _our_tar),
         (any("CelebAMask-HQ-mask-anno/" in name for name in names), _celebamask),
-        (any(re.search(r"(^|/)train/images/[^/]+$", name) for name in names), _lapa),
+        (any(re.search(r"(^|/)(train|val|test)/images/[^/]+$", name) for name in names), _lapa),
         (any(re.search(r"(^|/)\d{6}_seg\.png$", name) for name in names), _facesynthetics),
         (any(re.search(r"(^|/)(train|test)/[^/]+\.jpg$", name) for name in names), _ibugmask),
     ]
@@ -180,9 +181,10 @@ def _our_tars(files: Files, split: str) -> list[DataSet]:
 
 def _our_tar(files: Files, split: str) -> list[DataSet]:
     rendered = files.path.parent.name == "facesynthetics"
-    pairs, broken = _partners(files, lambda stem: [f"{stem}.png"], (".webp",))
+    photos, maps = _with_suffix(files.names, ".webp"), _with_suffix(files.names, ".png")
+    pairs, broken = _partners(files, photos, maps, lambda stem: [f"{stem}.png"])
     read = partial(_read_pair, files, pairs, None, rendered)
-    return [_named(files, pairs, read, EXACT if rendered else CELEBAMASK, broken, rendered=rendered)]
+    return [_named(files, pairs, read, EXACT if rendered else CELEBAMASK, broken, rendered)]
 
 
 def _celebamask(files: Files, split: str) -> list[DataSet]:
@@ -210,21 +212,21 @@ def _celebamask(files: Files, split: str) -> list[DataSet]:
 
     def read(index: int) -> Pair:
         photo, parts = every[index]
-        rgb = decode_photo(files.read(photo), photo)
+        rgb = decode_photo(files.read(photo), f"{files.shown}/{photo}")
         labels: NDArray[np.uint8] | None = None
         for word, part in CELEBAMASK_PARTS.items():
             if word not in parts:
                 continue
-            flags = np.full(256, 1, np.int64)
-            flags[0] = 0
-            inside = decode_labels(files.read(parts[word]), parts[word], flags) > 0
+            flags = np.ones(256, np.int64)
+            flags[:128] = 0  # black and white, hard or soft edges
+            inside = decode_labels(files.read(parts[word]), f"{files.shown}/{parts[word]}", flags) > 0
             labels = np.zeros(inside.shape, np.uint8) if labels is None else labels
             if inside.shape != labels.shape:
-                raise PairError(f"{parts[word]}: the mask differs in size from the others of its photo")
+                raise PairError(f"{files.shown}/{parts[word]}: the mask differs in size from the others of its photo")
             labels[inside] = BY_NAME[part].id
         assert labels is not None  # of a photo without masks there is no pair
         if rgb.shape[0] * labels.shape[1] != rgb.shape[1] * labels.shape[0]:
-            same_size(rgb, labels, photo)
+            same_size(rgb, labels, f"{files.shown}/{photo}")
         return _shrunk(Pair(photo, rgb, labels))
 
     return [DataSet(files.shown, tuple(photo for photo, _ in every), read, CELEBAMASK, broken=tuple(broken))]
@@ -240,36 +242,37 @@ def _held_out(files: Files) -> frozenset[int]:
 
 
 def _lapa(files: Files, split: str) -> list[DataSet]:
-    return _eleven_ids(
-        files, split, r"(.*/)?({})/images/[^/]+", lambda stem: [re.sub(r"images/([^/]+)$", r"labels/\1", stem) + ".png"]
-    )
+    inside = _of_split(files, split)
+    photos = [name for name in _with_suffix(inside, ".jpg", ".jpeg") if "/images/" in f"/{name}"]
+    maps = [name for name in _with_suffix(inside, ".png") if "/labels/" in f"/{name}"]
+    return _eleven_ids(files, photos, maps, lambda stem: [f"{_in_labels(stem)}.png"])
 
 
 def _ibugmask(files: Files, split: str) -> list[DataSet]:
-    return _eleven_ids(files, split, r"(.*/)?({})/[^/]+", lambda stem: [f"{stem}.png"])
+    inside = _of_split(files, split)
+    photos, maps = _with_suffix(inside, ".jpg", ".jpeg"), _with_suffix(inside, ".png")
+    return _eleven_ids(files, photos, maps, lambda stem: [f"{stem}.png"])
 
 
-def _eleven_ids(files: Files, split: str, photo: str, partner: Callable[[str], list[str]]) -> list[DataSet]:
-    wanted = re.compile(photo.format("|".join(SPLITS[split])))
-    chosen = replace(
-        files, names=tuple(name for name in files.names if wanted.fullmatch(name) or name.endswith(".png"))
-    )
-    pairs, broken = _partners(chosen, partner, (".jpg", ".jpeg"))
-    pairs = tuple(pair for pair in pairs if wanted.fullmatch(pair[0]))
-    broken = tuple(line for line in broken if any(f"{word}/" in line for word in SPLITS[split]))
+def _of_split(files: Files, split: str) -> list[str]:
+    return [name for name in files.names if set(PurePosixPath(name).parts[:-1]) & set(SPLITS[split])]
+
+
+def _in_labels(stem: str) -> str:
+    """`images/NAME` -> `labels/NAME`, whatever folder that lies in."""
+    return re.sub(r"(^|/)images/([^/]+)$", r"\1labels/\2", stem)
+
+
+def _eleven_ids(files: Files, photos: list[str], maps: list[str], partner: Callable[[str], list[str]]) -> list[DataSet]:
+    pairs, broken = _partners(files, photos, maps, partner)
     ids = _id_table(LAPA)
     if _left_is_left_in_the_picture(files, pairs, ids):
         ids = _id_table({k: {2: 3, 3: 2, 4: 5, 5: 4}.get(part, part) for k, part in LAPA.items()})
-    return [
-        _named(
-            files, pairs, partial(_read_pair, files, pairs, ids, True), coarse(LAPA_SETS, list(LAPA.values())), broken
-        )
-    ]
+    read = partial(_read_pair, files, pairs, ids, True)
+    return [_named(files, pairs, read, coarse(LAPA_SETS, list(LAPA.values())), broken)]
 
 
-def _left_is_left_in_the_picture(
-    files: Files, pairs: tuple[tuple[str, str], ...], ids: NDArray[np.int64], looked_at: int = 64
-) -> bool:
+def _left_is_left_in_the_picture(files: Files, pairs: _Names, ids: NDArray[np.int64], looked_at: int = 64) -> bool:
     """Whether what a data set calls the left brow and eye lies left in most of its pictures: on the subject's right."""
     votes = 0
     for _, name in pairs[:looked_at]:
@@ -285,21 +288,29 @@ def _left_is_left_in_the_picture(
 
 
 def _facesynthetics(files: Files, split: str) -> list[DataSet]:
-    chosen = replace(files, names=tuple(n for n in files.names if re.search(r"(^|/)\d{6}(_seg)?\.png$", n)))
-    pairs, broken = _partners(chosen, lambda stem: [f"{stem}_seg.png"], (".png",))
+    maps = [name for name in files.names if re.search(r"(^|/)\d{6}_seg\.png$", name)]
+    photos = [name for name in files.names if re.search(r"(^|/)\d{6}\.png$", name)]
+    pairs, broken = _partners(files, photos, maps, lambda stem: [f"{stem}_seg.png"])
     read = partial(_read_pair, files, pairs, _id_table(FACESYNTHETICS), True)
     return [_named(files, pairs, read, EXACT, broken, rendered=True)]
 
 
 def _plain(files: Files, split: str) -> list[DataSet]:
-    in_tar = files.path.is_file()
+    others = {str(PurePosixPath(name).with_suffix("")) for name in _with_suffix(files.names, ".jpg", ".jpeg", ".webp")}
+
+    def is_map(name: str) -> bool:
+        path = PurePosixPath(name)
+        named = "labels" in path.parts[:-1] or path.stem.endswith(("_labels", ".labels"))
+        return path.suffix == ".png" and (named or str(path.with_suffix("")) in others)
 
     def partner(stem: str) -> list[str]:
         path = PurePosixPath(stem)
-        words = [f"{path.parent}/labels/{path.name}.png", f"{stem}_labels.png", f"{stem}.labels.png"]
-        return [word.removeprefix("./") for word in words] + ([f"{stem}.png"] if in_tar else [])
+        inside = str(path.parent / "labels" / path.name)
+        return [f"{way}.png" for way in (inside, f"{stem}_labels", f"{stem}.labels", _in_labels(stem), stem)]
 
-    pairs, broken = _partners(files, partner, PHOTOS)
+    maps = [name for name in files.names if is_map(name)]
+    photos = [name for name in _with_suffix(files.names, *PHOTOS) if not is_map(name)]
+    pairs, broken = _partners(files, photos, maps, partner)
     ids, meanings = None, EXACT
     if "classes.json" in files.names:
         ids, meanings = _read_classes(files)
@@ -336,46 +347,51 @@ def _read_classes(files: Files) -> tuple[NDArray[np.int64], Meanings]:
 
 
 def _partners(
-    files: Files, partner: Callable[[str], list[str]], suffixes: Iterable[str]
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    files: Files, photos: Iterable[str], maps: Iterable[str], partner: Callable[[str], list[str]]
+) -> tuple[_Names, tuple[str, ...]]:
     """((photo, label map), ..) by name, and a line for every photo or label map without its partner.
 
     partner    of a photo's name without its suffix: the names that its label map may have
     """
-    there = set(files.names)
-    photos = [name for name in files.names if PurePosixPath(name).suffix.lower() in suffixes]
+    there = set(maps)
     found: dict[str, str] = {}
+    lines = []
     for photo in photos:
         stem = photo[: -len(PurePosixPath(photo).suffix)]
-        if (labels := next((name for name in partner(stem) if name in there and name != photo), None)) is not None:
+        labels = next((name for name in partner(stem) if name in there), None)
+        if labels is None:
+            lines.append(f"{files.shown}: {printable(photo)} has no label map beside it")
+        else:
             found[photo] = labels
-    taken = set(found.values())
-    lonely = [name for name in photos if name not in found and name not in taken]
-    left = [
-        name for name in files.names if name.endswith(".png") and name not in found and name not in taken | set(lonely)
-    ]
-    lines = [f"{files.shown}: {printable(name)} has no label map beside it" for name in lonely]
-    lines += [f"{files.shown}: {printable(name)} has no photo beside it" for name in left]
-    return tuple((photo, labels) for photo, labels in found.items() if photo not in taken), tuple(lines)
+    left = sorted(there - set(found.values()))
+    lines += [f"{files.shown}: the label map {printable(name)} has no photo beside it" for name in left]
+    return tuple(found.items()), tuple(lines)
+
+
+def _with_suffix(names: Iterable[str], *suffixes: str) -> list[str]:
+    return [name for name in names if PurePosixPath(name).suffix.lower() in suffixes]
 
 
 def _named(
-    files: Files, pairs: tuple[tuple[str, str], ...], read: Callable[[int], Pair], meanings: Meanings,
+    files: Files, pairs: _Names, read: Callable[[int], Pair], meanings: Meanings,
     broken: tuple[str, ...], rendered: bool = False,
 ) -> DataSet:  # fmt: skip
     return DataSet(files.shown, tuple(photo for photo, _ in pairs), read, meanings, rendered, broken=broken)
 
 
-def _read_pair(
-    files: Files, pairs: tuple[tuple[str, str], ...], ids: NDArray[np.int64] | None, framed: bool, index: int
-) -> Pair:
+def _read_pair(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, framed: bool, index: int) -> Pair:
     photo, partner = pairs[index]
-    stem = files.path.stem if files.path.is_file() else files.shown
-    rgb = decode_photo(files.read(photo), f"{stem}/{photo}")
-    labels = decode_labels(files.read(partner), f"{stem}/{partner}", ids)
-    same_size(rgb, labels, f"{stem}/{photo}")
-    pair = Pair(f"{stem}/{PurePosixPath(photo).stem}", rgb, labels)
-    return _shrunk(to_celeba_frame(pair) if framed else pair)
+    rgb = decode_photo(files.read(photo), f"{files.shown}/{photo}")
+    labels = decode_labels(files.read(partner), f"{files.shown}/{partner}", ids)
+    same_size(rgb, labels, f"{files.shown}/{photo}")
+    stem = str(PurePosixPath(photo).with_suffix(""))
+    pair = Pair(f"{files.path.stem}/{stem}", rgb, labels)
+    if not framed:
+        return _shrunk(pair)
+    try:
+        return _shrunk(to_celeba_frame(pair))
+    except PairError as error:
+        raise PairError(f"{files.shown}: {error}") from error
 
 
 def _id_table(ids: Mapping[int, int]) -> NDArray[np.int64]:
