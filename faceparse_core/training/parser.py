@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from faceparse_core.bisenet import BiSeNet
 from faceparse_core.cache import whole_file
+from faceparse_core.errors import FaceParseError
 from faceparse_core.parser import MEAN, STD
-from faceparse_core.parts import PARTS
+from faceparse_core.training.cards import card_of
 from faceparse_core.training.losses import LabelTable, label_table, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.settings import TrainSettings, rate_factor
@@ -76,11 +77,14 @@ def train_parser(
     """
     cutouts = read_cutouts(occluders) if occluders else []
     torch.manual_seed(s.seed)
-    network: Any = BiSeNet(len(PARTS), s.width, detail=True)
-    path = out / "parser.pt"
-    state: dict[str, Any] = torch.load(path, weights_only=True) if resume else {"step": 0}
-    start = state["step"]
     mixture = as_mixture(data)
+    network: Any = BiSeNet(len(mixture.classes.names), s.width, detail=True)
+    path = out / "parser.pt"
+    card = card_of(mixture.classes)
+    state: dict[str, Any] = torch.load(path, weights_only=True) if resume else {"step": 0}
+    if resume and state.get("parts", card)["classes"] != card["classes"]:
+        raise FaceParseError(f"{path}: it has other parts; resume with the --add and --parts that it was started with")
+    start = state["step"]
     table = label_table(mixture.legend)
     stream = batches(mixture, s, start, cutouts)
     if weights and not resume:
@@ -88,7 +92,7 @@ def train_parser(
 
         first = list(islice(stream, 4))
         stream = chain(first, stream)
-        take_up(network, weights, normalise(torch.cat([rgb for rgb, _ in first]).float()))
+        take_up(network, weights, normalise(torch.cat([rgb for rgb, _ in first]).float()), mixture.classes)
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -141,7 +145,7 @@ def train_parser(
         if done % s.save_every == 0 or done == s.steps:
             state = {
                 "network": network.state_dict(), "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(), "step": done, "settings": asdict(s),
+                "optimizer": optimizer.state_dict(), "step": done, "settings": asdict(s), "parts": card,
             }  # fmt: skip
             with whole_file(path) as temporary:
                 torch.save(state, temporary)
