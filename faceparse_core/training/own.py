@@ -35,7 +35,7 @@ from faceparse_core.training.labels import EXACT, OTHER, UNKNOWN, Classes, OwnPa
 from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
 from faceparse_core.training.teacher import Teacher
 
-SURE = 0.7  #: probability from which on the network's word is a label
+SURE = 0.5  #: probability from which on the network's word is a label
 OVER = 0.02  #: share of the paint
 FLAT = 28  #: of 255: how far painted pixels may differ from the commonest colour of the paint
 

@@ -1,0 +1,384 @@
+"""Parts of one's own, and the face alone: from painted photos to a network with its card, on faces made here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_face
+
+from faceparse_core.errors import FaceParseError, ModelError
+from faceparse_core.parts import FACE, PARTS
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+STICKER = 20
+SIZE = 128  #: px of a made face
+
+
+def made_face(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rgb uint8, label map) of a face of ellipses in colours of its own, SIZE x SIZE."""
+    rng = np.random.default_rng(seed)
+    labels = draw_face((SIZE, SIZE))
+    palette = np.array([part.color for part in PARTS], np.float32) * np.float32(0.8) + rng.normal(0, 8, (20, 3))
+    rgb = np.clip(palette[labels] + rng.normal(0, 5, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)
+    return rgb, labels
+
+
+def with_sticker(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same with a green disc on the face: rgb, what it covers (bool), the labels beneath."""
+    rgb, labels = made_face(seed)
+    rng = np.random.default_rng((1, seed))
+    mask = np.zeros(labels.shape, np.uint8)
+    center = rng.uniform(0.33, 0.62, 2) * SIZE
+    cv2.circle(mask, np.rint(center).astype(int).tolist(), int(rng.integers(9, 15)), 255, -1)
+    rgb[mask > 0] = np.clip(rng.normal((40, 190, 70), 10), 0, 255).astype(np.uint8)
+    return rgb, mask > 0, labels
+
+
+def write_rgb(path: Path, rgb: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), rgb[..., ::-1])
+
+
+def painted(folder: Path, seeds: range, absent: int = 0) -> Path:
+    """Photos with masks as Krita and GIMP export them, by turns; of the last `absent` the mask is empty."""
+    for number, seed in enumerate(seeds):
+        rgb, mask, _ = with_sticker(seed)
+        if number >= len(seeds) - absent:
+            rgb, mask = made_face(seed)[0], np.zeros_like(mask)
+        write_rgb(folder / f"photo {seed}.bmp.jpg" if number == 0 else folder / f"photo {seed}.jpg", rgb)
+        stem = f"photo {seed}.bmp" if number == 0 else f"photo {seed}"
+        if number % 2:
+            layer = np.zeros((*mask.shape, 4), np.uint8)
+            layer[mask] = (30, 0, 250, 255)
+            cv2.imwrite(str(folder / f"{stem}.png"), layer)
+        else:
+            cv2.imwrite(str(folder / f"{stem}_mask.png"), np.uint8(255) * mask)
+    return folder
+
+
+def settings(**changes):
+    from faceparse_core.training.settings import TrainSettings
+
+    values = {
+        "width": 0.25, "steps": 160, "batch": 8, "rendered": 0, "warmup": 10, "rate": 4e-3, "ema": 0.9,
+        "sizes": ((0.0, 96),), "later": 0.0, "save_every": 1000,
+    }  # fmt: skip
+    return TrainSettings(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory) -> Path:
+    """A network that knows made faces, exported."""
+    from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.layouts import find_sets
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stream import make_mixture
+
+    folder = tmp_path_factory.mktemp("known")
+    for seed in range(12):
+        rgb, labels = made_face(seed)
+        write_rgb(folder / "pairs" / f"{seed}.jpg", rgb)
+        cv2.imwrite(str(folder / "pairs" / f"{seed}_labels.png"), labels)
+    checkpoint = train_parser(make_mixture(find_sets(folder / "pairs")), folder / "run", settings())
+    export_parser(load_checkpoint(checkpoint), folder / "known.onnx", 128, 1.8)
+    return folder / "known.onnx"
+
+
+@pytest.fixture(scope="module")
+def taught(known, tmp_path_factory) -> Path:
+    """The same network after it was shown stickers, exported with what stands beside it."""
+    return teach(known, tmp_path_factory.mktemp("taught"))
+
+
+def teach(known: Path, folder: Path, **changes) -> Path:
+    from faceparse_core.training.cards import write_card
+    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stream import make_mixture
+    from faceparse_core.training.teacher import load_teacher
+
+    painted(folder / "photos", range(100, 116), absent=3)
+    (folder / "photos" / "part.json").write_text('{"label": "Star", "above": "nose", "color": [40, 190, 70]}')
+    teacher = load_teacher(known)
+    part, photos = named_folder(f"sticker={folder / 'photos'}")
+    classes = with_added(teacher.classes, [part])
+    own = read_own(part, photos, classes, teacher)
+    assert len(own.pairs) == 16
+    assert not own.broken
+    mixture = make_mixture(own_sets([own], classes), classes)
+    checkpoint = train_parser(
+        mixture, folder / "run", settings(**{"steps": 120, "rate": 2e-3, **changes}), weights=known
+    )
+    export_parser(load_checkpoint(checkpoint), folder / "mine.onnx", 128, 1.8)
+    write_card(checkpoint_classes(checkpoint), folder / "mine.onnx")
+    return folder / "mine.onnx"
+
+
+def said_by(path: Path, rgb: np.ndarray) -> np.ndarray:
+    """The map of classes of a whole made face, read as large as faces were shown in training."""
+    from faceparse_core.training.teacher import Teacher, load_teacher
+
+    teacher = load_teacher(path)
+    return Teacher(replace(teacher.parser, size=96), teacher.classes).probabilities(rgb, SIZE).argmax(0)
+
+
+def test_a_sticker_is_learnt_and_nothing_forgotten(known, taught):
+    """On faces that were never shown: the sticker is found, where none is, none is, and all else is as before."""
+    hit = either = false = 0
+    kept, before = [], []
+    for seed in range(200, 212):
+        rgb, mask, labels = with_sticker(seed)
+        said = said_by(taught, rgb)
+        hit += ((said == STICKER) & mask).sum()
+        either += ((said == STICKER) | mask).sum()
+        plain, _ = made_face(seed + 50)
+        false += (said_by(taught, plain) == STICKER).sum()
+        kept.append((said == labels)[~mask].mean())
+        before.append((said_by(known, rgb) == labels)[~mask].mean())
+    assert hit / either > 0.75
+    assert false < 0.02 * either
+    assert np.mean(kept) > np.mean(before) - 0.02
+
+
+def test_the_file_beside_it_says_what_the_classes_are(taught, tmp_path):
+    card = json.loads((taught.parent / "mine.parts.json").read_text("utf-8"))
+    assert card["classes"] == [*(part.name for part in PARTS), "sticker"]
+    assert card["own"] == {"sticker": {"label": "Star", "above": "nose", "color": [40, 190, 70]}}
+    from faceparse_core.training.cards import read_card
+
+    assert read_card(taught).own[0].label == "Star"
+    (tmp_path / "x.parts.json").write_text("{")
+    with pytest.raises(ModelError, match="JSON"):
+        read_card(tmp_path / "x.onnx")
+
+
+def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
+    import torch
+
+    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.training.export import take_up
+    from faceparse_core.training.labels import Classes, OwnPart, with_own
+    from faceparse_core.training.parser import normalise
+
+    rgb = normalise(
+        torch.stack([torch.from_numpy(made_face(k)[0][:96, :96].copy()).permute(2, 0, 1) for k in range(4)]).float()
+    )
+    networks = []
+    for classes in (Classes(), with_own([OwnPart("sticker"), OwnPart("scar")])):
+        network = BiSeNet(len(classes.names), 0.25, detail=True)
+        take_up(network, known, rgb, classes)
+        networks.append(network.eval())
+    with torch.no_grad():
+        before, after = (network(rgb) for network in networks)
+    assert (after[:, :20] - before).abs().max() < 1e-4
+    share = after.softmax(1)[:, 20:].mean()
+    assert 1e-5 < share < 0.05
+
+
+def test_what_the_network_knows_labels_the_rest(known, tmp_path):
+    """Painted is the part, the rest what the network is sure of, and where it is not, anything but the part."""
+    from faceparse_core.training.labels import OTHER
+    from faceparse_core.training.own import named_folder, read_own, with_added
+    from faceparse_core.training.teacher import load_teacher
+
+    painted(tmp_path, range(100, 104), absent=1)
+    teacher = load_teacher(known)
+    part, folder = named_folder(f"sticker={tmp_path}")
+    own = read_own(part, folder, with_added(teacher.classes, [part]), teacher)
+    assert len(own.pairs) == 4
+    assert [bool((pair.labels == STICKER).any()) for pair in own.pairs] == [True, True, True, False]
+    assert own.over & set(FACE)
+    for pair in own.pairs:
+        seen = set(np.unique(pair.labels))
+        assert {0, 1, 17, OTHER} <= seen
+        assert (pair.labels == OTHER).mean() < 0.3
+    measured = read_own(part, folder, with_added(teacher.classes, [part]), teacher, teach=False)
+    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, 255}
+
+
+def test_others_photos_may_show_it_where_it_was_seen(known, tmp_path):
+    from faceparse_core.training.labels import CELEBAMASK, EXACT, also
+
+    people = also(CELEBAMASK, {STICKER: frozenset({1, 10})})
+    assert people[1] == {1, 19, STICKER}
+    assert people[10] == {10, STICKER}
+    assert people[17] == {17}
+    assert also(EXACT, {STICKER: frozenset({1})})[1] == {1, STICKER}
+    assert also(EXACT, {}) == {}
+
+
+def test_an_own_part_joins_other_pairs(known, tmp_path):
+    """With --data beside it half of a batch is the user's own; what an earlier run taught is known and kept."""
+    from faceparse_core.training.layouts import find_sets
+    from faceparse_core.training.own import named_folder, own_sets, read_own, unnoticed, with_added
+    from faceparse_core.training.stream import batches, make_mixture
+    from faceparse_core.training.teacher import load_teacher
+
+    rgb, labels = made_face(1)
+    write_rgb(tmp_path / "pairs" / "1.jpg", rgb)
+    cv2.imwrite(str(tmp_path / "pairs" / "1_labels.png"), labels)
+    painted(tmp_path / "photos", range(100, 103))
+    teacher = load_teacher(known)
+    part, folder = named_folder(f"sticker={tmp_path / 'photos'}")
+    classes = with_added(teacher.classes, [part])
+    folders = [read_own(part, folder, classes, teacher)]
+    mixture = make_mixture(
+        [*unnoticed(find_sets(tmp_path / "pairs"), folders, classes), *own_sets(folders, classes)], classes
+    )
+    _, grid = next(batches(mixture, settings(), 0))
+    assert mixture.people is not None
+    assert mixture.own is not None
+    assert (grid[:4] == STICKER).any()
+    assert not (grid[4:] == STICKER).any()
+    allowed = mixture.legend.allowed[mixture.legend.grids[0][1]]
+    assert set(np.flatnonzero(allowed)) == {1, STICKER}
+
+
+def test_the_face_alone(known, tmp_path):
+    """One part against all else, with things before it, from the weights of a network that knows all parts."""
+    from faceparse_core.training.augment import AugmentSettings
+    from faceparse_core.training.cards import read_card, write_card
+    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.labels import one_part
+    from faceparse_core.training.layouts import find_sets
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stream import make_mixture
+
+    for seed in range(8):
+        rgb, labels = made_face(seed)
+        write_rgb(tmp_path / "pairs" / f"{seed}.jpg", rgb)
+        cv2.imwrite(str(tmp_path / "pairs" / f"{seed}_labels.png"), labels)
+    mixture = make_mixture(find_sets(tmp_path / "pairs"), one_part("face"), augment=AugmentSettings(occluded=0.6))
+    checkpoint = train_parser(mixture, tmp_path / "run", settings(steps=60, rate=2e-3), weights=known)
+    path = tmp_path / "face.onnx"
+    export_parser(load_checkpoint(checkpoint), path, 128, 1.8)
+    write_card(checkpoint_classes(checkpoint), path)
+    assert json.loads((tmp_path / "face.parts.json").read_text())["classes"] == ["background", "head"]
+    assert read_card(path).names == ("background", "head")
+    scores = []
+    for seed in range(200, 206):
+        rgb, labels = made_face(seed)
+        said, truth = said_by(path, rgb) == 1, np.isin(labels, [*FACE, 19])
+        scores.append((said & truth).sum() / (said | truth).sum())
+    assert np.mean(scores) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("another size", r"mask has 64 x 128 px, the photo 128 x 128"),
+        ("many colours", r"many colours"),
+        ("all painted", r"nearly all"),
+        ("no picture", r"cannot be read"),
+        ("no mask", r"has no mask beside it"),
+        ("no photo", r"has no photo beside it"),
+        ("no face", r"no face"),
+    ],
+)
+def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fault, says):
+    from faceparse_core.training.data import PairError
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
+    from faceparse_core.training.stream import make_mixture
+    from faceparse_core.training.teacher import load_teacher
+
+    painted(tmp_path, range(100, 102))
+    rgb, mask, _ = with_sticker(7)
+    write_rgb(tmp_path / "broken.jpg", np.full_like(rgb, 90) if fault == "no face" else rgb)
+    target = tmp_path / "broken_mask.png"
+    layer = np.uint8(255) * mask
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    pictures = {"another size": layer[:, :64], "many colours": noise, "all painted": np.full_like(layer, 255)}
+    cv2.imwrite(str(target), pictures.get(fault, layer))
+    if fault == "no picture":
+        target.write_bytes(b"none")
+    if fault == "no mask":
+        target.unlink()
+    if fault == "no photo":
+        (tmp_path / "broken.jpg").unlink()
+    teacher = load_teacher(known)
+    part, folder = named_folder(f"sticker={tmp_path}")
+    classes = with_added(teacher.classes, [part])
+    sets = own_sets([read_own(part, folder, classes, teacher)], classes)
+    with pytest.raises(PairError, match=says) as error:
+        make_mixture(sets, classes)
+    assert "broken" in str(error.value)
+    assert "\n" not in str(error.value)
+    mixture = make_mixture(sets, classes, skip_broken=True)
+    assert len(mixture.own) == 2
+    assert "1 broken pairs left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "facts", "says"),
+    [
+        ("sticker", None, "NAME=FOLDER"),
+        ("sticker=nowhere", None, "no folder"),
+        ("Sticker={}", None, "names no part"),
+        ("hair={}", None, "already"),
+        ("face={}", None, "already"),
+        ("sticker={}", "[", "JSON"),
+        ("sticker={}", '{"colour": 1}', "unknown"),
+        ("sticker={}", '{"color": "red"}', "color cannot be"),
+        ("sticker={}", '{"above": "moon"}', "above cannot be"),
+    ],
+)
+def test_parts_that_cannot_be_added(tmp_path, word, facts, says):
+    from faceparse_core.training.own import named_folder
+
+    if facts:
+        (tmp_path / "part.json").write_text(facts)
+    with pytest.raises(FaceParseError, match=says) as error:
+        named_folder(word.format(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_folders_that_teach_nothing(known, tmp_path):
+    from faceparse_core.training.own import named_folder, read_own, with_added
+    from faceparse_core.training.teacher import load_teacher
+
+    teacher = load_teacher(known)
+    part, folder = named_folder(f"sticker={tmp_path}")
+    classes = with_added(teacher.classes, [part])
+    with pytest.raises(FaceParseError, match="no photos there"):
+        read_own(part, folder, classes, teacher)
+    painted(tmp_path, range(100, 101), absent=1)
+    with pytest.raises(FaceParseError, match="anything painted"):
+        read_own(part, folder, classes, teacher)
+    with pytest.raises(FaceParseError, match="twice"):
+        with_added(teacher.classes, [part, part])
+
+
+def test_the_embedded_network_is_not_overwritten_by_mistake(taught, capsys):
+    from faceparse_core.models import folder as models
+    from faceparse_core.training.__main__ import main
+
+    before = (models / "parser.onnx").read_bytes()
+    run = ["export", "parser", "--run", str(taught.parent / "run")]
+    assert main(run) == 1
+    assert "-o mine.onnx" in capsys.readouterr().err
+    assert (models / "parser.onnx").read_bytes() == before
+    assert not (models / "parser.parts.json").exists()
+
+
+def test_it_is_measured_on_photos_that_were_held_out(taught, tmp_path, capsys):
+    """The command that one looks with: scores of the own part alone, and a page with pictures."""
+    from faceparse_core.training.__main__ import main
+
+    painted(tmp_path / "held out", range(300, 306), absent=1)
+    report = tmp_path / "look.md"
+    add = ["--add", f"sticker={tmp_path / 'held out'}"]
+    assert main(["evaluate", "parser", "--model", str(taught), *add, "--report", str(report)]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("sticker"))
+    assert float(row.split()[2]) > 0.6
+    assert "| sticker |" in report.read_text()
+    assert (tmp_path / "look-worst.png").exists()
+    assert main(["evaluate", "parser", "--model", "embedded", *add]) == 1
+    assert "no part sticker" in capsys.readouterr().err
