@@ -144,7 +144,7 @@ def _evaluate(a: argparse.Namespace) -> None:
         scores = write_report(parser, pairs, a.mirror, a.report, classes=classes)
     else:
         scores = evaluate(parser, pairs, a.mirror, classes)
-    print(f"{parser.info.name} {parser.info.sha256[:12]}, {len(pairs)} whole frames read at {parser.size} px")
+    print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
     print(scores.table())
 
 
