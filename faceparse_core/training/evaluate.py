@@ -27,10 +27,10 @@ class Scores:
 
     @property
     def scored(self) -> tuple[int, ...]:
-        """The classes that the labels know, without the background; of the table's parts those of CelebAMask-HQ."""
-        there = self.confusion.sum(1) > 0
-        known = [k for k in range(1, len(self.names)) if k != BEARD or there[k]]
-        return tuple(k for k in known if there[k] or k in SCORED)
+        """The classes that the labels know, without the background: of CelebAMask-HQ's parts all or none."""
+        there = np.flatnonzero(self.confusion.sum(1))
+        people = frozenset(SCORED if len(self.names) >= len(PARTS) and np.isin(there, SCORED).any() else ())
+        return tuple(k for k in range(1, len(self.names)) if k in people or k in there)
 
     def f1(self, part: int) -> float:
         """2 TP / (2 TP + FP + FN)."""
