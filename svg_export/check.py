@@ -118,7 +118,7 @@ def _check_parts(groups: list[ET.Element], size: list[float], face: int, table: 
     for group in groups:
         name, rank = group.get("id", ""), _rank(group.get("id", ""), table)
         if rank is None:
-            yield f"layer {name!r} is neither in the table of parts nor described as the model's own"
+            yield f"layer {name!r} is not in the table of parts, nor described as the model's own"
             continue
         if rank <= below:
             yield f"layer {name!r} is not in paint order"

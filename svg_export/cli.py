@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.parts import PRESETS, STANDARD, PartTable, Rgb, select_labels, select_parts
+from faceparse_core.parts import HAIR, HAIR_BACK, PRESETS, STANDARD, PartTable, Rgb, select_labels, select_parts
 from svg_export import __version__
 from svg_export.files import EXTRAS, HEATMAP_OF, STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
 from svg_export.report import PROGRAM, Report, silence
@@ -365,6 +365,8 @@ def _run(
     parser: Parser | None = None
     if not arguments.from_labels:
         parser = _load_parser(arguments, classes)
+        if note := _unknown_to(parser, arguments.parts or ""):
+            report.note(None, note)
     table = classes.table if classes else STANDARD
     for job, taken in _taken(jobs, parser, arguments, table, report):
         try:
@@ -376,6 +378,14 @@ def _run(
                 raise
             report.fail(job.source, _explain(error, job.source))
         del taken  # before the next ones are read: it holds a photo
+
+
+def _unknown_to(parser: Parser, names: str) -> str:
+    """What is to be said where parts are asked for by name that this model does not know; else nothing."""
+    named = [parser.table.by_name[word.strip()] for word in names.split(",") if word.strip() in parser.table.by_name]
+    unknown = [part.name for part in named if {HAIR_BACK: HAIR}.get(part.id, part.id) not in parser.parts]
+    known = ", ".join(parser.table.layers[part].name for part in parser.table.paint_order if part in parser.parts)
+    return f"{parser.info.name} knows no {', no '.join(unknown)}; it knows: {known}" if unknown else ""
 
 
 @dataclasses.dataclass(frozen=True)
