@@ -214,6 +214,8 @@ def own_parts(described: object) -> PartTable:
             )
         if name in _TAKEN or _TAKEN_TOO.fullmatch(name):
             raise FaceParseError(f"an own part cannot be called {_said(name)}: something else is; choose another name")
+        if name.endswith(("-left", "-right")):  # photos are mirrored, in training and after it
+            raise FaceParseError(f"own parts have no sides: make {_said(name)} and its other side one part")
     table = PartTable(tuple(_own_part(k, name, described[name], names) for k, name in enumerate(names)))
     order = table.layer_order
     for part in table.own:

@@ -151,6 +151,7 @@ def test_the_file_is_read(tmp_path: Path) -> None:
         ({"outline": {}}, "cannot be called"),
         ({"hair-light": {}}, "cannot be called"),
         ({"face2-hair": {}}, "cannot be called"),
+        ({"glove-left": {}}, "own parts have no sides: make 'glove-left' and its other side one part"),
         ({"sticker": {"above": "noze"}}, "sticker lies above 'noze', which is no part; choose from: background, head"),
         ({"sticker": {"above": "neck"}}, "sticker lies on the head and so above it, not above neck"),
         ({"sticker": {"above": "sticker"}}, "in a circle: sticker"),
