@@ -54,6 +54,9 @@ PARTS = (
     ("hat", "Hat"),
 )
 
+#: The word for the parts that a model has of its own, and knows by name.
+OWN = ("own", "Own parts of the model")
+
 #: What the program is about to do after it said this, and how much of its time has passed: measured on 4 megapixels.
 STEPS = {
     "": ("Starting", 0.0),

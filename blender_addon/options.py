@@ -12,7 +12,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from . import curves, grease_pencil
-from .command import PARTS, CommandError, Request
+from .command import OWN, PARTS, CommandError, Request
 
 
 class CommandOptions:
@@ -32,7 +32,10 @@ class CommandOptions:
     custom_parts: EnumProperty(
         name="Custom parts",
         description="The parts that get a layer, where Parts is Custom. Left and right are the portrayed person's own",
-        items=tuple((part, label, f"A layer for: {label.lower()}") for part, label in reversed(PARTS)),
+        items=(
+            *((part, label, f"A layer for: {label.lower()}") for part, label in reversed(PARTS)),
+            (*OWN, "A layer for each part that the model knows and no other, as the file beside it names them"),
+        ),
         options={"ENUM_FLAG"},
         default={"head", "hair"},
     )
@@ -203,7 +206,7 @@ def request(owner: object) -> Request:
     """What the program is asked. Raises CommandError where no part is chosen."""
     parts = owner.parts
     if parts == "custom":
-        parts = ",".join(part for part, _ in PARTS if part in owner.custom_parts)
+        parts = ",".join(part for part, _ in (*PARTS, OWN) if part in owner.custom_parts)
         if not parts:
             raise CommandError("No part is chosen. Choose some under Custom parts, or another set")
     model = owner.model.strip()

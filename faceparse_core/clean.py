@@ -13,7 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct, window_of
-from faceparse_core.parts import BACKGROUND, BEARD, CLOTH, FACE, HAIR, HAT, HEAD, NOSE, PAIRS, PARTS
+from faceparse_core.parts import (
+    BACKGROUND,
+    BEARD,
+    BY_PLANE,
+    CLOTH,
+    FACE,
+    HAIR,
+    HAT,
+    HEAD,
+    NOSE,
+    OWN,
+    PAIRS,
+    PARTS,
+    STANDARD,
+    PartTable,
+)
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
@@ -36,7 +51,7 @@ _SINGLE = frozenset((4, 5, 7, 8, NOSE))
 class CleanSettings:
     speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
     tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
-    small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes and lips, which are small, smaller than this
+    small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes, lips and own parts, smaller than this
     near: float = 0.75  # skin further from the face's centre than this is not this head's
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
@@ -44,7 +59,7 @@ class CleanSettings:
 
 
 def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> Labels:
-    """Label map (H, W) = `shape` from scores (classes, h, w) that cover `box` of the photo; 0 outside of the box.
+    """Label map (H, W) = `shape` from scores (parts, h, w) that cover `box` of the photo; 0 outside of the box.
 
     The scores are interpolated bilinearly at every pixel's centre before the argmax, so that borders come out smooth
     at the photo's resolution. It goes by tiles of score cells, and in each only the classes are weighed that no
@@ -60,7 +75,7 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
         here = scores[(slice(None), *tile.cells)]
         rivals = _rivals(here.reshape(len(here), -1))
         out[tile.pixels] = _winners(rivals, tile.upsample(here[rivals]))
-    return out
+    return np.array(BY_PLANE, np.uint8)[out] if len(scores) > len(PARTS) else out
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,9 @@ def _band(first: int, tile: int, cells: int, start: float, stop: float, limit: i
     return slice(low, high), drawn, np.maximum(0, 1 - distance).astype(np.float32)
 
 
-def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSettings()) -> Labels:
+def clean_labels(
+    labels: Labels, head: Head, settings: CleanSettings = CleanSettings(), table: PartTable = STANDARD
+) -> Labels:
     """A copy of `labels` (H, W) that holds this one head, its hair, hat, ears, neck and clothes, without specks.
 
     Returns a map without any HEAD where nothing at `head` looks like a face.
@@ -135,10 +152,10 @@ def clean_labels(labels: Labels, head: Head, settings: CleanSettings = CleanSett
     view = np.ascontiguousarray(whole[::step, ::step]) if step > 1 else whole
     before = view.copy() if step > 1 else view
     centre, size = np.array([head.x - box[1].start, head.y - box[0].start]) / step, head.size / step
-    _keep_this_head(view, centre, size, settings)
+    _keep_this_head(view, centre, size, settings, table)
     _drop_loose_pieces(view, centre, size, settings)
     _fill_specks(view, size, settings)
-    _keep_features_on_head(view)
+    _keep_features_on_head(view, table)
     _name_sides(view, centre, size, settings)
     if step > 1:
         _carry_over(before, view, whole, step)
@@ -164,9 +181,9 @@ def _pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int3
     return index.astype(np.int32, copy=False), stats.astype(np.int32, copy=False), centroids
 
 
-def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings) -> None:
+def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings, table: PartTable) -> None:
     """Background in place of faces further off, and of whatever does not hang together with this head."""
-    face = np.isin(view, [*FACE, BEARD])
+    face = np.isin(view, [*FACE, BEARD, *table.own_on_head])
     index, stats, centroids = _pieces(face)
     if len(stats) == 1:
         view[:] = BACKGROUND
@@ -223,7 +240,7 @@ def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
     """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
     specks = np.zeros(view.shape, bool)
     for part in distinct(view).tolist():
-        fraction = s.small_speck if part in _SMALL else s.tuft if part in _LARGE else s.speck
+        fraction = s.small_speck if part in _SMALL or part >= OWN else s.tuft if part in _LARGE else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
         small = stats[:, 4] < (fraction * size) ** 2
@@ -259,10 +276,9 @@ def _box(mask: NDArray[np.bool_] | Labels) -> tuple[slice, slice]:
     return slice(max(0, rows.start - 1), rows.stop + 1), slice(max(0, columns.start - 1), columns.stop + 1)
 
 
-def _keep_features_on_head(view: Labels) -> None:
+def _keep_features_on_head(view: Labels, table: PartTable) -> None:
     """Features that touch neither the head nor a feature that does are filled from around."""
-    on_head = [part.id for part in PARTS if part.on_head]
-    index, _, _ = _pieces(np.isin(view, [HEAD, *on_head]))
+    index, _, _ = _pieces(np.isin(view, [HEAD, *table.on_head]))
     carried = np.zeros(index.max() + 1, bool)
     carried[index[view == HEAD]] = True
     carried[0] = True

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import PARTS, Rgb
+from faceparse_core.arrays import distinct
+from faceparse_core.parts import Rgb
 
 _LMS = np.array([
     [0.4122214708, 0.5363325363, 0.0514459929],
@@ -37,7 +38,7 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
     inside = _inside(labels, reach=2)
     colors = {}
-    for part in range(len(PARTS)):
+    for part in distinct(labels).tolist():
         mine = labels == part
         places = np.flatnonzero(mine & inside)
         if len(places) < 16:

@@ -1,7 +1,9 @@
 """Several heads in one picture: one label map for all of them, and whose each pixel is.
 
 Such a map holds `part + PER_FACE * (face - 1)`, and 0 where there is nobody: a map of one head is an ordinary one, and
-no pixel can be two heads' at once. It is uint8 for up to 12 heads, uint16 beyond.
+no pixel can be two heads' at once. It is uint8 for up to 12 heads, uint16 beyond. Parts of a model's own, of which the
+ids are OWN + k, are that in uint8, where face 1 alone can have any, and in uint16 WIDE_OWN + WIDE_PER_FACE * (face - 1)
++ k. Nobody else knows of this encoding.
 
 Each head is parsed in a crop of its own, and a crop often shows a neighbour's hair, too, or a shoulder. Who has what
 is settled in three steps:
@@ -32,13 +34,28 @@ from numpy.typing import NDArray
 
 from faceparse_core.arrays import window_of
 from faceparse_core.clean import CleanSettings, clean_labels
-from faceparse_core.parts import BEARD, CLOTH, FACE, NECK, NECKLACE, PAIRS, PARTS
+from faceparse_core.parts import (
+    BEARD,
+    CLOTH,
+    FACE,
+    MOST_OWN,
+    NECK,
+    NECKLACE,
+    OWN,
+    PAIRS,
+    PARTS,
+    STANDARD,
+    PartTable,
+)
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
 
 PER_FACE = 20  #: what face 2's ids lie above face 1's. It stands in files: never change it
+WIDE_OWN, WIDE_PER_FACE = 0x8000, 16  #: and so do these
 assert len(PARTS) <= PER_FACE
+assert OWN % PER_FACE == 0
+_NARROW_FACES = OWN // PER_FACE  # 12, that uint8 can hold
 
 GroupMap = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -73,26 +90,66 @@ class Claim:
 
 def labels_of(group: GroupMap, face: int) -> NDArray[np.uint8]:
     """The label map (H, W) of one of the faces, 1 the first; 0 where it is not."""
-    import cv2
-
-    first = PER_FACE * (face - 1)
     if group.dtype == np.uint8:
-        table = np.zeros(256, np.uint8)
-        parts = np.arange(1, min(PER_FACE, 256 - first), dtype=np.uint8)
-        table[first + parts.astype(np.intp)] = parts
-        return np.asarray(cv2.LUT(group, table), np.uint8)
+        codes = np.arange(256, dtype=np.uint8)
+        return _looked_up(np.where(faces_of(codes) == face, parts_of(codes), 0).astype(np.uint8), group)
+    first, own = PER_FACE * (face - 1), WIDE_OWN + WIDE_PER_FACE * (face - 1)
     inside = (group > first) & (group < first + PER_FACE)
-    return np.where(inside, group - np.uint16(first), 0).astype(np.uint8)
+    labels = np.where(inside, group - np.uint16(first), 0).astype(np.uint8)
+    inside = (group >= own) & (group < own + MOST_OWN)
+    labels[inside] = (group[inside] - own + OWN).astype(np.uint8)
+    return labels
 
 
 def parts_of(group: GroupMap) -> NDArray[np.uint8]:
-    """Part ids (H, W), whoever's they are."""
-    return group % np.uint8(PER_FACE) if group.dtype == np.uint8 else (group % PER_FACE).astype(np.uint8)
+    """Part ids, whoever's they are, of a map (H, W) or of some of its values (n,)."""
+    if group.dtype == np.uint8:
+        codes = np.arange(256, dtype=np.uint8)
+        return _looked_up(np.where(codes >= OWN, codes, codes % PER_FACE).astype(np.uint8), group)
+    parts = (group % PER_FACE).astype(np.uint8)
+    own = group >= WIDE_OWN
+    if own.any():
+        parts[own] = ((group[own] - WIDE_OWN) % WIDE_PER_FACE + OWN).astype(np.uint8)
+    return parts
+
+
+def faces_of(group: GroupMap) -> NDArray[np.uint16]:
+    """Whose each pixel of a map (H, W), or each of some of its values (n,), is: 1 the first face's, 0 nobody's."""
+    if group.dtype == np.uint8:
+        codes = np.arange(256, dtype=np.uint8)
+        numbers = np.where(codes >= OWN, 1, codes // PER_FACE + 1).astype(np.uint8)
+        numbers[0] = 0
+        return _looked_up(numbers, group).astype(np.uint16)
+    own = group >= WIDE_OWN
+    numbers16 = np.where(own, (group - WIDE_OWN) // WIDE_PER_FACE, group // PER_FACE) + 1
+    return np.where(group > 0, numbers16, 0).astype(np.uint16)
 
 
 def count_faces(group: GroupMap) -> int:
     """How many faces the map numbers; 1 for an ordinary map."""
-    return int(group.max(initial=0)) // PER_FACE + 1
+    if group.dtype == np.uint8 and group.max(initial=0) < OWN:
+        return int(group.max(initial=0)) // PER_FACE + 1
+    return max(1, int(faces_of(group).max(initial=0)))
+
+
+def narrowed(group: GroupMap) -> GroupMap:
+    """The same map in 8 bits where those can hold it.
+
+    Programs save 8 bits as 16: where there is no face 12, without which there is none 13, 240 and on are own parts.
+    """
+    if group.dtype == np.uint8:
+        return group
+    most = int(group.max(initial=0))
+    if most < OWN or (most < 256 and not (group // PER_FACE == _NARROW_FACES - 1).any()):
+        return group.astype(np.uint8)
+    return labels_of(group, 1) if count_faces(group) == 1 else group
+
+
+def _looked_up(table: NDArray[np.uint8], group: GroupMap) -> NDArray[np.uint8]:
+    """table[group], ten times as fast."""
+    import cv2
+
+    return np.asarray(cv2.LUT(group, table), np.uint8).reshape(group.shape)
 
 
 def join_maps(
@@ -100,23 +157,25 @@ def join_maps(
     claims: Sequence[Claim],
     settings: GroupSettings = GroupSettings(),
     cleaning: CleanSettings | None = None,
+    table: PartTable = STANDARD,
 ) -> GroupMap:
     """The map (H, W) of all heads, face 1 the first of `claims`, from the photo (H, W, 3) and what each claims.
 
     A face that loses its skin to another, which it was a mistake for, is not in it.
     """
-    out: GroupMap = np.zeros(rgb.shape[:2], np.uint8 if PER_FACE * len(claims) <= 256 else np.uint16)
+    own = len(claims) > 1 and any((claim.labels >= OWN).any() for claim in claims)
+    out: GroupMap = np.zeros(rgb.shape[:2], np.uint8 if len(claims) <= _NARROW_FACES and not own else np.uint16)
     for members in _neighbours(claims):
         near = [claims[k] for k in members]
         if len(near) == 1:
             _write(out, near[0].labels, near[0].left, near[0].top, members[0])
             continue
         frame = _frame(near)
-        owner = _owners(rgb, near, frame, settings)
+        owner = _owners(rgb, near, frame, settings, table)
         anyone = _anyone([_placed(claim, frame) for claim in near])
-        maps = [_own_map(claim, k, owner, anyone, frame, cleaning) for k, claim in enumerate(near, 1)]
+        maps = [_own_map(claim, k, owner, anyone, frame, cleaning, table) for k, claim in enumerate(near, 1)]
         if _hand_on(owner, maps, near, frame):
-            maps = [_own_map(claim, k, owner, anyone, frame, cleaning) for k, claim in enumerate(near, 1)]
+            maps = [_own_map(claim, k, owner, anyone, frame, cleaning, table) for k, claim in enumerate(near, 1)]
         for (labels, rows, columns), k in zip(maps, members, strict=True):
             _write(out, labels, frame[0] + columns.start, frame[1] + rows.start, k)
     return out
@@ -132,6 +191,7 @@ def _own_map(
     anyone: NDArray[np.uint8],
     frame: Frame,
     cleaning: CleanSettings | None,
+    table: PartTable,
 ) -> OwnMap:
     """What one head has by `owner`, cleaned of what does not hang together with it."""
     if not (owner == number).any():
@@ -142,7 +202,7 @@ def _own_map(
     own = _placed(claim, (x, y, frame[0] + columns.stop, frame[1] + rows.stop))
     labels = np.where(mine, np.where((own > 0) & (own != _UNSEEN), own, anyone[rows, columns]), 0).astype(np.uint8)
     head = replace(claim.head, x=claim.head.x - x, y=claim.head.y - y)
-    labels = clean_labels(labels, head, cleaning or CleanSettings())
+    labels = clean_labels(labels, head, cleaning or CleanSettings(), table)
     labels[~mine & (owner[rows, columns] > 0)] = 0  # cleaning fills holes, which may be another's
     return labels, rows, columns
 
@@ -168,7 +228,11 @@ def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence
 
 def _write(out: GroupMap, labels: NDArray[np.uint8], left: int, top: int, index: int) -> None:
     view = out[top : top + labels.shape[0], left : left + labels.shape[1]]
-    np.add(labels, view.dtype.type(PER_FACE * index), out=view, where=labels > 0)
+    own = labels >= OWN
+    np.add(labels, view.dtype.type(PER_FACE * index), out=view, where=(labels > 0) & ~own)
+    if own.any():
+        first = OWN if view.dtype == np.uint8 else WIDE_OWN + WIDE_PER_FACE * index
+        view[own] = labels[own].astype(view.dtype) - OWN + first
 
 
 Frame = tuple[int, int, int, int]  # left, top, right, bottom, px
@@ -221,7 +285,9 @@ def _anyone(maps: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return said
 
 
-def _owners(rgb: NDArray[np.uint8], claims: Sequence[Claim], frame: Frame, s: GroupSettings) -> NDArray[np.uint16]:
+def _owners(
+    rgb: NDArray[np.uint8], claims: Sequence[Claim], frame: Frame, s: GroupSettings, table: PartTable
+) -> NDArray[np.uint16]:
     """(h, w) of the frame: which head each pixel belongs to, 1 the first of `claims`, 0 none."""
     import cv2
 
@@ -241,7 +307,7 @@ def _owners(rgb: NDArray[np.uint8], claims: Sequence[Claim], frame: Frame, s: Gr
         nearest = np.where(nearer, distance, nearest)
         owner[nearer], label[nearer] = number, said[nearer]
         claimants += (own > 0) & (own != _UNSEEN)
-    skin = np.isin(label, _SKIN)
+    skin = np.isin(label, [*_SKIN, *table.own_on_head])
     sure = claimed & (nearest <= np.where(skin, s.sure_face, s.sure) * next_one)
     waves = (claimants > 1) & ~skin & ~np.isin(label, _BODY)
     sure &= ~waves | (nearest <= s.close)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.clean import Tile, tiles
 from faceparse_core.errors import FaceParseError
-from faceparse_core.parts import BACKGROUND, PARTS, Rgb, select_labels
+from faceparse_core.parts import BACKGROUND, BY_PLANE, PARTS, STANDARD, PartTable, Rgb, select_labels
 
 if TYPE_CHECKING:
     from faceparse_core.parse import Parsing
@@ -38,7 +38,7 @@ def mask(parsing: Parsing, parts: Words = "face", threshold: float | None = None
 
     Raises FaceParseError on unknown parts and on thresholds beyond 0..1.
     """
-    ids = select_labels(parts)
+    ids = select_labels(parts, parsing.table)
     named = label_mask(parsing.labels, ids)
     if threshold is None:
         return named
@@ -58,7 +58,7 @@ def heatmap(parsing: Parsing, parts: Words = "face") -> NDArray[np.uint8]:
     It is the network's word, before anything is cleaned. Raises FaceParseError on unknown parts.
     """
     out = np.zeros_like(parsing.labels)
-    for tile, probability in _probabilities(parsing, select_labels(parts)):
+    for tile, probability in _probabilities(parsing, select_labels(parts, parsing.table)):
         out[tile.pixels] = np.rint(probability * 255)
     return out
 
@@ -68,19 +68,23 @@ def colorize(
     parts: Words = "all",
     rgb: NDArray[np.uint8] | None = None,
     colors: Mapping[str, Rgb] | None = None,
+    table: PartTable = STANDARD,
 ) -> NDArray[np.uint8]:
     """uint8 RGB (H, W, 3): each of `parts` in a label map (H, W) in a colour of its own, all else white.
 
     rgb     the photo (H, W, 3): the colours lie half over it, and it is seen where they are not
     colors  by part's name; they win over the table's
+    table   of a model with parts of its own that of its `Parsing`
 
     Raises FaceParseError on unknown parts and on a photo of another size.
     """
-    wanted = select_labels(parts)
+    wanted = select_labels(parts, table)
     if rgb is not None and rgb.shape != (*labels.shape, 3):
         raise FaceParseError(f"the photo's shape {rgb.shape} is not that of the label map, {labels.shape}, in RGB")
-    marks = np.array([(colors or {}).get(part.name, part.mark) for part in PARTS], np.uint8)
-    marks[[part.id for part in PARTS if part.id not in wanted]] = PARTS[BACKGROUND].mark
+    marks = np.full((256, 3), PARTS[BACKGROUND].mark, np.uint8)
+    for part in table.parts:
+        if part.id in wanted:
+            marks[part.id] = (colors or {}).get(part.name, part.mark)
     if rgb is None:
         return marks[labels]
     import cv2
@@ -100,7 +104,7 @@ def label_mask(labels: NDArray[np.uint8], ids: Iterable[int]) -> NDArray[np.uint
 def _probabilities(parsing: Parsing, ids: frozenset[int]) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
     """For each tile of the photo that the parser saw, the probability (rows, columns) of `ids` together."""
     scores = parsing.scores
-    ours = np.isin(np.arange(len(scores)), list(ids))
+    ours = np.isin(BY_PLANE[: len(scores)], list(ids))
     for tile in tiles(scores.shape[1:], parsing.box, parsing.labels.shape):
         here = scores[(slice(None), *tile.cells)]
         here = here - here.max(0)  # the softmax is the same, and scores of different cells can be compared

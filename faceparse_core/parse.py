@@ -14,7 +14,7 @@ from faceparse_core.clean import Box, CleanSettings, across, clean_labels, upsam
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
 from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of
-from faceparse_core.parts import BACKGROUND, BEARD, FACE, HEAD, MIRRORED, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, BEARD, BY_PLANE, FACE, HEAD, MIRRORED, PARTS, STANDARD, PartTable, Rgb
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
@@ -48,8 +48,9 @@ class Parsing:
     head_size: float  #: the face's height in px; what all lengths are relative to
     heads: int  #: how many heads the photo shows
     model: ModelInfo
-    scores: NDArray[np.float32]  #: (classes, h, w) what the labels were decided by, before cleaning; borders lie ...
-    box: Box  #: ... between pixels, where two classes' scores are equal. What of the photo they cover
+    scores: NDArray[np.float32]  #: (parts, h, w) what the labels were decided by, before cleaning; borders lie ...
+    box: Box  #: ... between pixels, where two parts' scores are equal. What of the photo they cover
+    table: PartTable = STANDARD  #: the parts that there are; scores are in the order of `parts.BY_PLANE`
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class GroupParsing:
     faces: tuple[Face, ...]  #: face 1, face 2, ..
     heads: int  #: how many heads the finder saw
     model: ModelInfo
+    table: PartTable = STANDARD
 
     def each(self) -> tuple[Parsing, ...]:
         """Every face by itself, as if it were the only one."""
@@ -78,6 +80,7 @@ class GroupParsing:
             Parsing(
                 labels_of(self.labels, number) if several else np.asarray(self.labels, np.uint8),
                 face.colors, face.head_size, self.heads, self.model, face.scores, face.box,
+                self.table,
             )
             for number, face in enumerate(self.faces, 1)
         )  # fmt: skip
@@ -107,21 +110,21 @@ def parse_heads(
         labels, scores, box = parse_head(photo.rgb, head, parser, settings)
         if not shows_face(labels, parser.parts):
             continue
-        measured = measure_head(labels, settings.level)
+        measured = measure_head(labels, settings.level, parser.table)
         if _framed_badly(head, measured, settings):
             labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
-            measured = measure_head(labels, settings.level)
+            measured = measure_head(labels, settings.level, parser.table)
         if shows_face(labels, parser.parts) and not any(same_place(measured, other.claim.head) for other in found):
             found.append(_Found(_claim(labels, box, measured), scores, box))
     if not found:
         raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
     while True:
-        group = join_maps(photo.rgb, [each.claim for each in found], settings.group, settings.clean)
+        group = join_maps(photo.rgb, [each.claim for each in found], settings.group, settings.clean, parser.table)
         kept = [each for k, each in enumerate(found, 1) if shows_face(labels_of(group, k), parser.parts)] or found[:1]
         if len(kept) == len(found):
             break
         found = kept  # one was a neighbour's, seen twice
-    return GroupParsing(group, _faces(photo.rgb, group, found), len(heads), parser.info)
+    return GroupParsing(group, _faces(photo.rgb, group, found), len(heads), parser.info, parser.table)
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,11 @@ def parse_head(
     Without any skin where nothing at `head` looks like a face.
     """
     scores, box = score_head(rgb, head, parser, settings)
-    return clean_labels(upsample_labels(scores, box, rgb.shape[:2]), head, settings.clean), scores, box
+    labels = upsample_labels(scores, box, rgb.shape[:2])
+    return clean_labels(labels, head, settings.clean, parser.table), scores, box
 
 
-def measure_head(labels: NDArray[np.uint8], level: float = Settings.level) -> Head:
+def measure_head(labels: NDArray[np.uint8], level: float = Settings.level, table: PartTable = STANDARD) -> Head:
     """Where the face lies in a label map, by the box of its parts: more exact than the finder, which looks once.
 
     A tilt, from mouth to brows, of more than `level` degrees counts as `roll`.
@@ -180,7 +184,7 @@ def measure_head(labels: NDArray[np.uint8], level: float = Settings.level) -> He
 
     step = _step(labels)
     view = labels[::step, ::step]
-    rows, columns = np.nonzero(np.isin(view, [*FACE, BEARD]))
+    rows, columns = np.nonzero(np.isin(view, [*FACE, BEARD, *table.own_on_head]))
     if not len(rows):
         return Head(labels.shape[1] / 2, labels.shape[0] / 2, 1.0, 0.0)
     axis = across(view)
@@ -292,8 +296,8 @@ def _turned(picture: NDArray[Any], roll: float, side: int) -> NDArray[Any]:
 
 
 def mirrored_classes(classes: int) -> list[int]:
-    """For each class the one that stands for it in a mirrored picture: left and right change places."""
-    return list(MIRRORED[:classes])
+    """For each plane of the scores the one that stands for it in a mirrored picture: left and right change places."""
+    return [*MIRRORED, *range(len(PARTS), len(BY_PLANE))][:classes]
 
 
 def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> bool:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from faceparse_core import zoo
 from faceparse_core.cache import whole_file
-from faceparse_core.classes import OUR_CLASSES, ClassMap, known_parts, named_classes, to_parts
+from faceparse_core.classes import BESIDE, OUR_CLASSES, Classes, classes_beside, known_parts, named_classes, to_parts
 from faceparse_core.errors import BrokenModelError, ModelError, printable
 from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.models import folder as MODELS
-from faceparse_core.parts import PARTS
+from faceparse_core.parts import PARTS, STANDARD, PartTable
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -46,7 +46,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Parser:
-    """`run` takes float32 RGB 0..255 (n, 3, size, size), n crops; float32 scores by part id (n, parts, h, w), h = w."""
+    """`run` takes float32 RGB 0..255 (n, 3, size, size), n crops; float32 scores by part (n, parts, h, w), h = w.
+
+    Which part a plane of the scores is says `parts.BY_PLANE`.
+    """
 
     info: ModelInfo
     size: int  #: px, side of the square that the network reads
@@ -54,6 +57,7 @@ class Parser:
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     batch: int = 2  #: crops at once, where there are many: on the CPU more take memory and no less time
     parts: frozenset[int] = frozenset(range(1, len(PARTS)))  #: ids of the parts that it can find
+    table: PartTable = STANDARD  #: with those that are its own
 
 
 def load_parser(
@@ -61,7 +65,7 @@ def load_parser(
     threads: int = 0,
     *,
     device: str = "cpu",
-    classes: ClassMap | None = None,
+    classes: Classes | None = None,
     progress: Progress | None = None,
 ) -> Parser:
     """The embedded parser, one that is known by name (`zoo.KNOWN`), or one from a file: .onnx, .pth or .pt.
@@ -72,7 +76,8 @@ def load_parser(
 
     threads   of ONNX Runtime, 0 = one per core
     device    cpu or cuda
-    classes   what the network's classes stand for; None: they are those of face-parsing.PyTorch
+    classes   what the network's classes stand for; None: what NAME.parts.json says that lies beside the file NAME.onnx,
+              or else they are those of face-parsing.PyTorch
     progress  told of a download: bytes so far, bytes in all
 
     Raises ModelError when there is no such model, or it is not a face parser.
@@ -83,6 +88,7 @@ def load_parser(
     path, sha256 = Path(name_or_path), None
     if path.suffix:
         name = printable(path.name)
+        classes = classes or classes_beside(path)
     else:
         name = name_or_path
         path = zoo.get(name, progress)
@@ -97,7 +103,7 @@ def load_parser(
 # .onnx ----------------------------------------------------------------------------------------------------------------
 
 
-def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str, classes: ClassMap | None) -> Parser:
+def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str, classes: Classes | None) -> Parser:
     from faceparse_core.onnx_session import load_session
 
     session = load_session(source, threads, device)
@@ -129,13 +135,13 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
         size, count = int(meta["faceparse.size"]), int(meta.get("faceparse.count", count or 0))
     if not count:
         count = scores(np.zeros((at_once or 1, 3, size, size), np.float32)).shape[1]
-    meanings = _checked_classes(info.name, classes, count)
+    known = _checked_classes(info.name, classes, count)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-        return to_parts(scores(rgb), meanings)
+        return to_parts(scores(rgb), known.meanings)
 
     frame = float(meta["faceparse.frame"]) if ours else CELEBA_SIDE
-    return Parser(info, size, frame, run, _BATCH[device], known_parts(meanings))
+    return Parser(info, size, frame, run, _BATCH[device], known_parts(known.meanings), known.table)
 
 
 def _reads(name: str, entry: Any) -> tuple[int, Any]:
@@ -162,7 +168,7 @@ def _answers(name: str, session: InferenceSession) -> tuple[str, int | None]:
 # checkpoints ----------------------------------------------------------------------------------------------------------
 
 
-def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, classes: ClassMap | None) -> Parser:
+def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, classes: Classes | None) -> Parser:
     if device == "cuda":
         return _in_torch(info, _network(path), device, classes)
     converted = zoo.conversion(info.sha256)
@@ -170,7 +176,7 @@ def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, cla
         with contextlib.suppress(BrokenModelError):  # made anew
             return _from_onnx(info, converted, threads, device, classes)
     network = _network(path)
-    _checked_classes(info.name, classes or network.meanings, network.classes)
+    _checked_classes(info.name, classes or _own_meanings(network), network.classes)
     from faceparse_core.checkpoints import write_converted
 
     try:
@@ -193,20 +199,25 @@ def _network(path: Path) -> Network:
     return read_checkpoint(printable(os.fspath(path)), read_weights(path))
 
 
-def _in_torch(info: ModelInfo, network: Network, device: str, classes: ClassMap | None) -> Parser:
+def _own_meanings(network: Network) -> Classes | None:
+    """What a checkpoint's classes stand for where its kind says it."""
+    return None if network.meanings is None else Classes(network.meanings)
+
+
+def _in_torch(info: ModelInfo, network: Network, device: str, classes: Classes | None) -> Parser:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
-    meanings = _checked_classes(info.name, classes or network.meanings, network.classes)
+    known = _checked_classes(info.name, classes or _own_meanings(network), network.classes)
     module = network.module.to(device)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
             scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device)).cpu().numpy()
-        return to_parts(scores, meanings)
+        return to_parts(scores, known.meanings)
 
-    return Parser(info, network.size, network.frame, run, _BATCH[device], known_parts(meanings))
+    return Parser(info, network.size, network.frame, run, _BATCH[device], known_parts(known.meanings), known.table)
 
 
 # both -----------------------------------------------------------------------------------------------------------------
@@ -223,16 +234,20 @@ def pieces(crops: NDArray[Any], at_once: int | None) -> list[NDArray[Any]]:
     return [crops[first : first + step] for first in range(0, len(crops), step)]
 
 
-def _checked_classes(name: str, classes: ClassMap | None, count: int) -> ClassMap:
+def _checked_classes(name: str, classes: Classes | None, count: int) -> Classes:
     """What the `count` classes of a network stand for. Raises ModelError where nobody says so."""
     if classes is None and count not in OUR_CLASSES:
         raise ModelError(
             f"{name}: its {count} classes are not the 19 of face-parsing.PyTorch; name the part that each stands for, "
-            "or background, one a line, in a file for --classes"
+            f"or background, one a line, in a file for --classes, or in {Path(name).stem}{BESIDE} beside it"
         )
-    if classes is not None and len(classes) != count:
-        raise ModelError(f"{name}: has {count} classes, and the class map names {len(classes)}; it must name each once")
-    return classes or OUR_CLASSES[count]
+    if classes is None:
+        return Classes(OUR_CLASSES[count])
+    if len(classes.meanings) != count:
+        raise ModelError(
+            f"{name}: has {count} classes, and the class map names {len(classes.meanings)}; it must name each once"
+        )
+    return classes
 
 
 def _sha256(data: bytes) -> str:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, LabelMapError, PhotoError, printable
-from faceparse_core.group import PER_FACE, GroupMap
-from faceparse_core.parts import PARTS
+from faceparse_core.group import PER_FACE, GroupMap, faces_of, narrowed, parts_of
+from faceparse_core.parts import MOST_OWN, OWN, PARTS, STANDARD, PartTable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,8 +63,10 @@ def read_photo(source: Source, name: str | None = None) -> Photo:
     return Photo(rgb, printable(stem if name is None else name))
 
 
-def read_label_map(source: Source) -> GroupMap:
+def read_label_map(source: Source, table: PartTable = STANDARD) -> GroupMap:
     """Reads a label map (H, W): a PNG (or TIFF, BMP, GIF) of one channel whose values are part ids.
+
+    table  with the own parts of the model that made it, as `classes.read_classes` reads them
 
     A map of several heads holds more than ids, see `faceparse_core.group`; uint16 where 8 bits cannot hold it. The
     values of a palette picture are its indices, whatever their colours. Raises LabelMapError where the file is of
@@ -78,22 +80,29 @@ def read_label_map(source: Source) -> GroupMap:
             "as --save-labels writes it"
         )
     kind = np.uint16 if image.mode == "I;16" else np.uint8
-    labels = cast("GroupMap", _guarded(lambda: np.array(image, dtype=kind), shown, LabelMapError))
-    counts = np.bincount(labels.ravel(), minlength=PER_FACE)
+    labels = narrowed(cast("GroupMap", _guarded(lambda: np.array(image, dtype=kind), shown, LabelMapError)))
+    counts = np.bincount(labels.ravel())
     values = np.flatnonzero(counts)
+    codes = cast("GroupMap", values.astype(labels.dtype))
+    faces, parts = faces_of(codes), parts_of(codes)
     # Faces are numbered without a gap, from the first; what is not of such a face is a mistake, or no label map.
-    faces = np.union1d(values[values > 0] // PER_FACE, 0)
-    numbered = faces[faces == np.arange(len(faces))]
-    strange = ~np.isin(values // PER_FACE, numbered) | ((values % PER_FACE == 0) & (values > 0))
-    strange |= values % PER_FACE >= len(PARTS)
+    there = np.union1d(faces, [0, 1])
+    numbered = there[there == np.arange(len(there))]
+    strange = ~np.isin(faces, numbered) | ((parts == 0) & (values > 0))
+    strange |= ~np.isin(parts, [part.id for part in table.parts])
     unknown = [f"{i} ({counts[i]} px)" for i in values[strange].tolist()]
-    if unknown:
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    if not unknown:
+        return labels
+    listed = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    if ((parts[strange] >= OWN) & (parts[strange] < OWN + MOST_OWN) & np.isin(faces[strange], numbered)).all():
         raise LabelMapError(
-            f"{shown}: no part has the id {', '.join(unknown[:5])}{more}; parts are 0 to {len(PARTS) - 1}, "
-            f"those of a second face {PER_FACE + 1} to {PER_FACE + len(PARTS) - 1}"
+            f"{shown}: a model's own part has the id {listed}, and nothing here names it; give that model's "
+            "NAME.parts.json with --classes"
         )
-    return labels.astype(np.uint8) if len(counts) <= 256 else labels
+    raise LabelMapError(
+        f"{shown}: no part has the id {listed}; parts are 0 to {len(PARTS) - 1}, "
+        f"those of a second face {PER_FACE + 1} to {PER_FACE + len(PARTS) - 1}"
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- opening

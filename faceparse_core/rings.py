@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.arrays import window_of
 from faceparse_core.masks import Words
-from faceparse_core.parts import BACKGROUND, PAINT_ORDER, PARTS, select_labels
+from faceparse_core.parts import BACKGROUND, BY_PLANE, select_labels
 
 if TYPE_CHECKING:
     from faceparse_core.clean import Box
@@ -36,6 +36,8 @@ Scores = NDArray[np.float32]
 _OUTSIDE = 255  # what lies beyond the photo
 #: Whether the corner (second index) is the right or the lower one of the two on a side (first index), see `_links`.
 _SECOND = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+_PLANE = np.full(256, 255)  # part id -> plane of the scores
+_PLANE[list(BY_PLANE)] = np.arange(len(BY_PLANE))
 _NEAREST = 0.01  # px from a pixel's centre to a crossing, at least: the centre stays on its side
 
 
@@ -50,9 +52,10 @@ def contours(parsing: Parsing, parts: Words = "all") -> dict[str, list[Floats]]:
     A pixel belongs to one part alone: the eyes are holes in `head`, and the glasses in both.
     Raises FaceParseError on unknown parts.
     """
-    wanted = select_labels(parts)
+    table = parsing.table
+    wanted = select_labels(parts, table)
     found = find_rings(parsing.labels, parsing.scores, parsing.box)
-    return {PARTS[part].name: found[part] for part in PAINT_ORDER if part in wanted and part in found}
+    return {table.layers[part].name: found[part] for part in table.paint_order if part in wanted and part in found}
 
 
 def find_rings(
@@ -126,22 +129,21 @@ class _Crossings:
 def _shifts(crossings: _Crossings, scores: Scores, box: Box) -> Floats:
     """How far from half way (n,) the scores of the two parts are equal, px; 0 where they do not tell."""
     cell = (box[2] - box[0]) / scores.shape[2]
-    known = np.maximum(crossings.one, crossings.two) < len(scores)
+    planes = np.stack([_PLANE[crossings.one], _PLANE[crossings.two]])
+    known = planes.max(axis=0) < len(scores)
     lead = []
     for way in (-0.5, 0.5):
         place = crossings.points + way * crossings.across
         known &= ((place >= box[:2]) & (place <= box[2:])).all(axis=1)
         cells = (place - box[:2]) / cell - 0.5  # 0 = the first cell's centre
-        one, two = (
-            _interpolated(scores, np.minimum(part, len(scores) - 1), cells) for part in (crossings.one, crossings.two)
-        )
+        one, two = (_interpolated(scores, np.minimum(plane, len(scores) - 1), cells) for plane in planes)
         lead.append(one - two)
     known &= (lead[0] >= 0) & (lead[1] <= 0) & (lead[0] > lead[1])
     share = lead[0] / np.where(known, lead[0] - lead[1], 1.0)
     return np.where(known, np.clip(share, _NEAREST, 1 - _NEAREST) - 0.5, 0.0)
 
 
-def _interpolated(scores: Scores, classes: NDArray[np.uint8], cells: Floats) -> Floats:
+def _interpolated(scores: Scores, classes: Ints, cells: Floats) -> Floats:
     """Bilinear scores (n,) of `classes` (n,) at places (n, 2), x and y in cells; beyond the grid those of its edge."""
     _, height, width = scores.shape
     x, y = np.clip(cells[:, 0], 0, width - 1), np.clip(cells[:, 1], 0, height - 1)

@@ -11,7 +11,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from faceparse_core.parts import BY_NAME, LAYER_ORDER
+from faceparse_core.errors import FaceParseError
+from faceparse_core.parts import STANDARD, PartTable, own_parts
 
 SVG = "{http://www.w3.org/2000/svg}"
 INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"
@@ -27,7 +28,7 @@ _RING = re.compile(r"M[^Mz]*z")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
 _COMMAND = re.compile(r"([Mchvlz])([^a-zA-Z]*)")
 _ARITY = {"M": 2, "c": 6, "l": 2, "h": 1, "v": 1, "z": 0}
-_LAYER = re.compile(r"(?:face([2-9]|[1-9]\d+)-)?([a-z-]+)")
+_LAYER = re.compile(r"(?:face([2-9]|[1-9]\d+)-)?([a-z][a-z0-9-]*)")
 _FACE = re.compile(r"face[1-9]\d*")
 
 Point = tuple[float, float]
@@ -39,7 +40,20 @@ def check_svg(data: bytes) -> list[str]:
         root = ET.fromstring(data)
     except ET.ParseError as error:
         return [f"not XML: {error}"]
-    return [*_check_root(root), *_check_ids(root), *_check_layers(root)]
+    try:
+        table = own_parts(note.get("own", {})) if isinstance(note := _note(root), dict) else STANDARD
+    except FaceParseError as error:
+        return [f"<metadata> describes own parts wrongly: {error}"]
+    return [*_check_root(root), *_check_ids(root), *_check_layers(root, table)]
+
+
+def _note(root: ET.Element) -> object:
+    """What <metadata> holds; None where that is no JSON."""
+    try:
+        note: object = json.loads(root.findtext(f"{SVG}metadata") or "")
+    except (ValueError, RecursionError):
+        return None
+    return note
 
 
 def _check_root(root: ET.Element) -> Iterator[str]:
@@ -58,10 +72,7 @@ def _check_root(root: ET.Element) -> Iterator[str]:
     for name in ("title", "desc"):
         if not (root.findtext(f"{SVG}{name}") or "").strip():
             yield f"<{name}> is missing or empty"
-    try:
-        note = json.loads(root.findtext(f"{SVG}metadata") or "")
-    except json.JSONDecodeError:
-        note = None
+    note = _note(root)
     if not isinstance(note, dict) or "generator" not in note:
         yield "<metadata> holds no JSON object that names its generator"
     view = root.find(f"{SODIPODI}namedview")
@@ -79,7 +90,7 @@ def _check_ids(root: ET.Element) -> Iterator[str]:
             seen.add(name)
 
 
-def _check_layers(root: ET.Element) -> Iterator[str]:
+def _check_layers(root: ET.Element, table: PartTable) -> Iterator[str]:
     size = [float(number) for number in root.get("viewBox", "").split()[2:]]
     allowed = {f"{SVG}{tag}" for tag in ("title", "desc", "metadata", "g")} | {f"{SODIPODI}namedview"}
     yield from (f"<{child.tag}> has no place in the file" for child in root if child.tag not in allowed)
@@ -90,7 +101,7 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
         yield f"faces {numbers} are not in order, the first on top"
     for face, number in zip(faces, numbers, strict=True):
         yield from _check_group(face)
-        yield from _check_parts([child for child in face if child.tag == f"{SVG}g"], size, number)
+        yield from _check_parts([child for child in face if child.tag == f"{SVG}g"], size, number, table)
         yield from (f"<{child.tag}> has no place in a face" for child in face if child.tag != f"{SVG}g")
         if not len(face):
             yield f"layer 'face{number}' is empty"
@@ -98,24 +109,24 @@ def _check_layers(root: ET.Element) -> Iterator[str]:
     rest = [group for group in groups if group not in faces and group not in locked]
     if [*locked, *faces, *rest] != groups or (faces and rest):
         yield "layers are not in order: photo, background, then the parts, or the faces"
-    yield from _check_parts([*locked, *rest], size, 1)
+    yield from _check_parts([*locked, *rest], size, 1, table)
 
 
-def _check_parts(groups: list[ET.Element], size: list[float], face: int) -> Iterator[str]:
+def _check_parts(groups: list[ET.Element], size: list[float], face: int, table: PartTable) -> Iterator[str]:
     """The layers of one face, from bottom to top; the photo and the background may lie beneath them."""
     below = (0, 0)
     for group in groups:
-        name, rank = group.get("id", ""), _rank(group.get("id", ""))
+        name, rank = group.get("id", ""), _rank(group.get("id", ""), table)
         if rank is None:
-            yield f"layer {name!r} is not in the table of parts"
+            yield f"layer {name!r} is not in the table of parts, nor described as the model's own"
             continue
         if rank <= below:
             yield f"layer {name!r} is not in paint order"
         below = rank
         if rank[0] not in (0, face):
             yield f"layer {name!r} lies in face {face}"
-        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(LAYER_ORDER))
-        if rank[0] == 0 or rank[1] == len(LAYER_ORDER):
+        yield from _check_layer(group, size, locked=rank[0] == 0, lined=rank[1] == len(table.layer_order))
+        if rank[0] == 0 or rank[1] == len(table.layer_order):
             continue
         tones = [tone.get("id") for tone in group.findall(f"{SVG}g")]
         if tones != [tone for tone in (f"{name}-shadow", f"{name}-light") if tone in tones]:
@@ -149,7 +160,7 @@ def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: b
         yield from _check_image(shape, name) if name == "photo" else _check_path(shape, size, lined)
 
 
-def _rank(layer: str) -> tuple[int, int] | None:
+def _rank(layer: str, table: PartTable) -> tuple[int, int] | None:
     """The layer's place from bottom to top: the face's number (0: behind all), and the place in it.
 
     None for a name that is not in the table.
@@ -158,10 +169,10 @@ def _rank(layer: str) -> tuple[int, int] | None:
         return 0, 1 + ("photo", "background").index(layer)
     found = _LAYER.fullmatch(layer)
     if found and found[2] == "outline":
-        return int(found[1] or 1), len(LAYER_ORDER)
-    if not found or found[2] not in BY_NAME or BY_NAME[found[2]].id not in LAYER_ORDER:
+        return int(found[1] or 1), len(table.layer_order)
+    if not found or found[2] not in table.by_name or table.by_name[found[2]].id not in table.layer_order:
         return None
-    return int(found[1] or 1), LAYER_ORDER.index(BY_NAME[found[2]].id)
+    return int(found[1] or 1), table.layer_order.index(table.by_name[found[2]].id)
 
 
 def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:

@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.parts import LAYERS, PRESETS, Rgb, select_labels, select_parts
+from faceparse_core.parts import HAIR, HAIR_BACK, PRESETS, STANDARD, PartTable, Rgb, select_labels, select_parts
 from svg_export import __version__
 from svg_export.files import EXTRAS, HEATMAP_OF, STDIN, Job, check_outputs, find_inputs, plan, shown, write_files
 from svg_export.report import PROGRAM, Report, silence
 
 if TYPE_CHECKING:
+    from faceparse_core.classes import Classes
     from faceparse_core.group import GroupMap
     from faceparse_core.parse import GroupParsing
     from faceparse_core.parser import Parser
@@ -59,7 +60,8 @@ _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
 Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, earrings;
 all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with
-commas between, as in --parts head,hair,eye-left,eye-right. face: head, and what lies on it.
+commas between, as in --parts head,hair,eye-left,eye-right. face: head, and what lies on it. own: what a model knows
+beside the 20, as NAME.parts.json beside it says; portrait and all have these parts, too, and face those on the head.
 faceparse-svg models lists other models, and fetches them; faceparse-svg models --help explains.
 """
 
@@ -200,7 +202,8 @@ def build_parser() -> argparse.ArgumentParser:
         "or .pth (default: the embedded one)",
     )
     parsing.add_argument(
-        "--classes", metavar="FILE", type=Path, help="what the classes of that model stand for, one part a line",
+        "--classes", metavar="FILE", type=Path, help="what the classes of that model stand for, one part a line, "
+        "or its NAME.parts.json (found beside it unasked), which label maps with its own parts need, too",
     )
     parsing.add_argument(
         "--device", choices=DEVICES, default="cpu", help="where that model runs (default: %(default)s)",
@@ -245,10 +248,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(words)
     try:
+        classes = _classes(arguments)
+        table = classes.table if classes else STANDARD
         drawn = DRAWN if arguments.parts is None else arguments.parts
-        parts = select_parts(drawn, derived=not arguments.from_labels)
-        jobs, complaints = _plan(arguments)
-        swatches = _swatches(arguments, jobs)
+        parts = select_parts(drawn, derived=not arguments.from_labels, table=table)
+        jobs, complaints = _plan(arguments, table)
+        swatches = _swatches(arguments, jobs, table)
+    except ModelError as error:
+        Report(as_json=arguments.json).fail(None, str(error))
+        return 2
     except (FaceParseError, ValueError) as error:
         parser.error(str(error))
     quiet = any(job.to_stdout for job in jobs)
@@ -260,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for complaint in complaints:
             report.fail(None, complaint)
         if jobs:
-            _run(jobs, parts, swatches, arguments, report)
+            _run(jobs, parts, swatches, arguments, classes, report)
     except ModelError as error:  # before the first photo: the same for all of them
         report.fail(None, str(error))
         return 2
@@ -271,11 +279,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if report.failed else 0
 
 
-def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
+def _classes(arguments: argparse.Namespace) -> Classes | None:
+    """What the classes of the model stand for where a file says so. Raises ModelError."""
+    if arguments.classes is None and (arguments.from_labels or not os.path.splitext(arguments.model or "")[1]):
+        return None
+    from faceparse_core.classes import classes_beside, read_classes
+
+    return classes_beside(arguments.model) if arguments.classes is None else read_classes(arguments.classes)
+
+
+def _plan(arguments: argparse.Namespace, table: PartTable) -> tuple[list[Job], list[str]]:
     """(jobs, complaints). Raises ValueError where options do not go together."""
     if arguments.weight is not None and "outline" not in (arguments.style or ""):
         raise ValueError("--weight is that of lines; it goes with --style outline, flat+outline or cel+outline")
-    extras = _extras(arguments)
+    extras = _extras(arguments, table)
     if arguments.no_svg and not extras:
         raise ValueError("--no-svg writes nothing at all without --mask, --heatmap or another picture")
     if arguments.no_svg and not arguments.output and STDIN in arguments.photos:
@@ -290,7 +307,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
                 said = "no photo is read" if option in ("colorize_over", "gallery") else "a label map has no scores"
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: {said}")
         for option in ("model", "classes", "save_labels"):
-            if getattr(arguments, option):
+            if getattr(arguments, option) and not (option == "classes" and table.own):
                 raise ValueError(f"--{option.replace('_', '-')} does not go with --from-labels: no photo is parsed")
         if arguments.heads is not None:
             raise ValueError("--heads does not go with --from-labels: every head of the map is drawn")
@@ -309,19 +326,19 @@ def _plan(arguments: argparse.Namespace) -> tuple[list[Job], list[str]]:
     return jobs, unknown + doubled
 
 
-def _extras(arguments: argparse.Namespace) -> list[str]:
+def _extras(arguments: argparse.Namespace, table: PartTable) -> list[str]:
     """The kinds of files asked for beside the SVG. Raises FaceParseError where none can be made of these parts."""
     options = {"labels": "save_labels", "palette": "save_palette"}
     kinds = [kind for kind in EXTRAS if getattr(arguments, options.get(kind, kind.replace("-", "_")))]
     pictures = {"mask", "heatmap", "colorize", "colorize-over", "gallery"}
     if arguments.heatmap_parts or pictures & {*kinds}:
-        chosen = select_labels(MASKED if arguments.parts is None else arguments.parts)
+        chosen = select_labels(MASKED if arguments.parts is None else arguments.parts, table)
         if arguments.heatmap_parts:
-            kinds += [HEATMAP_OF + LAYERS[part].name for part in sorted(chosen)]
+            kinds += [HEATMAP_OF + table.layers[part].name for part in sorted(chosen)]
     return kinds
 
 
-def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Rgb]:
+def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job], table: PartTable) -> dict[str, Rgb]:
     """The palette asked for. Raises PaletteError, and ValueError where it would be overwritten."""
     if arguments.palette == PHOTO_COLORS:
         return {}
@@ -331,7 +348,7 @@ def _swatches(arguments: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, R
         raise ValueError(f"--save-palette would write over {shown(arguments.palette)} itself; rename that first")
     from svg_export.palette import read_palette
 
-    return read_palette(Path(arguments.palette))
+    return read_palette(Path(arguments.palette), table)
 
 
 def _run(
@@ -339,6 +356,7 @@ def _run(
     parts: frozenset[int],
     swatches: Mapping[str, Rgb],
     arguments: argparse.Namespace,
+    classes: Classes | None,
     report: Report,
 ) -> None:
     """Draw every job; a failure is reported and the next photo follows. Raises ModelError before the first."""
@@ -346,17 +364,28 @@ def _run(
     threading.Thread(target=importlib.import_module, args=("svg_export.export",), daemon=True).start()
     parser: Parser | None = None
     if not arguments.from_labels:
-        parser = _load_parser(arguments)
-    for job, taken in _taken(jobs, parser, arguments, report):
+        parser = _load_parser(arguments, classes)
+        if note := _unknown_to(parser, arguments.parts or ""):
+            report.note(None, note)
+    table = classes.table if classes else STANDARD
+    for job, taken in _taken(jobs, parser, arguments, table, report):
         try:
             if isinstance(taken, Exception):
                 raise taken
-            _draw_one(job, taken, parts, swatches, arguments, report)
+            _draw_one(job, taken, parts, swatches, arguments, table, report)
         except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
             if os.environ.get("FACEPARSE_TRACEBACK"):
                 raise
             report.fail(job.source, _explain(error, job.source))
         del taken  # before the next ones are read: it holds a photo
+
+
+def _unknown_to(parser: Parser, names: str) -> str:
+    """What is to be said where parts are asked for by name that this model does not know; else nothing."""
+    named = [parser.table.by_name[word.strip()] for word in names.split(",") if word.strip() in parser.table.by_name]
+    unknown = [part.name for part in named if {HAIR_BACK: HAIR}.get(part.id, part.id) not in parser.parts]
+    known = ", ".join(parser.table.layers[part].name for part in parser.table.paint_order if part in parser.parts)
+    return f"{parser.info.name} knows no {', no '.join(unknown)}; it knows: {known}" if unknown else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -371,7 +400,7 @@ class _Taken:
 
 
 def _taken(
-    jobs: Sequence[Job], parser: Parser | None, arguments: argparse.Namespace, report: Report
+    jobs: Sequence[Job], parser: Parser | None, arguments: argparse.Namespace, table: PartTable, report: Report
 ) -> Iterator[tuple[Job, _Taken | Exception]]:
     """Each job with what was read and parsed, or the error. Some photos ahead are parsed with it, in batches."""
     ahead: deque[_Taken | Exception] = deque()
@@ -380,7 +409,7 @@ def _taken(
         report.step(job.source, "read")
         first = not ahead
         if first:
-            ahead = _read_some(jobs[index : index + (parser.batch if parser else 1)], arguments)
+            ahead = _read_some(jobs[index : index + (parser.batch if parser else 1)], arguments, table)
         if parser and isinstance(ahead[0], _Taken):
             report.step(job.source, "parse")
         if parser and first:
@@ -388,13 +417,13 @@ def _taken(
         yield job, ahead.popleft()
 
 
-def _read_some(jobs: Sequence[Job], arguments: argparse.Namespace) -> deque[_Taken | Exception]:
+def _read_some(jobs: Sequence[Job], arguments: argparse.Namespace, table: PartTable) -> deque[_Taken | Exception]:
     """The sources of the first jobs, as many as memory is given to. An error is kept until the job's turn."""
     found: deque[_Taken | Exception] = deque()
     pixels = 0
     for job in jobs:
         try:
-            found.append(taken := _read(job, arguments))
+            found.append(taken := _read(job, arguments, table))
             pixels += taken.photo.rgb[..., 0].size if taken.photo else 0
         except Exception as error:
             found.append(error)
@@ -403,13 +432,13 @@ def _read_some(jobs: Sequence[Job], arguments: argparse.Namespace) -> deque[_Tak
     return found
 
 
-def _read(job: Job, arguments: argparse.Namespace) -> _Taken:
+def _read(job: Job, arguments: argparse.Namespace, table: PartTable) -> _Taken:
     began = time.perf_counter()
     check_outputs(job, arguments.force)
     from faceparse_core.photo import read_label_map, read_photo
 
     if arguments.from_labels:
-        labels = read_label_map(job.source)
+        labels = read_label_map(job.source, table)
         return _Taken(time.perf_counter() - began, labels=labels)
     photo = read_photo(sys.stdin.buffer.read(), "stdin") if job.source == STDIN else read_photo(job.source)
     href = None
@@ -451,16 +480,11 @@ def _parsed(group: Sequence[_Taken | Exception], parser: Parser, most: int | Non
     return found
 
 
-def _load_parser(arguments: argparse.Namespace) -> Parser:
+def _load_parser(arguments: argparse.Namespace, classes: Classes | None) -> Parser:
     """The parser asked for, downloaded where it has to be. Raises ModelError."""
     from faceparse_core.parser import EMBEDDED, load_parser
     from svg_export.models_cli import download_bar
 
-    classes = None
-    if arguments.classes is not None:
-        from faceparse_core.classes import read_classes
-
-        classes = read_classes(arguments.classes)
     model = arguments.model or EMBEDDED
     with download_bar(model) as progress:
         return load_parser(model, device=arguments.device, classes=classes, progress=progress)
@@ -472,11 +496,17 @@ def _draw_one(
     parts: frozenset[int],
     swatches: Mapping[str, Rgb],
     arguments: argparse.Namespace,
+    table: PartTable,
     report: Report,
 ) -> None:
     """One photo (or label map) from tracing to writing. Raises what went wrong."""
     began = time.perf_counter()
-    options: dict[str, Any] = {"title": job.title, "background": arguments.background, "swatches": swatches}
+    options: dict[str, Any] = {
+        "title": job.title,
+        "background": arguments.background,
+        "swatches": swatches,
+        "table": table,
+    }
     facts: dict[str, Any] = {"heads": None, "layers": [], "nodes": None, "error": None}
     rgb = taken.photo.rgb if taken.photo else None
     parsing = taken.parsing
@@ -517,7 +547,8 @@ def _draw_one(
         from svg_export.pictures import Picture
 
         parsings = parsing.each() if parsing else ()
-        picture = Picture(labels, rgb, parsings, drawn, job.title, swatches, arguments.parts, arguments.mask_threshold)
+        how = swatches, arguments.parts, arguments.mask_threshold, table
+        picture = Picture(labels, rgb, parsings, drawn, job.title, *how)
         contents = {job.svg: drawn.svg} if job.svg and drawn else {}
         write_files(contents | {path: picture.file(kind) for kind, path in job.extras.items()}, arguments.force)
     report.wrote(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from faceparse_core.errors import FaceParseError, PhotoError, SettingsError
 from faceparse_core.group import GroupMap, count_faces, labels_of, parts_of
 from faceparse_core.parse import GroupParsing
-from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYER_ORDER, LAYERS, PAINT_ORDER, PARTS, Rgb, select_parts
+from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYERS, PARTS, STANDARD, PartTable, Rgb, select_parts
 from svg_export import __version__
 from svg_export.files import check_output, write_files
 from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
@@ -49,6 +49,7 @@ class Drawn:
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
     crossings: int = 0  #: places where outlines cross and could not be helped
     others: tuple[Face, ...] = ()  #: of several heads face 2, face 3, ..; layers and outline are face 1's
+    table: PartTable = STANDARD  #: the parts that the layers are of
 
     @property
     def faces(self) -> tuple[Face, ...]:
@@ -58,12 +59,14 @@ class Drawn:
     def names(self) -> list[str]:
         """The ids of all layers that hold shapes, bottom to top."""
         return [
-            prefix_of(number) + name for number, face in reversed([*enumerate(self.faces, 1)]) for name in _names(face)
+            prefix_of(number) + name
+            for number, face in reversed([*enumerate(self.faces, 1)])
+            for name in _names(face, self.table)
         ]
 
 
-def _names(face: Face) -> list[str]:
-    names = [LAYERS[layer.part].name for layer in face.layers]
+def _names(face: Face, table: PartTable) -> list[str]:
+    names = [table.layers[layer.part].name for layer in face.layers]
     return [*names, "outline"] if face.outline else names
 
 
@@ -90,6 +93,7 @@ def draw(
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     evidence: Evidence | None = None,
+    table: PartTable = STANDARD,
 ) -> Drawn:
     """The SVG of a label map (H, W) of part ids, with the layers of `parts`.
 
@@ -101,6 +105,7 @@ def draw(
     evidence    the photo, on whose edges borders settle and whose light the style cel draws, and the parser's scores,
                 which tell where borders lie between pixels
     model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
+    table       with the parts that this model has of its own
 
     Raises FaceParseError where none of `parts` is in the label map, SettingsError where cel has no photo.
     """
@@ -116,6 +121,7 @@ def draw(
         background=background,
         model=model,
         swatches=swatches,
+        table=table,
     )
 
 
@@ -131,6 +137,7 @@ def draw_group(
     background: bool = False,
     model: Mapping[str, str] | None = None,
     swatches: Mapping[str, Rgb] | None = None,
+    table: PartTable = STANDARD,
 ) -> Drawn:
     """The SVG of a map (H, W) of several heads (see `faceparse_core.group`), a group of layers for each.
 
@@ -148,17 +155,18 @@ def draw_group(
     several = len(sitters) > 1
     labels_alone = cast("NDArray[np.uint8]", labels)  # of one head an ordinary map; what is none, `trace_map` refuses
     swatches_of = [_swatches_of(swatches, number) for number in range(1, len(sitters) + 1)]
-    colors_of = [_colors(sitter.colors, own) for sitter, own in zip(sitters, swatches_of, strict=True)]
+    colors_of = [_colors(sitter.colors, own, table) for sitter, own in zip(sitters, swatches_of, strict=True)]
 
     def traced_with(number: int, settings: TraceSettings) -> Traced:
         sitter = sitters[number - 1]
-        mine = reach_beneath(labels, number, parts, settings, sitter.head_size) if several else labels_alone
-        return trace_map(mine, colors_of[number - 1], parts, settings, sitter.head_size, sitter.evidence)
+        mine = reach_beneath(labels, number, parts, settings, sitter.head_size, table) if several else labels_alone
+        return trace_map(mine, colors_of[number - 1], parts, settings, sitter.head_size, sitter.evidence, table)
 
     drawings = _within(trace, traced_with, len(sitters))
     if not any(traced.layers for traced in drawings):
         there = set(np.unique(parts_of(labels) if several else labels).tolist())
-        found = ", ".join(PARTS[part].name for part in PAINT_ORDER if part in there) or "nothing but background"
+        names = [table.layers[part].name for part in table.paint_order if part in there]
+        found = ", ".join(names) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
     faces: list[Face] = []
     for number, traced in enumerate(drawings, 1):
@@ -171,12 +179,13 @@ def draw_group(
             if evidence is None or evidence.rgb is None:
                 raise SettingsError("the style cel takes its light from the photo: give it as the evidence's rgb")
             mine = labels_of(labels, number) if several else labels_alone
-            layers = add_tones(layers, mine, evidence.rgb, parts, traced.head_size, own, look.tones, trace.curves)
+            how = look.tones, trace.curves, table
+            layers = add_tones(layers, mine, evidence.rgb, parts, traced.head_size, own, *how)
         outline = None
         if look.lined and traced.layers:
             lines = traced.lines
             if several and not look.filled:
-                lines = uncovered(lines, labels, number, parts)
+                lines = uncovered(lines, labels, number, parts, table)
             outline = LineWork(lines, own.get("outline", INK), look.weight * traced.head_size)
         faces.append(Face(layers, outline))
     metadata = {
@@ -185,7 +194,8 @@ def draw_group(
         "model": dict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         **({"faces": len(sitters)} if several else {}),
-        "parts": [LAYERS[part].name for part in LAYER_ORDER if part in parts],
+        "parts": [table.layers[part].name for part in table.layer_order if part in parts],
+        **({"own": table.described()} if table.own else {}),
         "settings": asdict(trace) | look.used(),
     }
     svg = svg_bytes(
@@ -197,17 +207,18 @@ def draw_group(
         background=colors_of[0][BACKGROUND] if background else None,
         outline=faces[0].outline,
         others=faces[1:],
+        table=table,
     )
     palette: dict[str, Rgb] = {}
     for number, face in enumerate(faces, 1):
-        palette |= {prefix_of(number) + name: color for name, color in _palette(face).items()}
+        palette |= {prefix_of(number) + name: color for name, color in _palette(face, table).items()}
     if background:
         palette[PARTS[BACKGROUND].name] = colors_of[0][BACKGROUND]
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
     error = round(max(traced.error for traced in drawings), 2) if asked else None
     nodes = sum(traced.nodes for traced in drawings)
     crossings = sum(traced.crossings for traced in drawings)
-    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, crossings, tuple(faces[1:]))
+    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, crossings, tuple(faces[1:]), table)
 
 
 def sitters_of(photo: Photo, parsing: Parsing | GroupParsing) -> tuple[Sitter, ...]:
@@ -234,16 +245,17 @@ def _swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
     return common | own
 
 
-def _colors(colors: Mapping[int, Rgb], swatches: Mapping[str, Rgb]) -> dict[int, Rgb]:
+def _colors(colors: Mapping[int, Rgb], swatches: Mapping[str, Rgb], table: PartTable) -> dict[int, Rgb]:
     """The fill of every layer."""
-    fills = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in PARTS}
+    fills = {part.id: swatches.get(part.name, colors.get(part.id, part.color)) for part in table.parts}
     fills[HAIR_BACK] = swatches.get(LAYERS[HAIR_BACK].name, fills[HAIR])
     return fills
 
 
-def _palette(face: Face) -> dict[str, Rgb]:
-    palette = {LAYERS[layer.part].name: layer.fill for layer in face.layers}
-    palette |= {f"{LAYERS[layer.part].name}-{tone.name}": tone.fill for layer in face.layers for tone in layer.tones}
+def _palette(face: Face, table: PartTable) -> dict[str, Rgb]:
+    name_of = {layer.part: table.layers[layer.part].name for layer in face.layers}
+    palette = {name_of[layer.part]: layer.fill for layer in face.layers}
+    palette |= {f"{name_of[layer.part]}-{tone.name}": tone.fill for layer in face.layers for tone in layer.tones}
     return palette | ({"outline": face.outline.color} if face.outline else {})
 
 
@@ -296,11 +308,12 @@ def write_svg(
     drawn = draw_group(
         parsing.labels,
         sitters_of(photo, parsing),
-        select_parts(parts),
+        select_parts(parts, table=parsing.table),
         trace,
         look,
         title=photo.name,
         model={"name": parsing.model.name, "sha256": parsing.model.sha256},
+        table=parsing.table,
     )
     write_files({target: drawn.svg}, force)
     return drawn

@@ -28,7 +28,7 @@ EXTRAS = {
     "gallery": ".gallery.png",
 }
 HEATMAP_OF = "heatmap-"
-_WRITTEN_HERE = re.compile(r"\.(labels|preview|mask|heatmap(-[a-z-]+)?|colorize(-over)?|gallery)\.png$")
+_WRITTEN_HERE = re.compile(r"\.(labels|preview|mask|heatmap(-[a-z0-9-]+)?|colorize(-over)?|gallery)\.png$")
 
 
 class OutputError(FaceParseError):

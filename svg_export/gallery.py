@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.masks import colorize
 from faceparse_core.parse import Parsing
-from faceparse_core.parts import BY_NAME, Rgb
+from faceparse_core.parts import Rgb
 from faceparse_core.rings import contours
 
 SIDE = 800  #: px, the longer side of each of the three, at most
@@ -37,8 +37,9 @@ def contact_sheet(
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     photo = _shrunk(rgb, small)
     everybody = np.maximum.reduce([parsing.labels for parsing in parsings])  # no pixel is two faces'
-    labels = _shrunk(colorize(everybody, parts, colors=colors), small)
-    marks = {name: (colors or {}).get(name, BY_NAME[name].mark) for name in BY_NAME}
+    table = parsings[0].table
+    labels = _shrunk(colorize(everybody, parts, colors=colors, table=table), small)
+    marks = {name: (colors or {}).get(name, part.mark) for name, part in table.by_name.items()}
     lines = photo
     for index, parsing in enumerate(parsings):
         lines = outlined(lines, contours(parsing, parts), scale, marks, 0.0 if index else _PALE)

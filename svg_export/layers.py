@@ -32,12 +32,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import distinct
 from faceparse_core.errors import LabelMapError, SettingsError
 from faceparse_core.parts import (
     BACKGROUND,
@@ -45,17 +47,18 @@ from faceparse_core.parts import (
     FACE,
     HAIR_BACK,
     HEAD,
-    LAYER_ORDER,
-    LAYERS,
+    OWN,
     PAINT_ORDER,
     PARTS,
+    STANDARD,
+    PartTable,
     Rgb,
 )
 from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
 from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Joins, Lengths, Outline, draw_outlines
-from svg_export.policy import POLICIES, Policy
+from svg_export.policy import Policy, policies
 from svg_export.proportions import Proportions, measure
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
@@ -93,7 +96,7 @@ class Tone:
 class Layer:
     """All that is drawn of one part."""
 
-    part: int  #: id in faceparse_core.parts
+    part: int  #: id in the table of parts
     shapes: tuple[Shape, ...]  #: largest first
     fill: Rgb
     tones: tuple[Tone, ...] = ()  #: bottom to top
@@ -188,8 +191,6 @@ _USUAL_HEAD = 330.0
 
 _SHARP = 0.6  #: px: of no use is a drift that tells the pixels' stairs from the smooth border
 
-_RANK = {part: rank for rank, part in enumerate(LAYER_ORDER, 1)}
-
 
 def build_layers(
     labels: NDArray[np.uint8],
@@ -209,41 +210,55 @@ def trace_map(
     settings: TraceSettings = TraceSettings(),
     head_size: float | None = None,
     evidence: Evidence | None = None,
+    table: PartTable = STANDARD,
 ) -> Traced:
     """The layers of a label map, and the lines between them.
 
-    labels     uint8 (H, W) of ids in faceparse_core.parts
+    labels     uint8 (H, W) of part ids
     colors     part id -> fill; the table's colour where there is none
     parts      ids to draw; of the others, what lies on the head becomes head, the rest background
     head_size  height of the face in px; None: that of the face in `labels`
     evidence   what moves borders to where they really lie: scores and photo; without, the label map is all there is
+    table      with the parts that the label map's model has of its own
 
     Coordinates are px of the label map, origin top left. The same input gives the same numbers. Raises LabelMapError.
     """
-    _check(labels)
+    _check(labels, table)
     if evidence and evidence.rgb is not None and evidence.rgb.shape[:2] != labels.shape:
         raise LabelMapError(f"the photo is {evidence.rgb.shape[:2]} px, the label map {labels.shape}: they must agree")
     if not labels.any():
         return Traced((), (), 0.0)
-    ranks = _looked_up(_ranks(parts), labels)
-    size = head_size or _head_size(labels)
-    face = measure(labels, size)
-    behind = hair_behind(labels, face) if HAIR_BACK in parts else None
+    rank_of = _rank_of(table)
+    shown = _ranks(parts, table)
+    ranks = _looked_up(shown, labels)
+    plain = _without_own(labels, table)
+    size = head_size or _head_size(plain)
+    face = measure(plain, size)
+    behind = hair_behind(plain, face) if HAIR_BACK in parts else None
     if behind is not None:
-        ranks[behind] = _RANK[HAIR_BACK]
-    broad = frozenset(_RANK.get(part, BACKGROUND_RANK) for part, policy in POLICIES.items() if policy.broad)
+        ranks[behind] = rank_of[HAIR_BACK]
+    rows = policies(table)
+    broad = frozenset(rank_of.get(part, BACKGROUND_RANK) for part, policy in rows.items() if policy.broad)
     arcs = absorb(ranks, planar_map(ranks), settings.speck * size**2, settings.sliver * size, broad)
     if not len(arcs):
         return Traced((), (), size)
-    carried = frozenset(_RANK[part] for part, policy in POLICIES.items() if policy.carried)
+    carried = frozenset(rank_of[part] for part, policy in rows.items() if policy.carried)
+
+    def by_rank(column: Callable[[Policy], float]) -> NDArray[np.float64]:
+        """A column of the table of policies, (256,) by rank."""
+        values = np.zeros(256)
+        for part, policy in rows.items():
+            values[rank_of.get(part, BACKGROUND_RANK)] = column(policy)
+        return values
+
     calm = min(size, math.sqrt(size * _USUAL_HEAD))
     lengths = Lengths(
         tolerance=settings.tolerance * calm,
         drift=settings.drift * max(settings.tolerance * calm, _SHARP),
         slack=1.0 if settings.tolerance_px is None else settings.tolerance_px / (settings.tolerance * calm),
         smoothing=settings.smoothing * calm,
-        smoothing_by=_by_rank(lambda policy: policy.smoothing),
-        corner=np.radians(_by_rank(lambda policy: policy.corner if settings.corner is None else settings.corner)),
+        smoothing_by=by_rank(lambda policy: policy.smoothing),
+        corner=np.radians(by_rank(lambda policy: policy.corner if settings.corner is None else settings.corner)),
         corner_reach=settings.corner_reach * size,
         underlap=settings.underlap * size,
         hidden_reach=settings.hidden_reach * size,
@@ -253,38 +268,37 @@ def trace_map(
         polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
-    completed = _completions(face) if settings.complete and settings.joins == "underlap" else {}
+    completed = _completions(face, table) if settings.complete and settings.joins == "underlap" else {}
     frame = (labels.shape[1], labels.shape[0])
     settle = None
     if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
-        reach = size * _by_rank(lambda policy: policy.photo_reach)
-        settle = Settler(evidence, ranks, _ranks(parts), reach, size)
+        reach = size * by_rank(lambda policy: policy.photo_reach)
+        settle = Settler(evidence, ranks, shown, reach, size)
     drawn = draw_outlines(
-        arcs, lengths, settings.joins, frame, _RANK[HEAD], carried, completed, settings.max_nodes, settle
+        arcs, lengths, settings.joins, frame, rank_of[HEAD], carried, completed, settings.max_nodes, settle
     )
     shapes = drawn.shapes
     layers = tuple(
-        Layer(part, tuple(_shape(rings) for rings in shapes[_RANK[part]]), colors.get(part, LAYERS[part].color))
-        for part in LAYER_ORDER
-        if shapes.get(_RANK[part])
+        Layer(part, tuple(_shape(rings) for rings in shapes[rank]), colors.get(part, table.layers[part].color))
+        for part, rank in rank_of.items()
+        if shapes.get(rank)
     )
     return Traced(layers, tuple(_line(edge) for edge in drawn.edges), size, drawn.curves, drawn.crossings)
 
 
-def _by_rank(column: Callable[[Policy], float]) -> NDArray[np.float64]:
-    """A column of the table of policies, (256,) by rank."""
-    values = np.zeros(256)
-    for part, policy in POLICIES.items():
-        values[_RANK.get(part, BACKGROUND_RANK)] = column(policy)
-    return values
+def _completions(face: Proportions | None, table: PartTable) -> dict[int, Plan]:
+    """Rank -> how what is hidden of the part is completed: beneath own parts that are painted above it, too.
 
-
-def _completions(face: Proportions | None) -> dict[int, Plan]:
-    """Rank -> how what is hidden of the part is completed."""
+    (But the head is solid beneath what lies on it.)
+    """
+    rank_of = _rank_of(table)
     plans = {}
     for name, kind, covers in _COMPLETED:
-        beneath = frozenset(_RANK[BY_NAME[cover].id] for cover in covers)
-        plans[_RANK[BY_NAME[name].id]] = Plan(kind, beneath, face, BY_NAME[name].side == "left")
+        part = BY_NAME[name]
+        beneath = {rank_of[BY_NAME[cover].id] for cover in covers}
+        beneath |= {rank_of[own.id] for own in table.own if kind != "head" or not own.on_head}
+        upper = frozenset(rank for rank in beneath if rank > rank_of[part.id])
+        plans[rank_of[part.id]] = Plan(kind, upper, face, part.side == "left")
     return plans
 
 
@@ -296,28 +310,50 @@ def _line(edge: Edge) -> Line:
     return Line(np.concatenate([edge.control[:, :3].reshape(-1, 2), edge.control[-1:, 3]]), edge.closed)
 
 
-def _check(labels: NDArray[np.uint8]) -> None:
+def _check(labels: NDArray[np.uint8], table: PartTable) -> None:
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype != np.uint8:
         what = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
         raise LabelMapError(f"a label map is uint8 (height, width), one part id a pixel; this is {what}")
-    if labels.size and int(labels.max()) >= len(PARTS):
-        unknown = [value for value in np.unique(labels).tolist() if value >= len(PARTS)]
-        raise LabelMapError(f"the label map has unknown part ids {unknown}; known are 0 to {len(PARTS) - 1}")
+    known = [part.id for part in table.parts]
+    strange = np.ones(256, np.uint8)
+    strange[known] = 0
+    if labels.size and _looked_up(strange, labels).any():
+        unknown = sorted({*distinct(labels).tolist()} - {*known})
+        own = f", {known[len(PARTS)]} to {known[-1]}" if table.own else ""
+        raise LabelMapError(
+            f"the label map has unknown part ids {unknown}; known are 0 to {len(PARTS) - 1}{own}"
+            + ("; from 240 on they are a model's own: give its table" if unknown[-1] >= OWN and not own else "")
+        )
 
 
-def shown_parts(parts: frozenset[int]) -> NDArray[np.uint8]:
+def _without_own(labels: NDArray[np.uint8], table: PartTable) -> NDArray[np.uint8]:
+    """The label map as it is without own parts: those on the head are head, the others stay what nobody knows."""
+    if not table.own_on_head:
+        return labels
+    plain = np.arange(256, dtype=np.uint8)
+    plain[list(table.own_on_head)] = HEAD
+    return _looked_up(plain, labels)
+
+
+@cache
+def _rank_of(table: PartTable) -> dict[int, int]:
+    """Part id -> place in the paint order, bottom to top from 1 on."""
+    return {part: rank for rank, part in enumerate(table.layer_order, 1)}
+
+
+def shown_parts(parts: frozenset[int], table: PartTable = STANDARD) -> NDArray[np.uint8]:
     """Part id -> the part in whose layer it is drawn, uint8 (256,): its own, the head's, or none (background)."""
-    by_rank = np.array([BACKGROUND, *LAYER_ORDER], np.uint8)
-    return by_rank[_ranks(parts)]
+    by_rank = np.array([BACKGROUND, *table.layer_order], np.uint8)
+    return by_rank[_ranks(parts, table)]
 
 
-def _ranks(parts: frozenset[int]) -> NDArray[np.uint8]:
+def _ranks(parts: frozenset[int], table: PartTable) -> NDArray[np.uint8]:
     """Part id -> rank in the paint order, uint8 (256,), of parts that are not drawn that of what shows instead."""
-    table = np.zeros(256, np.uint8)
-    for part in LAYER_ORDER:
-        shown = part if part in parts else HEAD if LAYERS[part].on_head and HEAD in parts else BACKGROUND
-        table[part] = _RANK.get(shown, 0)
-    return table
+    ranks, rank_of = np.zeros(256, np.uint8), _rank_of(table)
+    for part in table.layer_order:
+        shown = part if part in parts else HEAD if table.layers[part].on_head and HEAD in parts else BACKGROUND
+        ranks[part] = rank_of.get(shown, 0)
+    return ranks
 
 
 def _looked_up(table: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import window_of
-from faceparse_core.group import PER_FACE, GroupMap, labels_of, parts_of
+from faceparse_core.group import GroupMap, faces_of, labels_of, parts_of
+from faceparse_core.parts import STANDARD, PartTable
 from svg_export.beziers import between, evaluate
 from svg_export.layers import Line, TraceSettings, shown_parts
 
@@ -25,7 +26,12 @@ _STEPS = 8  # a cubic is looked at in so many places
 
 
 def reach_beneath(
-    group: GroupMap, face: int, parts: frozenset[int], settings: TraceSettings, head_size: float | None
+    group: GroupMap,
+    face: int,
+    parts: frozenset[int],
+    settings: TraceSettings,
+    head_size: float | None,
+    table: PartTable = STANDARD,
 ) -> NDArray[np.uint8]:
     """The label map (H, W) of one face, grown beneath what is drawn (of `parts`) of the faces above it.
 
@@ -42,7 +48,7 @@ def reach_beneath(
         slice(max(0, rows.start - margin), rows.stop + margin),
         slice(max(0, columns.start - margin), columns.stop + margin),
     )
-    above = _in_front(group[area], face, parts)
+    above = _in_front(group[area], face, parts, table)
     if not above.any():
         return labels
     step = max(1, min(int(reach / 4), math.ceil(math.sqrt(height * width / _ENOUGH))))
@@ -61,21 +67,22 @@ def reach_beneath(
     return labels
 
 
-def uncovered(lines: Sequence[Line], group: GroupMap, face: int, parts: frozenset[int]) -> tuple[Line, ...]:
+def uncovered(
+    lines: Sequence[Line], group: GroupMap, face: int, parts: frozenset[int], table: PartTable = STANDARD
+) -> tuple[Line, ...]:
     """Those pieces of a face's lines that do not lie on what is drawn (of `parts`) of the faces above it."""
     if face == 1 or not lines:
         return tuple(lines)
-    above = _in_front(group, face, parts)
+    above = _in_front(group, face, parts, table)
     if not above.any():
         return tuple(lines)
     return tuple(piece for line in lines for piece in _pieces(line, above))
 
 
-def _in_front(group: GroupMap, face: int, parts: frozenset[int]) -> NDArray[np.bool_]:
+def _in_front(group: GroupMap, face: int, parts: frozenset[int], table: PartTable) -> NDArray[np.bool_]:
     """Where something of a face above this one is drawn."""
-    drawn = np.asarray(cv2.LUT(parts_of(group), shown_parts(parts)), np.uint8)
-    first = group.dtype.type(PER_FACE * (face - 1))
-    return np.asarray((drawn > 0) & (group < first), np.bool_)
+    drawn = np.asarray(cv2.LUT(parts_of(group), shown_parts(parts, table)), np.uint8)
+    return np.asarray((drawn > 0) & (faces_of(group) < face), np.bool_)
 
 
 def _pieces(line: Line, above: NDArray[np.bool_]) -> list[Line]:

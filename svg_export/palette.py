@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable
-from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, Rgb
+from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
 from svg_export.looks import TONED, TONES
 
 _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
@@ -25,29 +26,31 @@ _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 _OF_A_FACE = re.compile(r"face-?([1-9]\d{0,3})-")
 
-_PARTS = [LAYERS[part] for part in (BACKGROUND, *LAYER_ORDER)]
-_TONED = [part.name for part in _PARTS if part.id in TONED]
+_TONED = [LAYERS[part].name for part in LAYER_ORDER if part in TONED]
 
 
-def _names() -> tuple[str, ...]:
+@cache
+def _names(table: PartTable) -> tuple[str, ...]:
     tones = {part: [f"{part}-{tone}" for tone in TONES] for part in _TONED}
-    names = [name for part in _PARTS for name in (part.name, *tones.get(part.name, ()))]
+    parts = [table.layers[part].name for part in (BACKGROUND, *table.layer_order)]
+    names = [name for part in parts for name in (part, *tones.get(part, ()))]
     return (*names, "outline")
 
 
 def _pairs() -> dict[str, tuple[str, ...]]:
     """`ear` -> ear-left, ear-right; `ear-light` -> ear-left-light, ear-right-light; and so on."""
     found: dict[str, tuple[str, ...]] = {}
-    for part in _PARTS:
-        word, _, rest = part.name.partition("-")
+    for part in LAYER_ORDER:
+        name = LAYERS[part].name
+        word, _, rest = name.partition("-")
         for tone in ("", *(f"-{tone}" for tone in TONES)) if rest and word not in NAMES else ():
-            if part.name + tone in NAMES:
-                found[word + tone] = (*found.get(word + tone, ()), part.name + tone)
+            if name + tone in NAMES:
+                found[word + tone] = (*found.get(word + tone, ()), name + tone)
     return found
 
 
-#: What a swatch can be called, bottom to top. `outline` is the colour of lines.
-NAMES: tuple[str, ...] = _names()
+#: What a swatch can be called, bottom to top, but for parts of a model's own. `outline` is the colour of lines.
+NAMES: tuple[str, ...] = _names(STANDARD)
 PAIRS = _pairs()
 
 
@@ -55,8 +58,8 @@ class PaletteError(FaceParseError):
     """A palette cannot be read, or names what is no part."""
 
 
-def read_palette(path: Path) -> dict[str, Rgb]:
-    """Name (one of NAMES, or `face2-` and one) -> colour, in the order of NAMES, face by face.
+def read_palette(path: Path, table: PartTable = STANDARD) -> dict[str, Rgb]:
+    """Name (one of NAMES, an own part's, or `face2-` and one) -> colour, in paint order, face by face.
 
     Raises PaletteError, which names the file.
     """
@@ -69,7 +72,7 @@ def read_palette(path: Path) -> dict[str, Rgb]:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise PaletteError("is too large to be a palette")
-        return _by_name(reader(data.decode("utf-8-sig")))
+        return _by_name(reader(data.decode("utf-8-sig")), table)
     except OSError as error:
         reason = error.strerror or str(error)
     except UnicodeDecodeError:
@@ -79,10 +82,10 @@ def read_palette(path: Path) -> dict[str, Rgb]:
     raise PaletteError(f"{printable(str(path))}: {reason}")
 
 
-def write_palette(colors: Mapping[str, Rgb], title: str) -> bytes:
-    """A .gpl with these swatches in the order of NAMES, face by face: the same bytes for the same colours."""
+def write_palette(colors: Mapping[str, Rgb], title: str, table: PartTable = STANDARD) -> bytes:
+    """A .gpl with these swatches in paint order, face by face: the same bytes for the same colours."""
     lines = [_GPL_HEADER, f"Name: {printable(title)}", "Columns: 1", "#"]
-    for name in sorted(colors, key=_order):
+    for name in sorted(colors, key=_order_in(table)):
         red, green, blue = colors[name]
         lines.append(f"{red:3d} {green:3d} {blue:3d}\t{name}")
     return ("\n".join(lines) + "\n").encode()
@@ -141,20 +144,27 @@ def _face_and_name(text: str) -> tuple[int, str]:
     return (int(found[1]), name[found.end() :]) if found else (0, name)
 
 
-def _order(name: str) -> tuple[int, int]:
-    face, part = _face_and_name(name)
-    return face, NAMES.index(part)
+def _order_in(table: PartTable) -> Callable[[str], tuple[int, int]]:
+    def order(name: str) -> tuple[int, int]:
+        face, part = _face_and_name(name)
+        return face, _names(table).index(part)
+
+    return order
 
 
-def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
+def _by_name(swatches: list[tuple[str, Rgb]], table: PartTable) -> dict[str, Rgb]:
+    names = _names(table)
+    labels = {_face_and_name(part.label)[1]: part.name for part in table.own}
     if not swatches:
         raise PaletteError("holds no swatch")
     given: dict[tuple[int, str], Rgb] = {}
     for text, color in swatches:
         face, name = _face_and_name(text)
-        if name not in NAMES and name not in PAIRS:
+        if name not in names and name not in PAIRS:
+            name = labels.get(name, name)
+        if name not in names and name not in PAIRS:
             tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
-            known = ", ".join(name for name in (*PAIRS, *NAMES) if name not in tones)
+            known = ", ".join(name for name in (*PAIRS, *names) if name not in tones)
             toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
             what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}; {toned}")
@@ -163,8 +173,8 @@ def _by_name(swatches: list[tuple[str, Rgb]]) -> dict[str, Rgb]:
     for (face, pair), color in list(given.items()):
         for name in PAIRS.get(pair, ()):
             given.setdefault((face, name), color)
-    found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in NAMES}
-    return {name: found[name] for name in sorted(found, key=_order)}
+    found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in names}
+    return {name: found[name] for name in sorted(found, key=_order_in(table))}
 
 
 def _quoted(text: str) -> str:

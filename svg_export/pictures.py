@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceparse_core.group import GroupMap, parts_of
 from faceparse_core.masks import colorize, heatmap, label_mask, mask
 from faceparse_core.parse import Parsing
-from faceparse_core.parts import Rgb, select_labels
+from faceparse_core.parts import STANDARD, PartTable, Rgb, select_labels
 from svg_export.export import Drawn
 from svg_export.files import HEATMAP_OF
 
@@ -28,6 +28,7 @@ class Picture:
     swatches: Mapping[str, Rgb]
     parts: str | None = None  #: what masks, heatmaps and colours show; None: the face in grey, in colours all
     threshold: float | None = None  #: of the mask
+    table: PartTable = STANDARD  #: with the parts that a model has of its own
 
     def file(self, kind: str) -> bytes:
         """The bytes of the file of this kind: a .gpl of `palette`, else a PNG. Of what is not known there is none."""
@@ -36,9 +37,9 @@ class Picture:
         if kind == "palette" and self.drawn:
             from svg_export.palette import write_palette
 
-            return write_palette(self.drawn.palette, self.title)
+            return write_palette(self.drawn.palette, self.title, self.table)
         if kind == "preview" and self.drawn:
-            photo = paint_labels(self.labels) if self.rgb is None else self.rgb
+            photo = paint_labels(self.labels, self.table) if self.rgb is None else self.rgb
             return preview_png(photo, self.drawn.layers, self.drawn.outline, others=self.drawn.others)
         return png(self._pixels(kind))
 
@@ -49,9 +50,9 @@ class Picture:
             return self.labels
         parts = parts_of(self.labels)
         if kind == "colorize":
-            return colorize(parts, colored, colors=self.swatches)
+            return colorize(parts, colored, colors=self.swatches, table=self.table)
         if kind == "mask" and not self.parsings:
-            return label_mask(parts, select_labels(grey))
+            return label_mask(parts, select_labels(grey, self.table))
         if self.parsings and self.rgb is not None:
             if kind == "mask":
                 return self._brightest(mask, grey, self.threshold)
@@ -60,7 +61,7 @@ class Picture:
             if kind.startswith(HEATMAP_OF):
                 return self._brightest(heatmap, kind.removeprefix(HEATMAP_OF))
             if kind == "colorize-over":
-                return colorize(parts, colored, self.rgb, self.swatches)
+                return colorize(parts, colored, self.rgb, self.swatches, self.table)
             if kind == "gallery":
                 from svg_export.gallery import contact_sheet
 

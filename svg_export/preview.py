@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import PhotoError
 from faceparse_core.group import GroupMap, parts_of
-from faceparse_core.parts import PARTS, Rgb
+from faceparse_core.parts import STANDARD, PartTable, Rgb
 
 if TYPE_CHECKING:
     from svg_export.layers import Layer, LineWork, Ring, Tone
@@ -52,9 +52,11 @@ def png(pixels: GroupMap) -> bytes:
     return bytes(data)
 
 
-def paint_labels(labels: GroupMap) -> NDArray[np.uint8]:
+def paint_labels(labels: GroupMap, table: PartTable = STANDARD) -> NDArray[np.uint8]:
     """A label map (H, W) in the table's colours, (H, W, 3): stands in for the photo where there is none."""
-    return np.array([part.color for part in PARTS], np.uint8)[parts_of(labels)]
+    colors = np.zeros((256, 3), np.uint8)
+    colors[[part.id for part in table.parts]] = [part.color for part in table.parts]
+    return colors[parts_of(labels)]
 
 
 def paint(

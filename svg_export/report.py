@@ -6,7 +6,7 @@ JSON object on a line of stdout, in this order (failures go to stderr too):
     {"event": "start", "version": "0.1.0", "photos": 2}
     {"event": "photo", "photo": "a.jpg", "index": 1, "of": 2}
     {"event": "step", "photo": "a.jpg", "step": "read"}           then "parse", "trace", "write", as each begins
-    {"event": "note", "photo": "a.jpg", "message": ".."}
+    {"event": "note", "photo": "a.jpg", "message": ".."}          "photo" is null where it is said of all
     {"event": "written", "photo": "a.jpg", "svg": "a.svg", "labels": null, "preview": null, "palette": null,
      "mask": "a.mask.png", "heatmap": null, "colorize": null, "colorize-over": null, "gallery": null,
      "size": [640, 480], "heads": 1, "faces": 1, "layers": ["head", "hair"], "nodes": 96, "error": null,
@@ -65,9 +65,10 @@ class Report:
     def step(self, source: str, step: str) -> None:
         self._event("step", photo=source, step=step)
 
-    def note(self, source: str, message: str) -> None:
+    def note(self, source: str | None, message: str) -> None:
+        """What is to be said of one photo, or (None) of all."""
         self._event("note", photo=source, message=message)
-        self._line(f"{_name(source)}: note: {message}", sys.stderr)
+        self._line(f"{PROGRAM if source is None else _name(source)}: note: {message}", sys.stderr)
 
     def wrote(self, source: str, svg: Path | None, extra: dict[str, Path | None], **facts: Any) -> None:
         self.written += 1

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct
 from faceparse_core.errors import SettingsError
-from faceparse_core.parts import HAIR, HAIR_BACK
+from faceparse_core.parts import BY_PLANE, HAIR, HAIR_BACK
 from svg_export.curves import Bools, Floats, Ints, Lines, tangents
 
 Floats32 = NDArray[np.float32]
@@ -46,7 +46,8 @@ class Evidence:
     """What is known of a picture besides its label map. All in the label map's coordinates."""
 
     rgb: NDArray[np.uint8] | None = None  #: the photo (H, W, 3), as large as the label map
-    scores: Floats32 | None = None  #: (classes, h, w), any that differ from log probabilities by a shift a cell
+    #: (parts, h, w) in the order of `parts.BY_PLANE`, any that differ from log probabilities by a shift a cell
+    scores: Floats32 | None = None
     box: tuple[float, float, float, float] | None = None  #: x0, y0, x1, y1, px: what the scores cover
 
     def __post_init__(self) -> None:
@@ -113,12 +114,13 @@ _COHERENT = 0.4  #: score cells: sigma of the Gaussian along the border, over wh
 
 
 def rank_scores(scores: Floats32, rank_of: NDArray[np.uint8]) -> tuple[Floats32, Ints]:
-    """Scores (ranks, h, w) of what is drawn, each the best of its classes, and rank -> row, -1 where there is none."""
-    ranks = distinct(rank_of[: len(scores)].astype(np.int64))
+    """Scores (ranks, h, w) of what is drawn, each the best of its parts, and rank -> row, -1 where there is none."""
+    of_plane = rank_of[list(BY_PLANE[: len(scores)])]
+    ranks = distinct(of_plane.astype(np.int64))
     row = np.full(256, -1)
     row[ranks] = np.arange(len(ranks))
     best = np.full((len(ranks), *scores.shape[1:]), -np.inf, np.float32)
-    for plane, at in zip(scores, row[rank_of[: len(scores)]].tolist(), strict=True):
+    for plane, at in zip(scores, row[of_plane].tolist(), strict=True):
         np.maximum(best[at], plane, out=best[at])
     if rank_of[HAIR_BACK]:  # parted from the hair, which is one class
         row[rank_of[HAIR_BACK]] = row[rank_of[HAIR]]

@@ -28,9 +28,10 @@ Several heads are a layer each, the largest, face 1, on top, and their parts are
 
 Layer ids are the names of `faceparse_core.parts` (`head` is the shape of the whole head, solid beneath its features;
 `hair-back` is what of the hair falls behind neck and shoulders, where the map shows it, in the hair's colour);
-those of face 2 and on take a prefix, `face2-hair`. Every path has an id of its own. A path's data is `M`, then relative
-`c h v l`, then `z`, per ring, and nothing else (a path of the outline is one line, and has its `z` only where that is
-closed); no transform, class, gradient or clip stands on a part.
+those of face 2 and on take a prefix, `face2-hair`. Where a model has parts of its own, `own` in the JSON describes them
+as `parts.own_parts` reads it: their names, and what each lies above. Every path has an id of its own. A path's data is
+`M`, then relative `c h v l`, then `z`, per ring, and nothing else (a path of the outline is one line, and has its `z`
+only where that is closed); no transform, class, gradient or clip stands on a part.
 
 Width and height are in mm at 96 px per inch: Blender's importer takes bare px for 1/90 inch, mm is right everywhere.
 The fill stands inside `style`: Blender's importer paints a path black that has a style without a fill.
@@ -53,7 +54,7 @@ import numpy as np
 import svgwrite
 from numpy.typing import NDArray
 
-from faceparse_core.parts import LAYERS, Rgb
+from faceparse_core.parts import STANDARD, PartTable, Rgb
 
 if TYPE_CHECKING:
     from svg_export.layers import Layer, Line, LineWork, Ring, Shape
@@ -84,6 +85,7 @@ def svg_bytes(
     background: Rgb | None = None,
     outline: LineWork | None = None,
     others: Sequence[Face] = (),
+    table: PartTable = STANDARD,
 ) -> bytes:
     """The SVG file, UTF-8, the same bytes for the same arguments.
 
@@ -95,6 +97,7 @@ def svg_bytes(
     background  the colour of a locked layer `background` that fills the frame
     outline     the lines of a layer `outline` above all others
     others      where there are several heads: what is drawn of face 2, face 3, .., beneath face 1
+    table       with the parts that the model has of its own; `metadata` has to describe them
     """
     height, width = size
     decimals = decimals_for(size)
@@ -118,7 +121,7 @@ def svg_bytes(
     for number in range(len(others) + 1, 0, -1):
         face = others[number - 2] if number > 1 else Face(tuple(layers), outline)
         home = drawing.g(id=f"face{number}", **_layer_attributes(f"Face {number}")) if several else drawing
-        labels = _add_face(drawing, home, face, prefix_of(number), decimals)
+        labels = _add_face(drawing, home, face, prefix_of(number), decimals, table)
         if several and labels:
             drawing.add(home)
             labels = [f"Face {number} ({', '.join(labels)})"]
@@ -127,11 +130,11 @@ def svg_bytes(
     return _to_bytes(drawing.get_xml(), metadata)
 
 
-def _add_face(drawing: Any, home: Any, face: Face, prefix: str, decimals: int) -> list[str]:
+def _add_face(drawing: Any, home: Any, face: Face, prefix: str, decimals: int, table: PartTable) -> list[str]:
     """Put a face's layers into `home`, svgwrite's; what their ids begin with is `prefix`. Returns their labels."""
     shown: list[str] = []
     for layer in face.layers:
-        part = LAYERS[layer.part]
+        part = table.layers[layer.part]
         paths = [data for data in (path_data(shape, decimals) for shape in layer.shapes) if data]
         if not paths:
             continue

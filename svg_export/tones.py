@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.colors import oklab_to_srgb, robust_mean, srgb_to_oklab
-from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HAIR_BACK, HEAD, LAYERS, NOSE, PARTS, Rgb
+from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HAIR_BACK, HEAD, LAYERS, NOSE, STANDARD, PartTable, Rgb
 from svg_export.clip import clip
 from svg_export.layers import Layer, Ring, Shape, Tone, TraceSettings, build_layers, shown_parts
 from svg_export.looks import TONED, TONES, ToneName, ToneSettings
@@ -38,7 +38,6 @@ _FAINT = 1e-3  # how little each next one weighs
 _SAMPLES = 4096  # pixels that a colour is the mean of
 _STAND_INS: dict[ToneName, int] = {"shadow": CLOTH, "light": HAIR}  # parts that tones are traced as
 _SURFACES = {HEAD: (HEAD, NOSE), NOSE: (HEAD, NOSE), HAIR_BACK: (HAIR,)}  # what the light falls on as on one
-_ON_HEAD = [part.id for part in PARTS if part.on_head]
 
 
 def add_tones(
@@ -50,6 +49,7 @@ def add_tones(
     swatches: Mapping[str, Rgb],
     settings: ToneSettings,
     curves: Literal["bezier", "polygon"] = "bezier",
+    table: PartTable = STANDARD,
 ) -> tuple[Layer, ...]:
     """The layers with their tones, each filled with the colour of what is neither light nor shadow.
 
@@ -58,8 +58,9 @@ def add_tones(
     head_size  px
     curves     what the tones' own outlines are made of, as `TraceSettings` says
     swatches   colours by name: of a part that has one, tones that have none are as far from it as in the photo
+    table      with the parts that the label map's model has of its own, which stay flat
     """
-    scene = _Scene.of(shown_parts(parts)[labels], rgb, head_size)
+    scene = _Scene.of(shown_parts(parts, table)[labels], rgb, head_size, table.on_head)
     surfaces: dict[tuple[int, ...], _Surface | None] = {}
     toned = []
     for layer in layers:
@@ -81,9 +82,10 @@ class _Scene:
     head: float
     scale: NDArray[np.float64]  # (2,) x, y: px of the photo in one of the scene
     origin: NDArray[np.float64]  # (2,) px of the photo
+    on_head: frozenset[int]  # parts
 
     @classmethod
-    def of(cls, labels: NDArray[np.uint8], rgb: NDArray[np.uint8], head_size: float) -> _Scene:
+    def of(cls, labels: NDArray[np.uint8], rgb: NDArray[np.uint8], head_size: float, on_head: frozenset[int]) -> _Scene:
         rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
         (top, bottom), (left, right) = ((int(axis[0]), int(axis[-1]) + 1) for axis in (rows, columns))
         labels, rgb = labels[top:bottom, left:right], rgb[top:bottom, left:right]
@@ -96,7 +98,7 @@ class _Scene:
         labels = cv2.copyMakeBorder(labels, *pad, cv2.BORDER_CONSTANT, value=BACKGROUND)
         light = srgb_to_oklab(rgb.reshape(-1, 3))[:, 0].reshape(rgb.shape[:2]).astype(np.float32)
         scale = np.array([(right - left) / size[0], (bottom - top) / size[1]])
-        return cls(labels, rgb, light, head_size * factor, scale, np.array([left, top]) - _PAD * scale)
+        return cls(labels, rgb, light, head_size * factor, scale, np.array([left, top]) - _PAD * scale, on_head)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _judged(
     middle = float(np.median(field[sure]))
     deviation = 1.4826 * float(np.median(np.abs(field[sure] - middle)))  # of a normal distribution the standard one
     offset = float(np.clip(s.spread * deviation, s.least, s.most))
-    carries = mine | np.isin(scene.labels, _ON_HEAD) if HEAD in parts else mine
+    carries = mine | np.isin(scene.labels, [*scene.on_head]) if HEAD in parts else mine
     regions = _regions(field - middle, offset, mine, _grown(carries, s.beyond * scene.head), scene, s)
     if not regions:
         return None

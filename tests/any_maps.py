@@ -11,7 +11,7 @@ import shapely
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from faceparse_core.parts import PARTS
+from faceparse_core.parts import BY_PLANE, LAYERS, OWN, PARTS
 from svg_export.layers import Layer, Line, Ring, Shape, TraceSettings
 from svg_export.subpixel import Evidence
 
@@ -115,7 +115,8 @@ def evidence_of(labels: Labels, rng: np.random.Generator) -> Evidence:
 
     The scores' cells are smaller or larger than pixels, and lie askew; now and then there is only one of them.
     """
-    (height, width), count = labels.shape, len(PARTS)
+    (height, width), planes = labels.shape, BY_PLANE[: len(PARTS) if labels.max(initial=0) < OWN else None]
+    count = len(planes)
     scores = box = rgb = None
     kind = rng.choice(["none", "alike", "doubtful", "others"])
     if kind != "none":
@@ -125,7 +126,7 @@ def evidence_of(labels: Labels, rng: np.random.Generator) -> Evidence:
         box = (left, top, left + columns * float(cell[0]), top + rows * float(cell[1]))
         scores = rng.normal(0, 4, (count, rows, columns)).astype(np.float32)
         if kind != "others":
-            soft = [cv2.GaussianBlur((labels == part).astype(np.float32), (0, 0), 1.0) for part in range(count)]
+            soft = [cv2.GaussianBlur((labels == part).astype(np.float32), (0, 0), 1.0) for part in planes]
             soft = [cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA) for each in soft]
             share = 0.4 if kind == "doubtful" else 0.0
             scores = np.log(np.stack(soft).reshape(scores.shape) + np.float32(1e-3)) + np.float32(share) * scores
@@ -138,7 +139,7 @@ def evidence_of(labels: Labels, rng: np.random.Generator) -> Evidence:
     elif kind == "alike":  # the parts' own colours, some pixels off
         moved = np.roll(labels, tuple(rng.integers(-3, 4, 2).tolist()), axis=(0, 1))
         colors = rng.integers(0, 256, (count, 3)).astype(np.uint8)
-        rgb = cv2.GaussianBlur(colors[moved], (0, 0), 0.8).reshape(height, width, 3)
+        rgb = cv2.GaussianBlur(colors[np.searchsorted(planes, moved)], (0, 0), 0.8).reshape(height, width, 3)
     return Evidence(rgb, scores, box)
 
 
@@ -177,12 +178,12 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings, mov
         for shape in layer.shapes:
             for ring in shape.rings:
                 if not (np.isfinite(ring.points).all() and len(ring.points) == 3 * len(ring.lines) > 0):
-                    found.append(f"{PARTS[layer.part].name}: a ring that is not closed and finite")
+                    found.append(f"{_name(layer.part)}: a ring that is not closed and finite")
                 if settings.curves == "polygon" and not ring.lines.all():
-                    found.append(f"{PARTS[layer.part].name}: not straight")
+                    found.append(f"{_name(layer.part)}: not straight")
         shapes = [polygon(shape) for shape in layer.shapes]
         crossed = [each for each in shapes if abs(shapely.make_valid(each).area - each.area) > ROUNDING]
-        found += [f"{PARTS[layer.part].name}: {shapely.is_valid_reason(each)}" for each in crossed]
+        found += [f"{_name(layer.part)}: {shapely.is_valid_reason(each)}" for each in crossed]
         shapes = [shapely.make_valid(each) for each in shapes]
         areas[layer.part] = shapely.union_all(shapes)
         stack.append((layer.part, shapes))
@@ -199,7 +200,7 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings, mov
         for (lower, below), (upper, above) in combinations(stack, 2):
             for beneath, upon in product(below, above):
                 if upon.intersection(beneath).area > ROUNDING and upon.difference(beneath).area > ROUNDING:
-                    found.append(f"{PARTS[upper].name} lies half beyond {PARTS[lower].name}")
+                    found.append(f"{_name(upper)} lies half beyond {_name(lower)}")
     page = shapely.box(0, 0, labels.shape[1], labels.shape[0])
     background = shapely.multipoints(np.argwhere(labels == 0)[:, ::-1] + 0.5)
     gaps = shapely.get_parts(page.difference(shapely.union_all(list(areas.values())))).tolist()
@@ -211,6 +212,10 @@ def faults(layers: Sequence[Layer], labels: Labels, settings: TraceSettings, mov
     if wrong.any():
         found.append(f"{wrong.sum()} px wrong, at {np.argwhere(wrong)[0]}")
     return found
+
+
+def _name(part: int) -> str:
+    return LAYERS[part].name if part in LAYERS else f"own part {part}"
 
 
 def polygon(shape: Shape) -> shapely.Polygon:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import shapely
 from any_maps import KINDS, noise, polygon
 from conftest import ROOT, draw_face
 
 from faceparse_core.group import PER_FACE
-from faceparse_core.parts import LAYERS, PRESETS
+from faceparse_core.parts import LAYERS, OWN, PRESETS, own_parts, select_parts
 from svg_export.export import draw, draw_group, sitters_in
 from svg_export.layers import TraceSettings
 
@@ -32,6 +33,19 @@ def faces() -> bytes:
     one = draw_face(SIZE)
     both = np.hstack([one, np.where(one > 0, one + PER_FACE, 0).astype(np.uint8)])
     return draw_group(both, sitters_in(both), PRESETS["all"], title="Two drawn faces", background=True).svg
+
+
+def own() -> bytes:
+    """One drawn face with two parts that the table does not know: a sticker on the cheek, headphones over all."""
+    table = own_parts({
+        "sticker": {"label": "Sticker", "above": "nose", "color": [230, 40, 60]},
+        "headphones": {"on_head": False, "color": [20, 20, 30]},
+    })  # fmt: skip
+    labels = draw_face(SIZE)
+    cv2.circle(labels, (120, 290), 14, OWN, -1)
+    cv2.ellipse(labels, (180, 200), (128, 170), 0, 180, 360, OWN + 1, 18)
+    parts = select_parts("all", table=table)
+    return draw(labels, {}, parts, title="Parts of one's own", table=table).svg
 
 
 def degenerate() -> bytes:
@@ -54,7 +68,7 @@ def degenerate() -> bytes:
     return (json.dumps(found, indent=0) + "\n").encode()
 
 
-FILES = {"face.svg": face, "faces.svg": faces, "degenerate.json": degenerate}
+FILES = {"face.svg": face, "faces.svg": faces, "own.svg": own, "degenerate.json": degenerate}
 
 
 def main(folder: Path = DATA) -> None:

@@ -19,7 +19,7 @@ import pytest
 from blender_addon import command as addon
 from blender_addon import files
 from blender_addon.command import Command, CommandError, Job, Request, find_command, version
-from faceparse_core.parts import LAYER_ORDER, LAYERS
+from faceparse_core.parts import LAYER_ORDER, LAYERS, PRESETS
 from svg_export import __version__, cli
 from svg_export.check import check_svg
 from svg_export.files import PHOTO_SUFFIXES
@@ -115,6 +115,7 @@ def one_process_of(folder: Path) -> int:
 
 def test_it_knows_the_parts_and_the_photos() -> None:
     assert tuple((LAYERS[i].name, LAYERS[i].label) for i in LAYER_ORDER) == addon.PARTS
+    assert addon.OWN[0] in PRESETS
     assert set(addon.PHOTO_SUFFIXES) == PHOTO_SUFFIXES
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from faceparse_core.cache import sha256_of
+from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError
 from faceparse_core.parser import load_parser
 from faceparse_core.zoo import conversion
@@ -124,7 +125,7 @@ def test_other_classes_want_a_class_map(tmp_path, rgb):
     path = saved(tmp_path / "eleven.pth", thin_bisenet(classes=11))
     with pytest.raises(ModelError, match=r"11 classes .* --classes"):
         load_parser(os.fspath(path))
-    parser = load_parser(os.fspath(path), classes=((0,), (1,), (17,)) + ((0,),) * 8)
+    parser = load_parser(os.fspath(path), classes=Classes(((0,), (1,), (17,)) + ((0,),) * 8))
     assert parser.parts == {1, 17}
     assert parser.run(rgb).shape == (1, 18, 512, 512)
 

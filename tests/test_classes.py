@@ -12,7 +12,7 @@ import pytest
 from command import Capture, one_line, run
 
 from faceparse_core import contours, heatmap, mask
-from faceparse_core.classes import OUR_CLASSES, known_parts, read_classes, to_parts
+from faceparse_core.classes import OUR_CLASSES, Classes, known_parts, read_classes, to_parts
 from faceparse_core.errors import FaceParseError, ModelError
 from faceparse_core.parse import parse_photo, shows_face
 from faceparse_core.parser import ModelInfo, Parser, load_parser
@@ -37,7 +37,7 @@ def written(folder: Path, text: str) -> Path:
     ids=["lines", "windows", "list", "object"],
 )
 def test_a_class_map_in_every_form(tmp_path: Path, text: str) -> None:
-    assert read_classes(written(tmp_path, text)) == ((0,), (1,), (2, 3), (17,))
+    assert read_classes(written(tmp_path, text)) == Classes(((0,), (1,), (2, 3), (17,)))
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,12 @@ def faces_svg(tmp_path: Path) -> Path:
     return Path(shutil.copy(DATA / "faces.svg", tmp_path))
 
 
+@pytest.fixture
+def own_svg(tmp_path: Path) -> Path:
+    """A face with two parts that the add-on's table does not know, a sticker and headphones; a copy."""
+    return Path(shutil.copy(DATA / "own.svg", tmp_path))
+
+
 @pytest.fixture(scope="session")
 def command() -> str:
     """The path of the real faceparse-svg."""

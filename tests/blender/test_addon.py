@@ -200,6 +200,8 @@ def test_what_the_command_is_asked(tmp_path: Path) -> None:
     chosen.parts, chosen.custom_parts = "custom", {"hair", "eye-left", "head"}
     chosen.joins, chosen.style, chosen.background, chosen.model = "cutout", "cel", True, " parser "
     assert options.request(chosen) == command.Request("head,eye-left,hair", "cutout", "cel", True, "parser")
+    chosen.custom_parts = {"head", "own"}
+    assert options.request(chosen).parts == "head,own"
     chosen.custom_parts = set()
     with pytest.raises(command.CommandError, match="No part is chosen"):
         options.request(chosen)

@@ -116,6 +116,33 @@ def test_one_collection_one_curve_a_layer_in_order(face_svg: Path) -> None:
     assert all(target.select_get() for target in targets)
 
 
+def test_layers_of_a_models_own_parts_come_along(own_svg: Path) -> None:
+    collection = bring(svg_reader.read_svg(own_svg))
+    targets = portraits.layers_of(collection)
+    ids = [target["faceparse_id"] for target in targets]
+    at = ids.index("nose")
+    assert ids[at : at + 3] == ["nose", "sticker", "mouth"]
+    assert ids[-1] == "headphones"
+    assert [object_of(collection, name).name for name in ("sticker", "headphones")] == ["Sticker", "Headphones"]
+    heights = [target.matrix_world.translation.z for target in targets]
+    assert heights == sorted(heights)
+    assert len(set(heights)) == len(heights)
+    sticker, nose = object_of(collection, "sticker"), object_of(collection, "nose")
+    assert sticker.material_slots[0].material != nose.material_slots[0].material
+    red = Color(230 / 255, 40 / 255, 60 / 255)
+    (shown,) = [one for one in svg_reader.read_svg(own_svg).layers if one.id == "sticker"]
+    assert shown.shapes[0].fill == red
+    # changed in the file, and gone from it
+    text = own_svg.read_text("utf-8")
+    own_svg.write_text(text.replace("fill:#e6283c", "fill:#00ff00").replace('label="Headphones"', 'label="Phones"'))
+    done = curves.update_portrait(collection, svg_reader.read_svg(own_svg))
+    assert (done.added, done.missing) == ([], [])
+    assert object_of(collection, "headphones").name == "Phones"
+    # and back as a file
+    written = svg_reader.parse_svg(svg_writer.write_svg(export.read_portrait(collection)))
+    assert [one.id for one in written.layers] == ids
+
+
 def test_true_handles_where_the_file_has_them(face_svg: Path) -> None:
     what = svg_reader.read_svg(face_svg)
     collection = bring(what)
