@@ -261,15 +261,18 @@ class _Sheet:
         thickness[[BACKGROUND_RANK, OUTSIDE_RANK]] = np.inf
         return thickness
 
-    def leeway(self, hidden: int, stroke: int, point: Floats) -> float:
-        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
+    def leeway(self, hidden: int, stroke: int, point: Floats | None) -> float:
+        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,); None: at any."""
         index = hidden - len(self.strokes.arcs)
         rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
-        if (self.arcs.lower[arcs] > rank).all():
+        lowers = self.arcs.lower[arcs]
+        if lowers.min() > rank:  # it is beneath what is on both sides
             return math.inf
+        if point is None:
+            return 0.0
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
-        lower = self.arcs.lower[arcs[int(np.argmin(away))]]
-        if lower > rank:  # it is beneath what is on both sides
+        lower = lowers[int(np.argmin(away))]
+        if lower > rank:
             return math.inf
         if lower < rank:
             return _TINT
