@@ -47,10 +47,20 @@ def hidden_line(
         return border[[0, -1]], np.full(2, 0.15)
     for reach in (room.reach, room.underlap, 0.4 * room.underlap):
         laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
-        if _is_simple(laid) and not meets(laid, border):
+        if _is_simple(laid) and not meets(laid, border) and (_beyond(laid, border) > 0) != inset:
             return laid, tolerance
-    pick = _picked(len(border), _length(border), closed, room.step)
-    return border[pick], np.full(len(pick), 0.15)
+    return border, np.full(len(border), 0.15)
+
+
+def _beyond(laid: Floats, border: Floats) -> float:
+    """px squared by which the part is larger when it ends at `laid`, which does not cross the border."""
+    return _area(border) - _area(laid)
+
+
+def _area(line: Floats) -> float:
+    """px squared between a line and its chord, positive to its left."""
+    x, y = (line - line[0]).T
+    return float((x[1:] * y[:-1] - x[:-1] * y[1:]).sum()) / 2
 
 
 def meets(laid: Floats, border: Floats) -> bool:
