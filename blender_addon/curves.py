@@ -202,10 +202,10 @@ def _with_splines(
         group.append((layer, _stacked(layer, order)))
         size += sum(len(ring.points) for shape in layer.shapes for ring in shape.rings)
         if size >= _GROUP or order == len(layers) - 1:
-            rings = [ring for _, sheets in group for sheet, _ in sheets for ring in sheet.rings()]
+            rings = [ring for _, sheets in group for sheet, _ in sheets for ring in sheet.rings(frame.unit)]
             splines = iter(splines_of(rings, frame))
             for one, sheets in group:
-                yield one, [(sheet, z, list(islice(splines, len(sheet.rings())))) for sheet, z in sheets]
+                yield one, [(sheet, z, list(islice(splines, sheet.count))) for sheet, z in sheets]
             group, size = [], 0
 
 
@@ -462,7 +462,7 @@ def _add_beside(
         home = next((inner for inner in others if same_face[0].name in inner.objects), portrait)
     else:
         home = _home(portrait, layer.face, drawing) if layer.face and (others or layers) else portrait
-    made = _add(home, layer, drawing.name(layer), sheet, z, site, splines_of(sheet.rings(), site.frame))
+    made = _add(home, layer, drawing.name(layer), sheet, z, site, splines_of(sheet.rings(site.frame.unit), site.frame))
     if neighbour is not None:
         made.parent, made.parent_type = neighbour.parent, neighbour.parent_type
         made.parent_bone = neighbour.parent_bone
@@ -499,7 +499,7 @@ def _merge(
         changed |= _recolor(target, layer, sheet, site, before, done)
         if now.digest != before.digest:
             back = now.transform.inverse()
-            splines = splines_of([ring.mapped(back) for ring in sheet.rings()], site.frame)
+            splines = splines_of([ring.mapped(back) for ring in sheet.rings(site.frame.unit)], site.frame)
             _draw(target.data, sheet, splines, site.frame.unit, math.sqrt(abs(back.determinant)))
             changed = True
     elif (now.digest, now.colors) != (before.digest, before.colors):

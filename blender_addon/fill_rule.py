@@ -58,6 +58,33 @@ def even_odd(rings: Sequence[Ring], work: Budget) -> tuple[list[tuple[Ring, ...]
     return [tuple(rings)], False
 
 
+def parted(rings: Sequence[Ring], apart: float) -> list[Ring]:
+    """The rings of a shape; where knots of several meet, all but the largest ring draw back into themselves by `apart`.
+
+    Blender takes corners that lie next to nothing apart for one, and then fills less or more than what is within an
+    odd number of rings.
+    """
+    knots: dict[tuple[float, float], list[tuple[int, int]]] = {}  # where -> ring, point
+    for i, ring in enumerate(rings if len(rings) > 1 else ()):
+        for k, knot in enumerate(ring.points[::3]):
+            knots.setdefault((round(knot.real, 3), round(knot.imag, 3)), []).append((i, 3 * k))
+    drawn: dict[int, list[complex]] = {}
+    areas: dict[int, float] = {}
+    for places in knots.values():
+        if len({i for i, _ in places}) < 2:
+            continue
+        areas |= {i: rings[i].area() for i, _ in places if i not in areas}
+        stays = max((i for i, _ in places), key=lambda i: abs(areas[i]))
+        for i, k in places:
+            points = drawn.setdefault(i, list(rings[i].points))
+            ahead = points[(k + 1) % len(points)] - points[k - 1]
+            if i != stays and ahead:
+                inwards = ahead / abs(ahead) * (1j if areas[i] > 0 else -1j)
+                for at in (k - 1, k, (k + 1) % len(points)):
+                    points[at] += apart * inwards
+    return [Ring(tuple(drawn[i]), ring.closed) if i in drawn else ring for i, ring in enumerate(rings)]
+
+
 def _polygon(ring: Ring) -> list[complex]:
     """Two points a segment: its start and its middle."""
     polygon: list[complex] = []

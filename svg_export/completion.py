@@ -29,7 +29,7 @@ from svg_export.curves import Floats, Lines, smooth, travelled, unit
 from svg_export.proportions import Proportions
 from svg_export.stitch import Hidden
 from svg_export.templates import BROW, EAR, EYE, Template, fit_template
-from svg_export.underlap import cut_ends, distance, meets
+from svg_export.underlap import cut_ends, distance, meets, near
 
 Kind = Literal["head", "neck", "hair-back", "ear", "eye", "brow"]
 
@@ -133,7 +133,7 @@ def _clipped(
     safe = _safe(gap, space, allowed)
     part = space.part.union(_rim(gap, space).intersection(safe))
     strip: shapely.Geometry | None = None
-    shapes = [shapely.Polygon(proposal).buffer(0) for proposal in proposals]
+    shapes = [valid(shapely.Polygon(proposal)) for proposal in proposals]
     for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
         whole = part.union(shape.intersection(safe))
         found = _outlined(whole, gap, space, manner, allowed)
@@ -290,9 +290,10 @@ _SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where 
 
 def _cut_out(space: Space, points: Floats) -> tuple[Space, shapely.Geometry]:
     """What of a space is near some points, and of where the part may be: all that follows is faster so."""
-    low, high = points.min(axis=0) - 2 * space.margin, points.max(axis=0) + 2 * space.margin
-    near = ((space.danger > low) & (space.danger < high)).all(axis=1)
-    return replace(space, danger=space.danger[near]), shapely.clip_by_rect(space.allowed(), *low, *high)
+    wide = 2 * space.margin
+    low, high = points.min(axis=0) - wide, points.max(axis=0) + wide
+    danger = near(space.danger, points, wide)
+    return replace(space, danger=danger), shapely.clip_by_rect(space.allowed(), *low, *high)
 
 
 def _safe(gap: Gap, space: Space, allowed: shapely.Geometry) -> shapely.Geometry:
@@ -302,8 +303,8 @@ def _safe(gap: Gap, space: Space, allowed: shapely.Geometry) -> shapely.Geometry
     for end in gap.border[[0, -1]]:
         away = np.hypot(*(space.danger - end).T)
         # each point with its circle, the larger the fewer of them
-        near = (away < 1.2 * reach) & (np.arange(len(away)) % np.maximum(_SLOPE * away, 1).astype(np.int64) == 0)
-        circles = shapely.buffer(shapely.points(space.danger[near]), _SLOPE * away[near], quad_segs=2)
+        close = (away < 1.2 * reach) & (np.arange(len(away)) % np.maximum(_SLOPE * away, 1).astype(np.int64) == 0)
+        circles = shapely.buffer(shapely.points(space.danger[close]), _SLOPE * away[close], quad_segs=2)
         disk = shapely.Point(end).buffer(reach, quad_segs=4)
         pieces.append(disk.intersection(allowed).difference(shapely.union_all(circles)))
     safe = shapely.union_all(pieces)
@@ -329,7 +330,12 @@ def _rim(gap: Gap, space: Space) -> shapely.Geometry:
 
 def _region(line: Floats, gap: Gap) -> shapely.Geometry:
     """What lies between a gap's border and a line beneath it."""
-    return shapely.Polygon(around(line, gap)).buffer(0)
+    return valid(shapely.Polygon(around(line, gap)))
+
+
+def valid(polygon: shapely.Polygon) -> shapely.Geometry:
+    """The polygon, and what is left of it where it crosses itself."""
+    return polygon if polygon.is_valid else polygon.buffer(0)
 
 
 def around(line: Floats, gap: Gap) -> Floats:
@@ -388,10 +394,14 @@ def _sampled(line: Floats, step: float, closed: bool) -> Floats:
     return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
 
 
+_SPARED = 0.6  # of the way to danger: so far a curve may stray
+
+
 def _tolerance(line: Floats, gap: Gap, space: Space, most: float) -> Floats:
     """How far the curve may stray from each point, px (n,): not to the border, nor to danger."""
     own = distance(line, gap.border[::2])
-    spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), 0.6 * distance(line, space.danger[::2]))
+    danger = near(space.danger[::2], line, most / _SPARED)
+    spare = np.minimum(own - np.minimum(space.underlap, 0.6 * own), _SPARED * distance(line, danger))
     return np.clip(spare, 0.1, most)
 
 
@@ -399,9 +409,7 @@ def _is_hidden(line: Floats, gap: Gap, space: Space, margin: float) -> bool:
     """Whether nothing is seen of a part that reaches to `line`, and that keeps its margin, but for the gap's ends."""
     if not ((line >= 0) & (line <= np.array(space.frame))).all():
         return False
-    low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-    danger = np.concatenate([space.danger, gap.seen, *space.others])
-    danger = danger[((danger > low) & (danger < high)).all(axis=1)]
+    danger = np.concatenate([near(each, line, margin) for each in (space.danger, gap.seen, *space.others)])
     room = np.full(len(line), margin)
     if not gap.closed:
         from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))
@@ -426,7 +434,8 @@ def _likeness(plan: Plan, gap: Gap, space: Space) -> Iterator[Floats]:
     """An ear, an eye or a brow: a template goes on where the seen outline goes under."""
     if plan.face is None:
         return
-    seen, covered = (_spaced(plan.face.to_face(points), _EVENLY) for points in (gap.seen, gap.covered))
+    step = _EVENLY * plan.face.unit
+    seen, covered = (plan.face.to_face(_spaced(points, step)) for points in (gap.seen, gap.covered))
     fitted = fit_template(TEMPLATES[plan.kind], plan.left, seen, covered)
     line = _followed(plan.face.to_picture(fitted.ring), gap) if fitted.stray < _LIKE * fitted.width else None
     if line is None:

@@ -38,7 +38,7 @@ _BEYOND = 1e-6  # px
 
 #: What two crossing curves were made of (the second may be FRAME, or the first), and where they cross, (2,) px.
 Crossing = tuple[int, int, Floats]
-Leeway = Callable[[int, int, Floats], float]
+Leeway = Callable[[int, int, Floats | None], float]
 
 
 def crossings(
@@ -53,7 +53,7 @@ def crossings(
     page    (width, height)
     hidden  (sources,) which sources are hidden lines
     leeway  how far, px, a hidden line (source) may come out from beneath a stroke (source) where they cross, at a
-            point (2,); None: layers abut, there are no hidden lines
+            point (2,); at None: wherever it is, at least. None: layers abut, there are no hidden lines
     """
     flat = _Flat.of(shapes)
     if flat is None:
@@ -200,6 +200,8 @@ class _Flat:
             first, second = int(source[a]), int(source[b])
             if first == second or (b < a and not hidden[first]):
                 continue  # a stroke stands twice where a hidden line was given up for it
+            if hidden[first] and leeway(first, second, None) == np.inf:
+                continue
             points = shapely.get_coordinates(shapely.intersection(lines[a], lines[b]))
             for point in points:
                 free = leeway(first, second, point) if hidden[first] else 0.0

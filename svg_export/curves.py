@@ -61,37 +61,32 @@ class Lines:
         Closed lines go round again; open ones are continued by their reflection through the end point, or by the end
         point itself where not `mirror`.
         """
-        if len(chosen) == 1:
-            return self._padded_one(reach, int(chosen[0]), mirror), np.arange(reach, reach + self.lengths[chosen[0]])
         count = self.lengths[chosen]
         wide = count + 2 * reach
-        line = np.repeat(np.arange(len(chosen)), wide)
-        place = np.arange(int(wide.sum())) - np.repeat(np.cumsum(wide) - wide, wide) - reach
-        last = (count - 1)[line]
-        base = self.starts[chosen][line]
-        mirrored = np.where(place < 0, -place, np.where(place > last, 2 * last - place, place)) if mirror else place
-        mirrored = np.clip(mirrored, 0, last)
-        round_again = place % np.maximum(last, 1)
-        values = self.points[base + np.where(self.closed[chosen][line], round_again, mirrored)]
-        outside = ((place < 0) | (place > last)) & ~self.closed[chosen][line]
-        if mirror and outside.any():
-            end = base[outside] + np.where(place[outside] < 0, 0, last[outside])
-            values[outside] = 2 * self.points[end] - values[outside]
-        return values, np.flatnonzero((place >= 0) & (place <= last))
+        first = (np.cumsum(wide) - wide + reach)[:, None]
+        own = spread(first[:, 0], count)
+        values = np.empty((int(wide.sum()), 2))
+        values[own] = self.points[spread(self.starts[chosen], count)]
+        step, last = np.arange(1, reach + 1), (count - 1)[:, None]
+        closed, start = self.closed[chosen][:, None], self.starts[chosen][:, None]
+        around, bounce = np.maximum(last, 1), step if mirror else 0
+        before = self.points[start + np.where(closed, -step % around, np.minimum(bounce, last))]
+        after = self.points[start + np.where(closed, (last + step) % around, np.maximum(last - bounce, 0))]
+        if mirror:
+            here = ~closed[:, 0]
+            before[here] = 2 * self.points[start[here]] - before[here]
+            after[here] = 2 * self.points[start[here] + last[here]] - after[here]
+        values[first - step], values[first + last + step] = before, after
+        return values, own
 
-    def _padded_one(self, reach: int, line: int, mirror: bool) -> Floats:
-        """`padded` for one line: hidden outlines come one at a time, and less is to be done for them."""
-        points = self.points[self.starts[line] : self.starts[line + 1]]
-        last = len(points) - 1
-        place = np.arange(-reach, last + reach + 1)
-        if self.closed[line]:
-            values: Floats = points[place % max(last, 1)]
-        elif mirror:
-            before, after = np.minimum(-place[:reach], last), np.maximum(2 * last - place[last + reach + 1 :], 0)
-            values = np.concatenate([2 * points[0] - points[before], points, 2 * points[last] - points[after]])
-        else:
-            values = points[np.minimum(np.maximum(place, 0), last)]
-        return values
+    def padded_one(self, reach: int) -> Floats:
+        """`padded` where there is one line: hidden outlines come one at a time, and less is to be done for them."""
+        points, last = self.points, len(self.points) - 1
+        if self.closed[0]:
+            return np.asarray(points[np.arange(-reach, last + reach + 1) % max(last, 1)])
+        step = np.arange(1, reach + 1)
+        before, after = np.minimum(step[::-1], last), np.maximum(last - step, 0)
+        return np.concatenate([2 * points[0] - points[before], points, 2 * points[last] - points[after]])
 
 
 def smooth(lines: Lines, sigma: Floats) -> Floats:
@@ -99,9 +94,7 @@ def smooth(lines: Lines, sigma: Floats) -> Floats:
     points = lines.points.copy()
     for width, chosen in _classes(sigma):
         if width > 0.25:
-            kernel = _twicing(width)
-            values, own = lines.padded(len(kernel) // 2, chosen)
-            points[spread(lines.starts[chosen], lines.lengths[chosen])] = _convolved(values, kernel)[own]
+            _convolve(lines, chosen, _twicing(width), points)
     ends = np.concatenate([lines.starts[:-1][~lines.closed], lines.starts[1:][~lines.closed] - 1])
     points[ends] = lines.points[ends]  # equal already but for the last bits
     points[lines.starts[1:][lines.closed] - 1] = points[lines.starts[:-1][lines.closed]]
@@ -112,9 +105,7 @@ def tangents(lines: Lines, sigma: Floats) -> Floats:
     """Unit tangents (n, 2), averaged over a Gaussian of `sigma` (lines,) points."""
     found = np.zeros_like(lines.points)
     for width, chosen in _classes(sigma):
-        slope = _slope(width)
-        values, own = lines.padded(len(slope) // 2, chosen)
-        found[spread(lines.starts[chosen], lines.lengths[chosen])] = _convolved(values, slope)[own]
+        _convolve(lines, chosen, _slope(width), found)
     return unit(found)
 
 
@@ -132,12 +123,10 @@ def corners(lines: Lines, reach: Ints, threshold: Floats | float) -> Ints:
         turn = np.zeros(len(values))
         before, after = values[wide:-wide] - values[: -2 * wide], values[2 * wide :] - values[wide:-wide]
         turn[wide:-wide] = _angle(before, after)
-        highest = turn.copy()
-        for shift in range(1, wide + 1):
-            np.maximum(highest[shift:], turn[:-shift], out=highest[shift:])
-            np.maximum(highest[:-shift], turn[shift:], out=highest[:-shift])
         limit = np.repeat(np.broadcast_to(threshold, len(lines))[chosen], lines.lengths[chosen])
-        hit = np.flatnonzero((turn[own] > limit) & (turn >= highest)[own])
+        hit = np.flatnonzero(turn[own] > limit)
+        beside = turn[own[hit, None] + np.arange(-wide, wide + 1)]
+        hit = hit[turn[own[hit]] >= beside.max(axis=1)]
         found.append(spread(lines.starts[chosen], lines.lengths[chosen])[hit])
     index: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     line = np.searchsorted(lines.starts, index, "right") - 1
@@ -204,11 +193,16 @@ def _classes(sigma: Floats) -> list[tuple[float, Ints]]:
     return [(1.2 ** float(step), np.flatnonzero(steps == step)) for step in sorted(set(steps.tolist()))]
 
 
-def _convolved(values: Floats, kernel: Floats) -> Floats:
-    found = np.empty_like(values)
+def _convolve(lines: Lines, chosen: Ints, kernel: Floats, found: Floats) -> None:
+    """Write the chosen lines, convolved with a kernel, into `found` (n, 2)."""
+    if len(lines) == 1:
+        x, y = lines.padded_one(len(kernel) // 2).T
+        found[:, 0], found[:, 1] = np.convolve(x, kernel, "valid"), np.convolve(y, kernel, "valid")
+        return
+    values, own = lines.padded(len(kernel) // 2, chosen)
+    at = spread(lines.starts[chosen], lines.lengths[chosen])
     for axis in (0, 1):
-        found[:, axis] = np.convolve(values[:, axis], kernel, "same")
-    return found
+        found[at, axis] = np.convolve(values[:, axis], kernel, "same")[own]
 
 
 def _angle(one: Floats, two: Floats) -> Floats:

@@ -66,7 +66,7 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
     large = [k for k in large if _border(labels, pieces, k, stats[k], _NECK) > _BESIDE * unit]
     if not large:
         return None
-    arcs = planar_map(_KIND[labels])
+    arcs = planar_map(np.asarray(cv2.LUT(labels, _KIND), np.uint8))
     behind, before = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     # hair that ends on cloth may lie on it
     in_doubt = [_border(labels, pieces, k, stats[k], _CLOTH) > _BESIDE * unit for k in range(count)]

@@ -103,9 +103,9 @@ class Ends:
     inward: Ints  #: 1 or -1
     room: Ints  #: points in the line
 
-    def chosen(self, row: Ints, column: Ints) -> Ends:
-        """Of a table of ends those at `row` and `column`, which broadcast."""
-        return Ends(self.at[row, column], self.inward[row, column], self.room[row, column])
+    def chosen(self, *index: Ints | Bools) -> Ends:
+        """Some of them: of a table of ends those at a row and a column, which broadcast."""
+        return Ends(self.at[index], self.inward[index], self.room[index])
 
 
 def smoothed_through(points: Floats, ends: Ends, sigma: Floats) -> tuple[Lines, Ints, Floats]:

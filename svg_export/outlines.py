@@ -21,7 +21,7 @@ import shapely
 from faceparse_core.arrays import distinct
 from svg_export.beziers import drag, evaluate, straight
 from svg_export.budget import within_budget
-from svg_export.completion import Gap, Plan, Space, around, complete
+from svg_export.completion import Gap, Plan, Space, around, complete, valid
 from svg_export.crossings import Crossing, crossings
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
@@ -186,6 +186,8 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
 
 def _on_page(control: Floats, page: Floats) -> Floats:
     """A copy of some cubics in which those that leave the page, by as little as their tolerance, do not."""
+    if control.min() >= 0 and (control <= page).all():  # nor do the curves then
+        return control.copy()
     points = evaluate(control, np.arange(17) / 16)
     out: Bools = np.any((points < 0) | (points > page), axis=(1, 2))
     kept: Floats = np.where(out[:, None, None], np.clip(control, 0.0, page), control)
@@ -259,15 +261,18 @@ class _Sheet:
         thickness[[BACKGROUND_RANK, OUTSIDE_RANK]] = np.inf
         return thickness
 
-    def leeway(self, hidden: int, stroke: int, point: Floats) -> float:
-        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,)."""
+    def leeway(self, hidden: int, stroke: int, point: Floats | None) -> float:
+        """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,); None: at any."""
         index = hidden - len(self.strokes.arcs)
         rank, arcs = self.beneath[index], self.strokes.arcs[stroke]
-        if (self.arcs.lower[arcs] > rank).all():
+        lowers = self.arcs.lower[arcs]
+        if lowers.min() > rank:  # it is beneath what is on both sides
             return math.inf
+        if point is None:
+            return 0.0
         away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
-        lower = self.arcs.lower[arcs[int(np.argmin(away))]]
-        if lower > rank:  # it is beneath what is on both sides
+        lower = lowers[int(np.argmin(away))]
+        if lower > rank:
             return math.inf
         if lower < rank:
             return _TINT
@@ -395,13 +400,12 @@ class _Sheet:
 
     def _polygon(self, shape: list[Walk]) -> shapely.Geometry:
         outer, *holes = (np.concatenate([self._coarse(*step) for step in walk]) for walk in shape)
-        polygon = shapely.Polygon(outer, holes)
-        return polygon if polygon.is_valid else polygon.buffer(0)
+        return valid(shapely.Polygon(outer, holes))
 
     def _coarse(self, arc: int, forward: bool) -> Floats:
-        """Every third point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
+        """Every fifth point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
         points = self._lattice([(arc, forward)]) if self._is_frame(arc) else self._smooth(arc, forward)
-        return np.concatenate([points[:-1:3], points[-1:]])
+        return np.concatenate([points[:-1:4], points[-1:]])
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
         return rings(self.arcs, lambda ranks: _isin(ranks, members))
@@ -508,7 +512,7 @@ class _Sheet:
 
 def _with(shape: Callable[[], shapely.Geometry], ring: Floats) -> shapely.Geometry:
     """A shape and what lies within a ring (n, 2)."""
-    return shape().union(shapely.Polygon(ring).buffer(0))
+    return shape().union(valid(shapely.Polygon(ring)))
 
 
 def _together(shapes: list[Callable[[], shapely.Geometry]]) -> shapely.Geometry:

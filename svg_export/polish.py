@@ -77,79 +77,87 @@ class _Fit:
         self.control = control  # (n, 4)
         self.target, self.weight = target, weight  # (n, m)
         self.length = length  # (n,) of each curve, px
-        self.feet = _feet(control, _feet(control, t, target)[0], target)
+        self.t, self.normal, self.off = _feet(control, _feet(control, t, target)[0], target)
 
     def move(self, before: Ints) -> Bools:
         """One step for the nodes between the k curves `before` and those after them; (k,) which were moved."""
-        both = before[:, None] + np.arange(2)  # (k, 2), the first two axes of most that follows
-        weight, target = self.weight[both], self.target[both]
-        t, basis, normal, off = (each[both] for each in self.feet)
-        one, two = self.control[both].transpose(1, 2, 0)  # (4, k) each
+        both = np.stack([before, before + 1])  # (2, k), the first two axes of most that follows
+        weight, target, t = self.weight[both], self.target[both], self.t[both]
+        normal, rest = self.normal[both], self.off[both] * weight
+        error = np.abs(rest).max(axis=(0, 2))
+        one, two = self.control[both].transpose(0, 2, 1)  # (4, k) each
         first, back, ahead, last = one[1] - one[0], one[3] - one[2], two[1] - two[0], two[3] - two[2]
         across = 1j * ahead / np.maximum(np.abs(ahead), 1e-12)
 
         # how far each point's curve moves across itself, for a step of one in each of the six numbers
-        slope = np.zeros((len(before), 6, *off.shape[1:]))
-        (left, right), (a, b) = np.conj(normal).swapaxes(0, 1), basis.transpose(1, 2, 0, 3)
-        at_back, at_ahead = left * back[:, None], right * ahead[:, None]
-        slope[:, 0, 0], slope[:, 0, 1] = (a[2] + a[3]) * _real(left, across), (b[0] + b[1]) * _real(right, across)
-        slope[:, 1, 0], slope[:, 1, 1] = a[2] * at_back.imag, -b[1] * at_ahead.imag  # the node's handles turn ..
-        slope[:, 2, 0], slope[:, 3, 1] = -a[2] * at_back.real, b[1] * at_ahead.real  # .. and grow
-        slope[:, 4, 0], slope[:, 5, 1] = a[1] * _real(left, first), -b[2] * _real(right, last)  # the far ones grow
+        count, points = len(before), t.shape[2]
+        slope = np.zeros((6, 2, count, points))
+        u = 1 - t
+        middle = 3 * u * t
+        b1, b2 = middle * u, middle * t  # of a cubic's two handles
+        left, right = zip(weight * normal.real, weight * normal.imag, strict=True)
+        slope[0, 0] = (b2[0] + t[0] * t[0] * t[0]) * _along(left, across)
+        slope[0, 1] = (u[1] * u[1] * u[1] + b1[1]) * _along(right, across)
+        slope[1, 0], slope[1, 1] = b2[0] * _across(left, back), -b1[1] * _across(right, ahead)  # its handles turn ..
+        slope[2, 0], slope[3, 1] = -b2[0] * _along(left, back), b1[1] * _along(right, ahead)  # .. and grow
+        slope[4, 0], slope[5, 1] = b1[0] * _along(left, first), -b2[1] * _along(right, last)  # the far ones grow
 
-        rest = off * weight
-        error = np.abs(rest).max(axis=(1, 2))
-        worst = np.maximum(error, 1e-9)[:, None, None]
-        slope = (slope * weight[:, None]).reshape(len(before), 6, -1)
-        pull = slope * (0.3 + (rest / worst) ** 2).reshape(len(before), 1, -1)
-        square = pull @ slope.transpose(0, 2, 1)
+        worst = np.maximum(error, 1e-9)[:, None]
+        emphasis = 0.3 + (rest / worst) ** 2
+        slope = slope.transpose(2, 0, 1, 3)
+        pull = (slope * emphasis.transpose(1, 0, 2)[:, None]).reshape(count, 6, -1)
+        square = pull @ slope.reshape(count, 6, -1).transpose(0, 2, 1)
         diagonal = square.reshape(-1, 36)[:, ::7]  # a view
         diagonal += _DAMPING / 6 * diagonal.sum(axis=1, keepdims=True) + 1e-9
-        step = np.linalg.solve(square, pull @ rest.reshape(len(before), -1, 1))[..., 0]
+        step = np.linalg.solve(square, pull @ rest.transpose(1, 0, 2).reshape(count, -1, 1))[..., 0]
         step = np.minimum(np.maximum(step, -_LIMIT), _LIMIT).T
 
         node = one[3] + across * step[0]
         turn = np.exp(1j * step[1])
         back, ahead = back * turn * (1 + step[2]), ahead * turn * (1 + step[3])
         first, last = first * (1 + step[4]), last * (1 + step[5])
-        new = self.control[both]
-        new[:, 0, 1], new[:, 0, 2], new[:, 0, 3] = one[0] + first, node - back, node
-        new[:, 1, 0], new[:, 1, 1], new[:, 1, 2] = node, node + ahead, two[3] - last
-        feet = _feet(new, t, target)
-        handles = np.abs(new[..., [1, 3]] - new[..., [0, 2]]) / self.length[both][..., None]
-        sane = ((handles > _SHORT) & (handles < _LONG)).all(axis=(1, 2))
-        better: Bools = sane & (np.abs(feet[3] * weight).max(axis=(1, 2)) <= error)
-        which = both[better]
-        self.control[which] = new[better]
-        for each, found in zip(self.feet, feet, strict=True):
-            each[which] = found[better]
+        new = np.empty((2, count, 4), np.complex128)
+        new[0, :, 0], new[0, :, 1], new[0, :, 2], new[0, :, 3] = one[0], one[0] + first, node - back, node
+        new[1, :, 0], new[1, :, 1], new[1, :, 2], new[1, :, 3] = node, node + ahead, two[3] - last, two[3]
+        t, normal, off = _feet(new, t, target)
+        handles = np.abs(np.stack([first, back, ahead, last])).reshape(2, 2, count) / self.length[both][:, None]
+        sane = ((handles > _SHORT) & (handles < _LONG)).all(axis=(0, 1))
+        better: Bools = sane & (np.abs(off * weight).max(axis=(0, 2)) <= error)
+        which = both[:, better]
+        self.control[which] = new[:, better]
+        self.t[which], self.normal[which], self.off[which] = t[:, better], normal[:, better], off[:, better]
         return better
 
 
 _LIMIT = np.array([1.0, _TURN, *[_STRETCH] * 4])
 
 
-def _feet(control: Complexes, t: Floats, target: Complexes) -> tuple[Floats, Floats, Complexes, Floats]:
+def _feet(control: Complexes, t: Floats, target: Complexes) -> tuple[Floats, Complexes, Floats]:
     """Where m targets (.., m) lie beside cubics (.., 4), seen from the points at the parameters t (.., m).
 
-    Returns the parameters after one step towards the targets' feet (.., m); and before it the basis (.., 4, m), the
-    unit normals (.., m) and how far the targets lie along those (.., m).
+    Returns the parameters after one step towards the targets' feet (.., m); and before it the unit normals (.., m) and
+    how far the targets lie along those (.., m).
     """
-    u = 1 - t
-    uu, ut, tt = u * u, 2 * u * t, t * t
-    basis = np.empty((*t.shape[:-1], 4, t.shape[-1]))
-    basis[..., 0, :], basis[..., 1, :] = uu * u, 1.5 * ut * u
-    basis[..., 2, :], basis[..., 3, :] = 1.5 * ut * t, tt * t
-    miss = target - (control[..., None, :] @ basis)[..., 0, :]
-    edge = 3 * (control[..., 1:] - control[..., :-1])[..., None]
-    velocity = edge[..., 0, :] * uu + edge[..., 1, :] * ut + edge[..., 2, :] * tt
+    p0, p1, p2, p3 = (control[..., k, None] for k in range(4))
+    c, b = 3 * (p1 - p0), 3 * (p0 - 2 * p1 + p2)  # powers of t: ((a t + b) t + c) t + p0
+    a = p3 - p0 - b - c
+    at = a * t
+    miss = target - (((at + b) * t + c) * t + p0)
+    velocity = (3 * at + 2 * b) * t + c
     speed = np.maximum(np.abs(velocity), 1e-9)
-    seen = np.conj(velocity) * miss  # along the curve and across it, times the speed
-    after = np.minimum(np.maximum(t + seen.real / (speed * speed), 0.0), 1.0)
-    return after, basis, 1j * velocity / speed, seen.imag / speed
+    heading = velocity / speed
+    seen = np.conj(heading) * miss  # along the curve and across it
+    after = np.minimum(np.maximum(t + seen.real / speed, 0.0), 1.0)
+    return after, 1j * heading, seen.imag
 
 
-def _real(one: Complexes, two: Complexes) -> Floats:
-    """The products' real part, of one (k, m) and two (k,): where one is conjugate, the vectors' scalar product."""
-    product: Floats = (one * two[:, None]).real
-    return product
+def _along(direction: tuple[Floats, Floats], vector: Complexes) -> Floats:
+    """The scalar products of directions, x and y (k, m) each, with one vector (k,) a row."""
+    x, y = direction
+    return x * vector.real[:, None] + y * vector.imag[:, None]
+
+
+def _across(direction: tuple[Floats, Floats], vector: Complexes) -> Floats:
+    """And with the vectors turned back by a right angle."""
+    x, y = direction
+    return x * vector.imag[:, None] - y * vector.real[:, None]

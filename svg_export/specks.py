@@ -26,20 +26,28 @@ def absorb(
     Of the ranks in `broad`, which are never thin by nature, pieces of a mean width below `min_width` (px) go as well,
     up to _SHORT squares of that width; of the background up to _LONG, but strips along the frame stay.
     """
+    looked_at = set(distinct(np.concatenate([arcs.owner, arcs.lower])).tolist()) - {OUTSIDE_RANK}
     for _ in range(3):  # specks may lie within specks
-        if not _fill(ranks, arcs, min_area, min_width, broad):
+        # of those that are painted others can become small pieces, but of no other part
+        looked_at = _fill(ranks, arcs, looked_at, min_area, min_width, broad)
+        if not looked_at:
             break
         arcs = planar_map(ranks)
     return arcs
 
 
-def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width: float, broad: frozenset[int]) -> bool:
-    """Repaint the small pieces; whether there were any."""
+def _fill(
+    ranks: NDArray[np.uint8],
+    arcs: PlanarMap,
+    looked_at: set[int],
+    min_area: float,
+    min_width: float,
+    broad: frozenset[int],
+) -> set[int]:
+    """Repaint the small pieces of the ranks `looked_at`; the ranks that they were given."""
     found = []
     lengths = np.diff(arcs.starts) - 1
-    for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist():
-        if rank == OUTSIDE_RANK:
-            continue
+    for rank in sorted(looked_at & set(distinct(np.concatenate([arcs.owner, arcs.lower])).tolist())):
         # a piece of n pixels has at most 2 n + 2 steps around it
         longest = 2 * max(min_area, _LONG * min_width**2 if rank in broad else 0.0) + 2
         if lengths[(arcs.owner == rank) | (arcs.lower == rank)].min() > longest:
@@ -49,8 +57,8 @@ def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width:
             if length > longest:
                 continue
             ring = np.concatenate([arcs.arc(arc)[:-1] if ahead else arcs.arc(arc)[:0:-1] for arc, ahead in walk])
-            after = np.roll(ring, -1, axis=0)
-            area = float((ring[:, 0] * after[:, 1] - after[:, 0] * ring[:, 1]).sum()) / 2
+            x, y = np.concatenate([ring, ring[:1]]).T
+            area = float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum()) / 2
             squares = _LONG if rank == BACKGROUND_RANK else _SHORT
             at_frame = sum(lengths[arc] for arc, ahead in walk if not ahead and arcs.owner[arc] == OUTSIDE_RANK)
             thin = rank in broad and 2 * area < min_width * length and area < squares * min_width**2
@@ -67,7 +75,7 @@ def _fill(ranks: NDArray[np.uint8], arcs: PlanarMap, min_area: float, min_width:
                 found.append((area, ring, int(touching.argmax())))
     for _, ring, neighbour in sorted(found, key=lambda piece: -piece[0]):
         _paint(ranks, ring, neighbour)
-    return bool(found)
+    return {neighbour for _, _, neighbour in found}
 
 
 def _paint(ranks: NDArray[np.uint8], ring: NDArray[np.int64], rank: int) -> None:

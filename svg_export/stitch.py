@@ -310,6 +310,8 @@ class Stitched:
         bounds = np.searchsorted(fitted.line, np.arange(len(strokes.pieces) + len(self._hidden) + 1))
         self._cut, self._crossed, self._junction = {}, {}, {}
         starts = fitted.start[: bounds[len(strokes.pieces)]]
+        first_points = np.zeros(len(self._lines.points) + 1, np.bool_)
+        first_points[strokes.pieces.starts] = True
         ends: dict[int, list[tuple[int, int, int]]] = {}  # owner -> junction, curve, side
         for stroke, owner in enumerate(strokes.owner.tolist()):
             first, last = strokes.first_piece[stroke], strokes.first_piece[stroke + 1]
@@ -325,10 +327,8 @@ class Stitched:
             sample = np.array([self._place(node) for node, _, _ in ends[owner]])
             on_curve = np.searchsorted(starts, sample, "right") - 1
             guess = (sample - fitted.start[on_curve]) / (fitted.end[on_curve] - fitted.start[on_curve])
-            t = nearest(control[on_curve], self._lines.points[sample], np.clip(guess, 0.0, 1.0))
-            # a piece's own ends are nodes
-            t = np.where(np.isin(sample, strokes.pieces.starts), 0.0, t)
-            t = np.where(np.isin(sample + 1, strokes.pieces.starts), 1.0, t)
+            t = nearest(control[on_curve], self._lines.points[sample], np.minimum(np.maximum(guess, 0.0), 1.0))
+            t[first_points[sample]], t[first_points[sample + 1]] = 0.0, 1.0  # a piece's own ends are nodes
             points = np.round(evaluate(control[on_curve], t[:, None])[:, 0], self._decimals)
             for (node, curve, side), on, at, point in zip(
                 ends[owner], on_curve.tolist(), t.tolist(), points, strict=True

@@ -423,23 +423,25 @@ def _divide(strokes: Strokes, before: int, after: int, old: int, new: int) -> in
 
 def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
     """Carry lines that end on the frame on straight to there."""
-    for node, (along, most) in _frame_nodes(arcs).items():
-        for ends_here, bounds, inward in ((strokes.start_node, strokes.first_piece[:-1], 1),
-                                          (strokes.end_node, strokes.first_piece[1:] - 1, -1)):  # fmt: skip
-            for piece in bounds[ends_here == node].tolist():
-                first, last = int(strokes.pieces.starts[piece]), int(strokes.pieces.starts[piece + 1]) - 1
-                end = first if inward == 1 else last
-                start = strokes.pieces.points[end]
-                ends = Ends(np.array([end]), np.array([inward]), np.array([last - first + 1]))
-                sigma = strokes.sigma[[piece]]
-                place, direction = leading(strokes.pieces.points, ends, sigma)
-                rise = along[0] * direction[0, 1] - along[1] * direction[0, 0]
-                if last - first < _SHORTEST or abs(rise) < 0.5:
-                    continue
-                off = place[0] - start
-                shift = (off[0] * direction[0, 1] - off[1] * direction[0, 0]) / rise
-                point = start + along * np.clip(shift, -min(sigma[0], most), min(sigma[0], most))
-                _pull(strokes, piece, end, inward, point)
+    frame, starts = _frame_nodes(arcs), strokes.pieces.starts
+    node = np.concatenate([strokes.start_node, strokes.end_node])
+    piece = np.concatenate([strokes.first_piece[:-1], strokes.first_piece[1:] - 1])
+    here = np.flatnonzero(np.isin(node, list(frame)))
+    if not len(here):
+        return
+    at_start, piece = here < len(strokes.start_node), piece[here]
+    room, sigma = starts[piece + 1] - starts[piece], strokes.sigma[piece]
+    ends = Ends(np.where(at_start, starts[piece], starts[piece + 1] - 1), np.where(at_start, 1, -1), room)
+    along = np.array([frame[each][0] for each in node[here].tolist()])
+    most = np.minimum(sigma, [frame[each][1] for each in node[here].tolist()])
+    start = strokes.pieces.points[ends.at]
+    place, direction = leading(strokes.pieces.points, ends, sigma)
+    rise = along[:, 0] * direction[:, 1] - along[:, 1] * direction[:, 0]
+    off = place - start
+    shift = (off[:, 0] * direction[:, 1] - off[:, 1] * direction[:, 0]) / np.where(rise == 0, np.inf, rise)
+    moved = (room > _SHORTEST) & (np.abs(rise) >= 0.5)
+    target = start + along * np.clip(shift, -most, most)[:, None]
+    _pull_all(strokes, ends.chosen(moved), piece[moved], target[moved])
 
 
 def _frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:

@@ -46,8 +46,11 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -208,16 +211,10 @@ def _data(
         segments.pop()  # z draws the last line
     if not segments:
         return ""
-    text = ["M", _numbers(nodes[0].tolist(), decimals)]
-    previous = "M"
-    for command, values in segments:
-        numbers = _numbers(values, decimals)
-        if command != previous:
-            text.append(command)
-        elif not numbers.startswith("-"):
-            text.append(" ")
-        text.append(numbers)
-        previous = command
+    text = ["M", _numbers(nodes[0].tolist(), decimals).removeprefix(" ")]
+    for command, run in groupby(segments, key=itemgetter(0)):
+        numbers = chain.from_iterable(values for _, values in run)
+        text += [command, _numbers(numbers, decimals).removeprefix(" ")]
     return "".join(text)
 
 
@@ -237,20 +234,18 @@ def _segments(relative: list[list[int]], lines: list[bool]) -> Iterator[tuple[st
             yield "l", [x, y]
 
 
-def _numbers(values: Sequence[int], decimals: int) -> str:
-    """Integers on the grid as the shortest text: `1234, -50` with two decimals is `12.34-.5`."""
-    words: list[str] = []
-    for value in values:
-        word = _number(value, decimals)
-        words.append(f" {word}" if words and value >= 0 else word)
-    return "".join(words)
+def _numbers(values: Iterable[int], decimals: int) -> str:
+    """Integers on the grid as the shortest text: `1234, -50` with two decimals is ` 12.34-.5`."""
+    return "".join([_number(value, decimals) for value in values])
 
 
+@lru_cache(maxsize=1 << 15)  # most are small, and come again and again
 def _number(value: int, decimals: int) -> str:
+    """One of them, and what parts it from the one before: its sign, or a space."""
     whole, part = divmod(abs(value), 10**decimals)
     fraction = f"{part:0{decimals}d}".rstrip("0")
     text = (str(whole) if whole or not fraction else "") + (f".{fraction}" if fraction else "")
-    return f"-{text}" if value < 0 else text
+    return f"-{text}" if value < 0 else f" {text}"
 
 
 def _millimetres(px: int) -> str:

@@ -14,6 +14,7 @@ Limits. Spreads are taken as independent. A face in profile has its features els
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Template:
     mean: tuple[float, float, float, float, float]  #: middle x and y, width, height, units; tilt, radians
     spread: tuple[float, float, float, float, float]  #: standard deviations; of width and height as a share
 
+    @cached_property
     def outline(self) -> Floats:
         """Points (n, 2) of the closed outline, clockwise, the first not repeated."""
         node = np.array(self.nodes)
@@ -93,7 +95,7 @@ def fit_template(template: Template, left: bool, seen: Floats, covered: Floats) 
     mirror = np.array([1.0 if left else -1.0, 1.0])
     points = np.concatenate([seen, covered]) * mirror
     is_seen = np.arange(len(points)) < len(seen)
-    shape = template.outline()
+    shape = template.outline
     mean = np.array(template.mean)
     prior = np.array([mean[0], mean[1], np.log(mean[2]), np.log(mean[3]), mean[4]])
     precision = np.diag(1 / np.array(template.spread) ** 2)

@@ -47,10 +47,20 @@ def hidden_line(
         return border[[0, -1]], np.full(2, 0.15)
     for reach in (room.reach, room.underlap, 0.4 * room.underlap):
         laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
-        if _is_simple(laid) and not meets(laid, border):
+        if _is_simple(laid) and not meets(laid, border) and (_beyond(laid, border) > 0) != inset:
             return laid, tolerance
-    pick = _picked(len(border), _length(border), closed, room.step)
-    return border[pick], np.full(len(pick), 0.15)
+    return border, np.full(len(border), 0.15)
+
+
+def _beyond(laid: Floats, border: Floats) -> float:
+    """px squared by which the part is larger when it ends at `laid`, which does not cross the border."""
+    return _area(border) - _area(laid)
+
+
+def _area(line: Floats) -> float:
+    """px squared between a line and its chord, positive to its left."""
+    x, y = (line - line[0]).T
+    return float((x[1:] * y[:-1] - x[:-1] * y[1:]).sum()) / 2
 
 
 def meets(laid: Floats, border: Floats) -> bool:
@@ -74,7 +84,7 @@ def _laid(
     pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), tangent)
     line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
-    danger = _near(danger, line, 3 * room.reach)
+    danger = near(danger, line, 3 * room.reach)
     free = distance(line, danger)
     wanted = np.full(count, -room.inset) if inset else _clearance(line, outward, free, danger, room.reach)
     if not closed:  # leave the ends at an angle
@@ -130,14 +140,6 @@ def _fanned(pick: Ints, along: Floats) -> tuple[Ints, Floats]:
     at = pick[first] + np.rint(share * (pick[first + 1] - pick[first])).astype(np.int64)
     angle = heading[pick[first]] + share * (heading[pick[first + 1]] - heading[pick[first]])
     return np.concatenate([at, pick[-1:]]), np.concatenate([angle, heading[pick[-1:]]])
-
-
-def _near(points: Floats, line: Floats, margin: float) -> Floats:
-    """Those of `points` in the box around a line, for the sake of speed."""
-    low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-    (x, y), (left, top), (right, bottom) = points.T, low, high
-    near: Floats = points[(x > left) & (x < right) & (y > top) & (y < bottom)]
-    return near
 
 
 def _clearance(line: Floats, outward: Floats, free: Floats, danger: Floats, reach: float) -> Floats:
@@ -261,14 +263,23 @@ def _length(points: Floats) -> float:
     return float(travelled(points)[-1])
 
 
+def near(points: Floats, line: Floats, margin: float) -> Floats:
+    """Those of `points` within the box around a line and `margin` px more: the others need not be asked."""
+    (left, top), (right, bottom) = line.min(axis=0) - margin, line.max(axis=0) + margin
+    x, y = points.T
+    inside: Floats = points[(x > left) & (x < right) & (y > top) & (y < bottom)]
+    return inside
+
+
 def distance(points: Floats, others: Floats) -> Floats:
     """Distance from each of `points` (n, 2) to the nearest of `others` (m, 2); infinite where there are none."""
     if not len(others):
         return np.full(len(points), np.inf)
-    middle = points.mean(axis=0)  # single precision is enough close to the origin
-    a, b = (points - middle).astype(np.float32), (others - middle).astype(np.float32)
-    squared = (b * b).sum(1) - 2 * a @ b.T
-    nearest = squared.min(axis=1) + (a * a).sum(1)
+    origin = points[len(points) // 2]  # single precision is enough close to it
+    a, b = (points - origin).astype(np.float32), (others - origin).astype(np.float32)
+    squared = a @ (-2 * b.T)
+    squared += np.einsum("ij,ij->i", b, b)
+    nearest = squared.min(axis=1) + np.einsum("ij,ij->i", a, a)
     found: Floats = np.sqrt(np.maximum(nearest, 0.0)).astype(np.float64)
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import shapely
-from any_maps import KINDS, noise, polygon
+from any_maps import KINDS, polygon
 from conftest import ROOT, draw_face
 
 from faceparse_core.group import PER_FACE
@@ -53,8 +53,6 @@ def degenerate() -> bytes:
     all in one point, up to the frame), as JSON: of each its SVG, and the area of each layer, px, as shapely has it."""
     found = {}
     for kind in KINDS:
-        if kind is noise:  # has holes that meet in one point, of which Blender fills more or less than it should
-            continue
         labels = kind(np.random.default_rng(5), 13, 15, 5)
         for joins in ("underlap", "stacked", "cutout"):
             trace = TraceSettings(joins=joins, speck=0.0, sliver=0.0)  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def test_all_kinds_of_paths_become_the_same_splines(monkeypatch: pytest.MonkeyPa
         for a, b in zip(sheets_of(one), sheets_of(other), strict=True):
             assert a.digest() == b.digest()
             assert a.slots == b.slots
-            ours, theirs = splines_of(a.rings(), frame), splines_of(b.rings(), frame)
+            ours, theirs = splines_of(a.rings(frame.unit), frame), splines_of(b.rings(frame.unit), frame)
             types |= {kind for spline in theirs for kind in spline.left_types}
             for spline, expected in zip(ours, theirs, strict=True):
                 for field in ("co", "left", "right"):
