@@ -176,7 +176,7 @@ def _from_checkpoint(info: ModelInfo, path: Path, threads: int, device: str, cla
         with contextlib.suppress(BrokenModelError):  # made anew
             return _from_onnx(info, converted, threads, device, classes)
     network = _network(path)
-    _checked_classes(info.name, classes or _own_meanings(network), network.classes)
+    _checked_classes(info.name, classes or _meanings_of(network), network.classes)
     from faceparse_core.checkpoints import write_converted
 
     try:
@@ -199,7 +199,7 @@ def _network(path: Path) -> Network:
     return read_checkpoint(printable(os.fspath(path)), read_weights(path))
 
 
-def _own_meanings(network: Network) -> Classes | None:
+def _meanings_of(network: Network) -> Classes | None:
     """What a checkpoint's classes stand for where its kind says it."""
     return None if network.meanings is None else Classes(network.meanings)
 
@@ -209,7 +209,7 @@ def _in_torch(info: ModelInfo, network: Network, device: str, classes: Classes |
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
-    known = _checked_classes(info.name, classes or _own_meanings(network), network.classes)
+    known = _checked_classes(info.name, classes or _meanings_of(network), network.classes)
     module = network.module.to(device)
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
