@@ -27,7 +27,7 @@ from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import Settle, build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
-from svg_export.underlap import Room, hidden_line, inside_ring
+from svg_export.underlap import Room, Scattered, hidden_line
 
 _THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 _TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
@@ -221,6 +221,22 @@ class _Border:
     gap: Gap | None  # where it is to be completed
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A part while its hidden outlines are laid."""
+
+    rank: int
+    plan: Plan | None  # how what is hidden of it is completed
+    on_head: int | None  # the rank of the head where the part lies on it
+    room: Room
+    visible: Floats  # (n, 2) outlines beside which nothing of the part may show
+    danger: Scattered  # some of these points, enough for what lies near the border
+    allowed: Callable[[], shapely.Geometry]  # where it is, or something that is painted later
+    # shapes with what completion adds to them at one border each, and the numbers of those hidden lines
+    gained: list[Callable[[], shapely.Geometry]] = field(default_factory=list)
+    completed: list[int] = field(default_factory=list)
+
+
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
@@ -248,6 +264,7 @@ class _Sheet:
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
+        self.stride = max(1, int(step))  # of points that need not all be asked
 
     def _thickness(self) -> Floats:
         """Mean width of each part, px (256,): area over half the length of its outline."""
@@ -287,7 +304,8 @@ class _Sheet:
         shapes = self._grouped(walks)
         if members != {rank}:
             own: Floats = np.array([self._probe(walk) for walk in self._walks(frozenset({rank}))]).reshape(-1, 2)
-            shapes = [shape for shape in shapes if inside_ring(self._lattice(shape[0]), own).any()]
+            pieces = Scattered(own)
+            shapes = [shape for shape in shapes if len(pieces.inside(self._lattice(shape[0])))]
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
     def underlapping(
@@ -297,85 +315,92 @@ class _Sheet:
 
         on_head  the rank of the head where the part lies on it: what is completed of it keeps to that
         """
-        arcs = self.arcs
-        later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
-        danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
-        walks = self._filled(rank, self._walks(members))
-        stride = max(1, int(self.room.step))
-        reach = self.room.reach
-        if on_head:  # no page can shine through, and an eye behind glasses would swell
-            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
-        room = replace(self.room, reach=reach)
-        visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
-        danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
+        part = self._part(rank, members, plan, on_head)
         layout: list[list[list[_Run]]] = []
-        every = np.concatenate([np.zeros((0, 2)), *visible])
-        allowed = cache(partial(self._area_of, rank))
-        gained: list[Callable[[], shapely.Geometry]] = []  # shapes with what completion adds to them at one border each
-        completed_at: list[int] = []
-        for shape in self._grouped(walks):
-            if gained and self._lies_within(shape, gained):
-                for at in completed_at:
+        for shape in self._grouped(self._filled(rank, self._walks(members))):
+            if part.gained and self._lies_within(shape, part.gained):
+                # a piece of forehead between strands of hair: it is there already
+                for at in part.completed:
                     self.hidden[at] = replace(self.hidden[at], closer=None)
-                continue  # a piece of forehead between strands of hair: it is there already
+                continue
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
             planned = plan if plan and not (layout and plan.stands_for_all) else None
             layout.append([self._runs(walk, rank, borders, planned) for walk in shape])
-            completed: list[Floats] = []
-            polygon = cache(partial(self._polygon, [shape[0]]))
-            for at, border in enumerate(borders):
-                # a shape must not lie on itself either: the even-odd rule would make a hole of it
-                rest = [other.points for other in borders[:at] + borders[at + 1 :]]
-                others = [np.concatenate([points[::stride], points[-1:]]) for points in rest]
-                keep_off = np.concatenate([danger, *others])
-                near = cache(
-                    partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room)
-                )
-                closer = partial(self._closer, border, keep_off, room)
-                hidden: Hidden | None = None
-                if plan and border.gap and len(border.points) > 2 * reach:
-                    rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
-                    space = Space(
-                        polygon(),
-                        allowed,
-                        every,
-                        others + completed,
-                        *self.clearances,
-                        rim,
-                        self.frame,
-                        None if on_head is None else self.wholes.get(on_head),
-                    )
-                    hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
-                    if hidden:
-                        hidden = replace(hidden, closer=closer)
-                        completed.append(hidden.line)
-                        completed_at.append(len(self.hidden))
-                        gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
-                plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
-                self.hidden.append(hidden or plain(*near()))
-        if gained:
-            self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
+            self._hide(part, shape, borders)
+        if part.gained:
+            self.wholes[rank] = part.gained[0] if len(part.gained) == 1 else cache(partial(_together, part.gained))
         return layout
+
+    def _part(self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None) -> _Part:
+        """What the hidden outlines of a part are laid by."""
+        arcs, reach = self.arcs, self.room.reach
+        if on_head:  # no page can shine through, and an eye behind glasses would swell
+            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
+        later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
+        visible = [self._smooth(arc, True) for arc in np.flatnonzero(later & (arcs.lower < rank)).tolist()]
+        none = np.zeros((0, 2))
+        return _Part(
+            rank,
+            plan,
+            on_head,
+            replace(self.room, reach=reach),
+            np.concatenate([none, *visible]),
+            Scattered(np.concatenate([none, *(points[:: self.stride] for points in visible)])),
+            cache(partial(self._area_of, rank)),
+        )
+
+    def _hide(self, part: _Part, shape: list[Walk], borders: list[_Border]) -> None:
+        """Lay the hidden outlines of one shape along its `borders`, completed where they can be."""
+        polygon = cache(partial(self._polygon, [shape[0]]))
+        completed: list[Floats] = []
+        # a shape must not lie on itself either: the even-odd rule would make a hole of it
+        coarse = [np.concatenate([border.points[:: self.stride], border.points[-1:]]) for border in borders]
+        own = Scattered(np.concatenate([np.zeros((0, 2)), *coarse]))
+        of = np.repeat(np.arange(len(borders)), [len(points) for points in coarse])
+        room, wide = part.room, 3 * max(part.room.reach, part.room.underlap)
+        for at, border in enumerate(borders):
+            beside = own.near(border.points, wide)
+            dangers = part.danger.points[part.danger.near(border.points, wide)]
+            keep_off = np.concatenate([dangers, own.points[beside[of[beside] != at]]])
+            near = cache(partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room))
+            closer = partial(self._closer, border, keep_off, room)
+            hidden: Hidden | None = None
+            if part.plan and border.gap and len(border.points) > 2 * room.reach:
+                space = self._space(part, polygon(), coarse[:at] + coarse[at + 1 :] + completed)
+                hidden = complete(part.plan, border.gap, near, space, 2 * room.step)
+            if hidden and border.gap:
+                hidden = replace(hidden, closer=closer)
+                completed.append(hidden.line)
+                part.completed.append(len(self.hidden))
+                part.gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
+            plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
+            self.hidden.append(hidden or plain(*near()))
+
+    def _space(self, part: _Part, polygon: shapely.Geometry, others: list[Floats]) -> Space:
+        """Where what is completed of one shape may be; `others`: the shape's other borders and completed lines."""
+        rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[part.rank]))
+        ground = None if part.on_head is None else self.wholes.get(part.on_head)
+        return Space(polygon, part.allowed, part.visible, others, *self.clearances, rim, self.frame, ground)
 
     def _filled(self, rank: int, walks: list[Walk]) -> list[Walk]:
         """The rings of a part less the holes that later parts cover, and less what lies within those."""
         arcs = self.arcs
         stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
+        stray_points = Scattered(arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5)
         kept, filled = [], []
         for walk in walks:
             covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
             if covered and self._area(walk) < 0:
                 lattice = self._lattice(walk)
-                if not inside_ring(lattice, stray_points).any():
+                if not len(stray_points.inside(lattice)):
                     filled.append(lattice)
                     continue
             kept.append(walk)
         if filled:
-            probes: Floats = np.array([self._probe(walk) for walk in kept]).reshape(-1, 2)
-            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
-            kept = [walk for walk, lost in zip(kept, gone.tolist(), strict=True) if not lost]
+            probes = Scattered(np.array([self._probe(walk) for walk in kept]).reshape(-1, 2))
+            gone = set(np.concatenate([probes.inside(lattice) for lattice in filled]).tolist())
+            kept = [walk for at, walk in enumerate(kept) if at not in gone]
         return kept
 
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
@@ -416,10 +441,10 @@ class _Sheet:
         groups = [[walk] for walk in outer]
         holes = [walk for walk in walks if self._area(walk) <= 0]
         if holes:
-            probes = np.array([self._probe(walk) for walk in holes])
+            probes = Scattered(np.array([self._probe(walk) for walk in holes]))
             home = np.zeros(len(holes), np.int64)
             for index, walk in enumerate(outer):  # the last that holds it is the smallest
-                home[inside_ring(self._lattice(walk), probes)] = index
+                home[probes.inside(self._lattice(walk))] = index
             for walk, index in zip(holes, home.tolist(), strict=True):
                 groups[index].append(walk)
         return groups
