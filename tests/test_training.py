@@ -68,10 +68,10 @@ def test_training_learns(run, folder):
 
     from faceparse_core.training.export import load_checkpoint
     from faceparse_core.training.losses import parsing_loss
-    from faceparse_core.training.parser import normalise
-    from faceparse_core.training.stream import batches
+    from faceparse_core.training.stepper import normalise
+    from faceparse_core.training.stream import batches, read_training_pairs
 
-    rgb, labels, rendered = next(batches(folder, tiny(seed=9), 0))
+    rgb, labels, rendered = next(batches(read_training_pairs(folder), tiny(seed=9), 0))
     trained = load_checkpoint(run / "parser.pt")
     torch.manual_seed(0)
     fresh = type(trained)(len(PARTS), 0.125, detail=True).eval()
@@ -91,19 +91,21 @@ def test_resuming_goes_on_where_it_stopped(run, folder, capsys):
 
 
 def test_samples_depend_on_the_seed_alone(folder):
-    from faceparse_core.training.stream import batches
+    from faceparse_core.training.stream import batches, read_training_pairs
 
-    first, again, other = (next(batches(folder, tiny(seed=seed), 0)) for seed in (1, 1, 2))
+    pairs = read_training_pairs(folder)
+    first, again, other = (next(batches(pairs, tiny(seed=seed), 0)) for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert (first[0] != other[0]).any()
 
 
 def test_a_stream_can_be_entered_anywhere(folder):
-    from faceparse_core.training.stream import batches
+    from faceparse_core.training.stream import batches, read_training_pairs
 
-    stream = batches(folder, tiny(), 0)
+    pairs = read_training_pairs(folder)
+    stream = batches(pairs, tiny(), 0)
     next(stream)
-    assert (next(stream)[0] == next(batches(folder, tiny(), 1))[0]).all()
+    assert (next(stream)[0] == next(batches(pairs, tiny(), 1))[0]).all()
 
 
 def test_mirrored_labels_swap_sides():
@@ -172,7 +174,7 @@ def test_export_is_the_trained_network(run, tmp_path):
     import torch
 
     from faceparse_core.training.export import export_parser, load_checkpoint
-    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stepper import normalise
 
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
@@ -191,12 +193,13 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
 
     from faceparse_core.bisenet import BiSeNet
     from faceparse_core.training.export import export_parser, load_checkpoint, take_up
-    from faceparse_core.training.parser import normalise, train_parser
-    from faceparse_core.training.stream import batches
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stepper import normalise
+    from faceparse_core.training.stream import batches, read_training_pairs
 
     path = tmp_path / "first.onnx"
     export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)
-    rgb = normalise(next(batches(folder, tiny(), 0))[0].float())
+    rgb = normalise(next(batches(read_training_pairs(folder), tiny(), 0))[0].float())
     network = BiSeNet(20, 0.125, detail=True)
     take_up(network, path, rgb)
     with torch.no_grad():
@@ -220,7 +223,7 @@ def test_weights_are_mixed_with_those_before(run, folder, tmp_path):
     first, then = tmp_path / "first.onnx", tmp_path / "then.onnx"
     export_parser(load_checkpoint(run / "parser.pt"), first, 64, 1.8)
     further = train_parser(folder, tmp_path / "further", tiny(steps=10, ema=0.0), weights=first)
-    export_parser(load_checkpoint(further), then, 64, 1.8)
+    export_parser(load_checkpoint(further), then, 64, 1.8, "full")
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     before, after = (load_parser(str(path)).run(rgb) for path in (first, then))
     for share, wanted in ((1.0, after), (0.0, before), (0.5, None)):

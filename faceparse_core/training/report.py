@@ -44,7 +44,7 @@ def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
         sheet = path.with_name(f"{path.stem}-{title}.png")
-        cv2.imwrite(str(sheet), _sheet([(pairs[k], said[k]) for k in chosen])[..., ::-1])
+        cv2.imwrite(str(sheet), draw_sheet([(pairs[k], said[k]) for k in chosen])[..., ::-1])
         lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
         lines += [f"- {pairs[k].name}: {Scores(each[k]).mean_f1:.3f}" for k in chosen]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -70,7 +70,7 @@ def _shares(counts: NDArray[np.int64], part: int, least: float) -> list[str]:
     return [f"{PARTS[k].name} {100 * counts[k] / counts.sum():.1f}" for k in others]
 
 
-def _sheet(pairs: Sequence[tuple[Pair, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+def draw_sheet(pairs: Sequence[tuple[Pair, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Photo, labels and what is said of each pair, uint8 RGB."""
     palette = np.full((256, 3), 128, np.uint8)
     palette[: len(PARTS)] = [part.color for part in PARTS]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,33 +23,50 @@ RARE_FIRST = {6: 1.5, 9: 1.5, 15: 3.0, 18: 2.5}
 RARE_LATER = {6: 2.0, 9: 1.5, 15: 6.0, 18: 2.5}
 
 
+@dataclass(frozen=True)
+class TrainingPairs:
+    """What there is to learn from."""
+
+    human: list[Pair]
+    rendered: list[Pair]
+
+    def __len__(self) -> int:
+        return len(self.human) + len(self.rendered)
+
+
+def read_training_pairs(data: Path) -> TrainingPairs:
+    """All of them, in memory. Raises FaceParseError where a tar is missing or broken."""
+    return TrainingPairs(celebamask_train(data), [to_celeba_frame(pair) for pair in facesynthetics_train(data)])
+
+
 def batches(
-    data: Path, s: TrainSettings, start: int, cutouts: Sequence[NDArray[np.uint8]] = ()
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)).
+    pairs: TrainingPairs, s: TrainSettings, start: int, cutouts: Sequence[NDArray[np.uint8]] = ()
+) -> Generator[tuple[Tensor, Tensor, Tensor]]:
+    """Endless (rgb uint8 (n, 3, size, size), labels (n, size/4, size/4), rendered (n,)), n pictures a step.
 
     What a step shows depends on the seed, the step and the `cutouts` (RGBA) alone.
     """
-    human, rendered = celebamask_train(data), [to_celeba_frame(pair) for pair in facesynthetics_train(data)]
+    human, rendered = pairs.human, pairs.rendered
+    count, of_which = s.batch * s.accumulate, s.rendered * s.accumulate
     first, later, rendered_odds = _odds(human, RARE_FIRST), _odds(human, RARE_LATER), _odds(rendered, {BEARD: 4.0})
 
     def sample(step: int, slot: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         rng = np.random.default_rng((s.seed, step, slot))
         human_odds = first if step < s.later * s.steps else later
-        pairs, odds = (rendered, rendered_odds) if slot < s.rendered else (human, human_odds)
+        drawn, odds = (rendered, rendered_odds) if slot < of_which else (human, human_odds)
         settings = AugmentSettings(size=crop_size(step, s))
-        return augment(pairs[rng.choice(len(pairs), p=odds)], human, rng, settings, cutouts)
+        return augment(drawn[rng.choice(len(drawn), p=odds)], human, rng, settings, cutouts)
 
     with ThreadPoolExecutor(2) as pool:
         ahead: list[list[Future[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]] = []
         step = start
         while True:
             while len(ahead) < 3:
-                ahead.append([pool.submit(sample, step, slot) for slot in range(s.batch)])
+                ahead.append([pool.submit(sample, step, slot) for slot in range(count)])
                 step += 1
             crops, grids = zip(*(future.result() for future in ahead.pop(0)), strict=True)
             rgb = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)  # channels last in memory
-            yield rgb, torch.from_numpy(np.stack(grids)), torch.arange(s.batch) < s.rendered
+            yield rgb, torch.from_numpy(np.stack(grids)), torch.arange(count) < of_which
 
 
 def to_celeba_frame(pair: Pair) -> Pair:

@@ -1,0 +1,49 @@
+"""How a network does while it is trained: its scores on pairs held out, and a sheet of samples to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from faceparse_core.clean import upsample_labels
+from faceparse_core.heads import CELEBA_SIDE
+from faceparse_core.parse import score_box
+from faceparse_core.parser import ModelInfo, Parser
+from faceparse_core.training.checkpoint import save_bytes
+from faceparse_core.training.data import Pair
+from faceparse_core.training.report import draw_sheet
+from faceparse_core.training.stepper import normalise
+
+
+def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """`count` of the pairs, or all where there are fewer: the same ones every time, from the first to the last."""
+    count = min(count, len(pairs))
+    return [pairs[k * len(pairs) // count] for k in range(count)]
+
+
+def as_parser(network: nn.Module, size: int, device: torch.device) -> Parser:
+    """A network of normalised pictures as the parser that the export would be. size: px, the square that it reads."""
+
+    def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            scores: NDArray[np.float32] = network(normalise(torch.from_numpy(rgb).to(device))).cpu().numpy()
+        return scores
+
+    return Parser(ModelInfo("in training", ""), size, CELEBA_SIDE, run)
+
+
+def write_sheet(parser: Parser, pairs: Sequence[Pair], path: Path) -> None:
+    """Photo, labels and what the parser says of each pair, as a PNG. Raises FaceParseError."""
+    rows = []
+    for pair in pairs:
+        height, width = pair.labels.shape
+        box = (0, 0, width, height)
+        said = upsample_labels(score_box(pair.rgb, box, parser, mirror=False), box, (height, width))
+        rows.append((pair, said))
+    save_bytes(cv2.imencode(".png", draw_sheet(rows)[..., ::-1])[1].tobytes(), path)
