@@ -126,5 +126,5 @@ def written(path: Path) -> Iterator[None]:
         why = "the disk is full" if full else error.strerror or str(error)
         what = "make room" if full else "see to it"
         raise FaceParseError(
-            f"{shown} cannot be written, {why}; the last checkpoint is as it was: {what}, then go on with --resume"
+            f"{shown} cannot be written, {why}; what was there before is whole: {what} and run again, train --resume"
         ) from error

@@ -28,8 +28,9 @@ from faceparse_core.parts import PARTS
 from faceparse_core.training.checkpoint import check_resumable, check_start, read_checkpoint, written
 from faceparse_core.training.data import Pair, celebamask_val
 from faceparse_core.training.evaluate import SCORED, evaluate
+from faceparse_core.training.losses import parsing_loss
 from faceparse_core.training.occluders import read_cutouts
-from faceparse_core.training.run import NAMES, Run
+from faceparse_core.training.run import NAMES, Run, three_heads
 from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
 from faceparse_core.training.settings import RunOptions, TrainSettings, epoch_ended, rate_factor, step_pictures
 from faceparse_core.training.stepper import find_device
@@ -68,7 +69,7 @@ def train_parser(
             return path
     if options.tensorboard:
         tensorboard()  # that it is missing is said before hours of work
-    run = Run(s, find_device(options.device))
+    run = Run(s, NAMES, three_heads(parsing_loss, s.auxiliary), find_device(options.device))
     cutouts = read_cutouts(occluders) if occluders else []
     pairs = read_training_pairs(data)
     held_out = spread(celebamask_val(data), options.validate) if options.validate else []
@@ -174,6 +175,8 @@ def _look(
 
 def _clear(out: Path) -> None:
     """Remove what another run left that this one would not write over."""
+    if not out.is_dir():
+        return
     with written(out):
         (out / BEST).unlink(missing_ok=True)
         for folder, pattern in ((out / SHEETS, "epoch-*.png"), (out / BOARD, EVENTS)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from faceparse_core.bisenet import BiSeNet
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.parts import PARTS
 from faceparse_core.training.checkpoint import Checkpoint, write_checkpoint
-from faceparse_core.training.losses import parsing_loss
 from faceparse_core.training.settings import TrainSettings, rate_factor
 from faceparse_core.training.stepper import Loss, Stepper, normalise
 
@@ -25,10 +24,11 @@ NAMES = tuple(part.name for part in PARTS)
 class Run:
     """A run in the making: the network, the running mean of its weights, and what moves them."""
 
-    def __init__(self, s: TrainSettings, device: torch.device) -> None:
+    def __init__(self, s: TrainSettings, parts: Sequence[str], loss: Loss, device: torch.device) -> None:
+        """parts: names of the network's classes."""
         torch.manual_seed(s.seed)
-        self.settings = s
-        network: Any = BiSeNet(len(PARTS), s.width, detail=True)
+        self.settings, self.parts = s, tuple(parts)
+        network: Any = BiSeNet(len(parts), s.width, detail=True)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.network.train()
         self.average: Any = copy.deepcopy(self.network).eval()
@@ -39,7 +39,7 @@ class Run:
             lr=s.rate,
             fused=True,
         )
-        self.stepper = Stepper(self.network, self.optimizer, pictures_loss(s), s, device)
+        self.stepper = Stepper(self.network, self.optimizer, loss, s, device)
         self.step = 0
         self.loss: float | None = None  #: a running mean
         self.seconds = 0.0
@@ -66,7 +66,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Raises FaceParseError where the file cannot be written."""
         checkpoint = Checkpoint(
-            self.settings, NAMES, self.step, self.network.state_dict(), self.average.state_dict(),
+            self.settings, self.parts, self.step, self.network.state_dict(), self.average.state_dict(),
             self.optimizer.state_dict(), self.stepper.scaler.state_dict(), self.loss, self.seconds, self.best,
         )  # fmt: skip
         write_checkpoint(checkpoint, path)
@@ -87,14 +87,17 @@ class Run:
         self.seconds, self.best = checkpoint.seconds, checkpoint.best
 
 
-def pictures_loss(s: TrainSettings) -> Loss:
-    """The loss of the network's three outputs on (rgb, labels and whatever else the stream gives)."""
+def three_heads(criterion: Callable[..., Tensor], auxiliary: float) -> Loss:
+    """The loss of the network's three outputs on (rgb, labels, ..): `criterion` of scores, labels and the rest.
+
+    auxiliary    weight of the second and of the third
+    """
 
     def loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         rgb, *truth = batch
         outputs = network(normalise(rgb.float().contiguous(memory_format=torch.channels_last)))
-        weights = (1.0, s.auxiliary, s.auxiliary)
-        return torch.stack([w * parsing_loss(o, *truth) for w, o in zip(weights, outputs, strict=True)]).sum()
+        weights = (1.0, auxiliary, auxiliary)
+        return torch.stack([w * criterion(o, *truth) for w, o in zip(weights, outputs, strict=True)]).sum()
 
     return loss
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import math
 import os
@@ -112,9 +113,8 @@ class RunLog:
 def tensorboard() -> ModuleType:
     """The module that writes event files. Raises FaceParseError where its package is missing."""
     try:
-        from torch.utils import tensorboard as module
+        return importlib.import_module("torch.utils.tensorboard")
     except ImportError as error:
         raise FaceParseError(
             "--tensorboard needs the package tensorboard; install it with: pip install 'faceparse-svg[train]'"
         ) from error
-    return module

@@ -18,6 +18,8 @@ from faceparse_core.training.settings import TrainSettings
 #: Loss of a network on some pictures: a scalar that gradients can be taken of.
 Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
 
+_LEAST = 4  #: pictures in a piece: of fewer a batch norm learns little, and of one that was pooled nothing
+
 
 def normalise(rgb: Tensor) -> Tensor:
     """RGB 0..255 (n, 3, h, w) to what the network was trained on."""
@@ -60,7 +62,7 @@ class Stepper:
     ) -> None:
         self.optimizer, self.loss, self.device = optimizer, loss, device
         self.precision = precision or half_precision(device)
-        workers = min(os.cpu_count() or 1, s.batch) if device.type == "cpu" else 1
+        workers = max(1, min(os.cpu_count() or 1, s.batch // _LEAST)) if device.type == "cpu" else 1
         self.replicas = [network, *(copy.deepcopy(network) for _ in range(workers - 1))]
         self.pieces = workers * s.accumulate
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
