@@ -41,8 +41,12 @@ def options(**changes):
 
 def train(folder, out, *, resume=False, settings=None, **changes):
     from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.watch import read_held_out
 
-    return train_parser(folder, out, settings or tiny(**SHORT), resume=resume, options=options(**changes))
+    held_out = read_held_out(folder, changes.pop("validate", 0))
+    return train_parser(
+        folder, out, settings or tiny(**SHORT), resume=resume, options=options(**changes), held_out=held_out
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,22 +118,25 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(batch, accumulate):
 
 def test_accumulating_learns_from_the_same_pictures(folder):
     """With the parser's own loss, which sees pieces, and with batch norms that do not look at them."""
+    from functools import partial
+
     import torch
 
-    from faceparse_core.training.losses import parsing_loss
+    from faceparse_core.training.losses import label_table, parsing_loss
     from faceparse_core.training.run import NAMES, Run, three_heads
-    from faceparse_core.training.stream import batches, read_training_pairs
+    from faceparse_core.training.stream import as_mixture, batches
 
-    pairs, gradients = read_training_pairs(folder), []
+    mixture, gradients = as_mixture(folder), []
+    criterion = partial(parsing_loss, table=label_table(mixture.legend))
     for batch, accumulate in ((16, 1), (4, 4)):
         s = tiny(batch=batch, rendered=0, accumulate=accumulate)
-        run = Run(s, NAMES, three_heads(parsing_loss, 0.3), torch.device("cpu"))
+        run = Run(s, NAMES, three_heads(criterion, 0.3), torch.device("cpu"))
         for network in run.stepper.replicas:
             for module in network.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.eval()
         with run.stepper:
-            run.stepper.gradients(next(batches(pairs, s, 0)))
+            run.stepper.gradients(next(batches(mixture, s, 0)))
         gradients.append(torch.cat([p.grad.flatten() for p in run.network.parameters()]))
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
 

@@ -103,13 +103,16 @@ def _train(a: argparse.Namespace) -> None:
     data = data_folder(a.data)
     if a.network == "parser":
         from faceparse_core.training.parser import LAST, settings_of, train_parser
+        from faceparse_core.training.watch import read_held_out
 
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
         if "batch" in changes:  # as many of them rendered as there are of the batch's own size
             changes["rendered"] = max(1, round(changes["batch"] * TrainSettings.rendered / TrainSettings.batch))
         settings = settings_of(a.run / LAST) if a.resume else FURTHER if a.weights else TrainSettings()
-        options = RunOptions(a.again, a.device, a.validate, a.keep_best, a.tensorboard)
-        train_parser(data, a.run, dataclasses.replace(settings, **changes), a.resume, a.weights, a.occluders, options)
+        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard)
+        held_out = read_held_out(data, a.validate) if a.validate else ()
+        settings = dataclasses.replace(settings, **changes)
+        train_parser(data, a.run, settings, a.resume, a.weights, a.occluders, options, held_out)
     else:
         from faceparse_core.training.checkpoint import check_start
         from faceparse_core.training.finder import CHECKPOINT, train_finder

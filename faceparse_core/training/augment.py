@@ -13,14 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import MIRRORED
-from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.data import Pair
+from faceparse_core.training.labels import SIDES, UNKNOWN
 from faceparse_core.training.occluders import occlude
 
 Rng = np.random.Generator
-
-SIDES = np.arange(256, dtype=np.uint8)  #: label -> label of the mirrored picture, UNKNOWN included
-SIDES[: len(MIRRORED)] = MIRRORED
 
 
 @dataclass(frozen=True)
@@ -39,28 +36,30 @@ class AugmentSettings:
 
 def augment(
     pair: Pair,
-    others: list[Pair],
+    others: Sequence[Pair],
     rng: Rng,
     settings: AugmentSettings = AugmentSettings(),
     cutouts: Sequence[NDArray[np.uint8]] = (),
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A crop, uint8 RGB (size, size, 3), and its labels on the output grid, uint8 (size / stride, size / stride).
 
-    `others` lend their pictures as backgrounds; `cutouts`, uint8 RGBA, lie in front of faces beside what is drawn.
+    `others` lend their pictures as backgrounds, where there are any; `cutouts`, uint8 RGBA, lie in front of faces
+    beside what is drawn.
     """
     far = rng.random() < settings.far_share
     scale = float(np.exp(rng.uniform(*np.log(settings.far if far else settings.near))))
-    crop, grid = _place(pair.rgb, pair.labels, scale, others, rng, settings)
+    crop, grid = _place(pair.rgb, pair.labels, scale * pair.wide, others, rng, settings)
     if rng.random() < 0.5:
         crop, grid = np.ascontiguousarray(crop[:, ::-1]), SIDES[grid[:, ::-1]]
     if rng.random() < settings.occluded:
-        crop, grid = occlude(crop, grid, [others[rng.integers(len(others))].rgb], rng, cutouts)
+        crop, grid = occlude(crop, grid, [_any(others or [pair], rng).rgb], rng, cutouts)
     return camera(crop, rng), grid
 
 
 def _place(
-    rgb: NDArray[np.uint8], labels: NDArray[np.uint8], scale: float, others: list[Pair], rng: Rng, s: AugmentSettings
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    rgb: NDArray[np.uint8], labels: NDArray[np.uint8], scale: float, others: Sequence[Pair], rng: Rng,
+    s: AugmentSettings,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
     side = labels.shape[0]
     factor = scale * s.size / side  # crop px per photo px
     if factor < 0.7:  # the warp below samples points: shrink first, so that nothing aliases
@@ -93,11 +92,15 @@ def _place(
         mask = ((labels != 0) & (labels != UNKNOWN)).astype(np.uint8) * 255
         mask = cv2.blur(mask, (5, 5)).astype(np.uint8)
     mask = _warp(mask, back, centre, s.size, 1.0, side, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, 0)
-    behind = background(others[rng.integers(len(others))], s.size, rng)
+    behind = background(_any(others, rng) if others else None, s.size, rng)
     grid[beyond > 0] = 0
     grid[(down > side) & (across > 0) & (across < side)] = UNKNOWN
     share = cv2.merge([mask, mask, mask])
     return cv2.add(cv2.multiply(crop, share, scale=1 / 255), cv2.multiply(behind, ~share, scale=1 / 255)), grid
+
+
+def _any(pairs: Sequence[Pair], rng: Rng) -> Pair:
+    return pairs[int(rng.integers(len(pairs)))]
 
 
 def _sources(
@@ -124,7 +127,7 @@ def _warp(
     )
 
 
-def background(other: Pair, size: int, rng: Rng) -> NDArray[np.uint8]:
+def background(other: Pair | None, size: int, rng: Rng) -> NDArray[np.uint8]:
     """Something to stand behind a head, uint8 RGB (size, size, 3), with no face in it that could be recognised."""
     style = rng.random()
     if style < 0.35:  # flat or a gradient, with a little grain
@@ -133,7 +136,7 @@ def background(other: Pair, size: int, rng: Rng) -> NDArray[np.uint8]:
             ends[:] = ends[0, 0]
         image = cv2.resize(ends, (size, size), interpolation=cv2.INTER_LINEAR)
         return grain(image.astype(np.uint8), rng.uniform(0, 8), rng)
-    if style < 0.55:  # clouds of colour at some scale
+    if style < 0.55 or other is None:  # clouds of colour at some scale
         cells = int(rng.integers(3, 48))
         noise = rng.integers(0, 256, (cells, cells, 3)).astype(np.uint8)
         mode = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_NEAREST

@@ -67,12 +67,16 @@ def read_checkpoint(path: Path, parts: Sequence[str]) -> Checkpoint:
         raise ModelError(f"{shown}: not a checkpoint of a parser's training run ({error})") from error
 
 
-def check_resumable(checkpoint: Checkpoint, path: Path, s: TrainSettings, parts: Sequence[str]) -> None:
-    """Raise FaceParseError where a run of these settings and parts cannot go on from a checkpoint."""
-    shown = printable(os.fspath(path))
+def check_parts(checkpoint: Checkpoint, path: Path, parts: Sequence[str]) -> None:
+    """Raise FaceParseError where a run with these parts cannot go on from a checkpoint."""
     if checkpoint.parts != tuple(parts):
-        other = sorted(set(checkpoint.parts) ^ set(parts)) or ["in another order"]
+        shown, other = printable(os.fspath(path)), sorted(set(checkpoint.parts) ^ set(parts)) or ["in another order"]
         raise FaceParseError(f"{shown} was trained with other parts ({', '.join(other)}); --again starts anew")
+
+
+def check_settings(checkpoint: Checkpoint, path: Path, s: TrainSettings) -> None:
+    """Raise FaceParseError where a run of these settings cannot go on from a checkpoint."""
+    shown = printable(os.fspath(path))
     was, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(s)
     if odd := [key for key in now if now[key] != was[key] and key not in _MAY_CHANGE]:
         changes = ", ".join(f"{key} {was[key]}, not {now[key]}" for key in odd)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from faceparse_core.parts import CLOTH, FACE, NECK, NOSE
 from faceparse_core.training.backgrounds import SIZE, Picture, make_texture, random_color
-from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.data import Pair
+from faceparse_core.training.labels import UNKNOWN
 from faceparse_core.training.props import (
     EARS,
     Box,

@@ -12,7 +12,8 @@ from faceparse_core.clean import upsample_labels
 from faceparse_core.parse import score_box
 from faceparse_core.parser import Parser
 from faceparse_core.parts import BEARD, HEAD, PAIRS, PARTS
-from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.data import Pair
+from faceparse_core.training.labels import UNKNOWN
 
 SCORED = tuple(part.id for part in PARTS if part.id not in (0, BEARD))  #: the 18 parts of CelebAMask-HQ
 

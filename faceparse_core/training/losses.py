@@ -2,38 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceparse_core.parts import BEARD, HEAD
-from faceparse_core.training.data import UNKNOWN
+from faceparse_core.training.labels import UNKNOWN, Legend
 
 
-def parsing_loss(scores: Tensor, labels: Tensor, rendered: Tensor) -> Tensor:
-    """Cross entropy of the harder pixels plus Dice over the parts, on the labels' grid.
+@dataclass(frozen=True)
+class LabelTable:
+    """A legend as tensors, for the labels that occur: `rows` in all, the last of them UNKNOWN."""
 
-    scores (n, classes, h, w); labels (n, h, w), UNKNOWN left out; rendered (n,) bool. Human labels call a beard skin:
-    there the probabilities of skin and beard are taken together.
+    row: Tensor  #: int64 (256,): label -> row
+    allowed: Tensor  #: float32 (rows, classes): 1 where a label may stand for a class
+    goes_by: Tensor  #: float32 (classes, rows): 1 for the class that a label goes by
+    hits: (
+        Tensor  #: float32 (classes, rows, classes): where a class's probability is right for what the label goes by ...
+    )
+    false: Tensor  #: ... and where it is wrong, in the words of the label's data set
+
+    def to(self, device: torch.device | str) -> LabelTable:
+        """The same on another device."""
+        return LabelTable(*(x.to(device) for x in (self.row, self.allowed, self.goes_by, self.hits, self.false)))
+
+
+def label_table(legend: Legend) -> LabelTable:
+    """The tensors of a legend, on the CPU."""
+    labels = [k for k in range(256) if legend.allowed[k].any() and k != UNKNOWN] + [UNKNOWN]
+    row = torch.full((256,), len(labels) - 1, dtype=torch.int64)
+    row[labels] = torch.arange(len(labels))
+    allowed = torch.from_numpy(legend.allowed[labels]).float()
+    spoken = torch.from_numpy(legend.spoken[labels]).float()  # rows, classes, classes
+    by = torch.from_numpy(legend.goes_by[labels])
+    goes_by = (by == torch.arange(allowed.shape[1])[:, None]).float()
+    hits = goes_by[:, :, None] * allowed
+    false = spoken.permute(1, 0, 2) * (1 - allowed)
+    return LabelTable(row, allowed, goes_by, hits, false)
+
+
+def parsing_loss(scores: Tensor, labels: Tensor, table: LabelTable) -> Tensor:
+    """Cross entropy of the harder pixels plus Dice over the classes, on the labels' grid.
+
+    scores    (n, classes, h, w)
+    labels    uint8 (n, H, W), numbered as in a `Legend`; H and W are h and w, or multiples of them
+    table     that legend
+
+    The probabilities of all that a label may stand for are taken together: the entropy is that of their sum. For Dice
+    labels of several data sets that go by one class count together, but each is measured in its own data set's words:
+    where people call a beard skin, a beard's probability is skin's, right or wrong.
     """
     scores = scores.float()
     stride = labels.shape[1] // scores.shape[2]  # the auxiliary heads are coarser: every second or fourth label
-    labels = labels[:, stride // 2 :: stride, stride // 2 :: stride]
+    rows = table.row[labels[:, stride // 2 :: stride, stride // 2 :: stride].long()]
     probability = scores.softmax(1)
-    human = (~rendered).view(-1, 1, 1).to(probability.dtype)
-    beard = probability[:, BEARD] * human
-    merged = probability.clone()
-    merged[:, HEAD] = probability[:, HEAD] + beard
-    merged[:, BEARD] = probability[:, BEARD] - beard
-    known = labels != UNKNOWN
-    target = torch.where(known, labels, torch.zeros_like(labels)).long()
-    hit = merged.gather(1, target[:, None])[:, 0]
-    entropy = -(hit.clamp_min(1e-6).log() * known).flatten()
+    known = (rows != len(table.allowed) - 1).flatten()
+    flat = probability.permute(0, 2, 3, 1).flatten(0, 2)  # pixels, classes
+    hit = (flat * table.allowed[rows.flatten()]).sum(1)
+    entropy = -(hit.clamp_min(1e-6).log() * known)
     hardest = entropy.topk(entropy.numel() // 4).values.mean()
-    weight = known[:, None].to(merged.dtype)
-    truth = F.one_hot(target, scores.shape[1]).permute(0, 3, 1, 2) * weight
-    overlap = (merged * truth).sum((0, 2, 3))
-    total = ((merged + truth) * weight).sum((0, 2, 3))
-    present = truth.sum((0, 2, 3)) > 0
-    dice = 1 - (2 * overlap + 1) / (total + 1)
-    return hardest + 0.5 * dice[present].mean()
+    said = F.one_hot(rows.flatten(), len(table.allowed)).to(flat.dtype)  # pixels, rows
+    confusion = said.T @ flat  # how much of each class's probability lies on each label
+    overlap = torch.einsum("arc,rc->a", table.hits, confusion)
+    wrong = torch.einsum("arc,rc->a", table.false, confusion)
+    size = table.goes_by @ said.sum(0)
+    dice = 1 - (2 * overlap + 1) / (overlap + wrong + size + 1)
+    present = size > 0
+    return hardest + 0.5 * (dice * present).sum() / present.sum().clamp_min(1)

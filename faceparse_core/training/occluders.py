@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BACKGROUND, CLOTH, FACE, HEAD
-from faceparse_core.training.data import UNKNOWN
+from faceparse_core.training.labels import UNKNOWN
 
 Rng = np.random.Generator
 Rgb8 = NDArray[np.uint8]

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -25,16 +26,16 @@ import torch
 
 from faceparse_core.errors import Interrupted, printable
 from faceparse_core.parts import PARTS
-from faceparse_core.training.checkpoint import check_resumable, check_start, read_checkpoint, written
-from faceparse_core.training.data import Pair, celebamask_val
+from faceparse_core.training.checkpoint import check_parts, check_settings, check_start, read_checkpoint, written
+from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import SCORED, evaluate
-from faceparse_core.training.losses import parsing_loss
+from faceparse_core.training.losses import label_table, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.run import NAMES, Run, three_heads
 from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
 from faceparse_core.training.settings import RunOptions, TrainSettings, epoch_ended, rate_factor, step_pictures
 from faceparse_core.training.stepper import find_device
-from faceparse_core.training.stream import batches, read_training_pairs
+from faceparse_core.training.stream import Mixture, as_mixture, batches
 from faceparse_core.training.watch import as_parser, spread, write_sheet
 
 LAST, BEST = "parser.pt", "parser-best.pt"  #: names of the checkpoints in a run's folder
@@ -42,18 +43,21 @@ SHEETS = "sheets"
 
 
 def train_parser(
-    data: Path,
+    data: Path | Mixture,
     out: Path,
     s: TrainSettings = TrainSettings(),  # noqa: B008 - frozen
     resume: bool = False,
     weights: Path | None = None,
     occluders: Path | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
+    held_out: Sequence[Pair] = (),
 ) -> Path:
     """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path.
 
+    data         a folder in a layout that is known, or what was made of several data sets
     weights      an exported .onnx to start from instead of from scratch
     occluders    a folder of pictures with transparency to lie in front of faces, beside those that are drawn
+    held_out     pairs to score at the end of each epoch, none of which is trained on
 
     Beside it come log.csv, at the end of each epoch sheets/epoch-N.png, and what the options ask for. Raises
     FaceParseError where there is no data, no such weights, no cut-outs, where `out` holds a run already or another
@@ -63,27 +67,31 @@ def train_parser(
     check_start(path, resume, options.again)
     before = read_checkpoint(path, NAMES) if resume else None
     if before:
-        check_resumable(before, path, s, NAMES)
+        check_settings(before, path, s)
         if before.step >= s.steps:
             _say(f"{printable(os.fspath(path))} has its {before.step} steps already; more --steps go on")
             return path
     if options.tensorboard:
         tensorboard()  # that it is missing is said before hours of work
-    run = Run(s, NAMES, three_heads(parsing_loss, s.auxiliary), find_device(options.device))
+    device = find_device(options.device)
     cutouts = read_cutouts(occluders) if occluders else []
-    pairs = read_training_pairs(data)
-    held_out = spread(celebamask_val(data), options.validate) if options.validate else []
-    samples = spread(held_out or pairs.human, options.sheet)
+    mixture = as_mixture(data)
+    parts, count = mixture.classes.names, sum(len(pairs) for pairs in mixture.pairs)
+    if before:
+        check_parts(before, path, parts)
+    criterion = partial(parsing_loss, table=label_table(mixture.legend).to(device))
+    run = Run(s, parts, three_heads(criterion, s.auxiliary), device)
     if before:
         run.go_on(path, before)
     else:
         if weights:
-            with contextlib.closing(batches(pairs, s, 0, cutouts)) as stream:
+            with contextlib.closing(batches(mixture, s, 0, cutouts)) as stream:
                 run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
         _clear(out)
         run.save(path)  # a folder that cannot be written to is found out before hours of work
     log = RunLog(out, [PARTS[part].name for part in SCORED], run.step, run.seconds, options.tensorboard)
-    stream = batches(pairs, s, run.step, cutouts)
+    samples = spread(held_out or mixture.pairs[-1], options.sheet)  # the last are a user's own, where there are any
+    stream = batches(mixture, s, run.step, cutouts)
     with contextlib.closing(log), contextlib.closing(stream), run.stepper, told_to_stop() as stop:
         clock = Clock(run)
         while run.step < s.steps:
@@ -91,7 +99,7 @@ def train_parser(
             done = run.step == s.steps
             if run.step % options.log_every == 0 or done:
                 log.tell(clock.row())
-            if epoch := epoch_ended(run.step, len(pairs), s):
+            if epoch := epoch_ended(run.step, count, s):
                 _look(run, epoch, held_out, samples, log, out, options.keep_best)
             if run.step % s.save_every == 0 or done or stop.is_set():
                 clock.stop()

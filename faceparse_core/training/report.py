@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from faceparse_core.parser import Parser
 from faceparse_core.parts import PARTS
-from faceparse_core.training.data import UNKNOWN, Pair
+from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import SCORED, Scores, confusion, say
+from faceparse_core.training.labels import UNKNOWN
 
 _SIDE = 256  #: px of a picture on a sheet
 _ACROSS = 4  #: pairs beside each other on a sheet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class RunOptions:
 
     again: bool = False  # start anew where a run lies already
     device: str = "auto"  # auto: a GPU where torch finds one; cpu, cuda
-    validate: int = 0  # score so many of the pairs held out, at the end of each epoch
     keep_best: bool = False  # keep the checkpoint that scored best too
     tensorboard: bool = False
     sheet: int = 8  # pairs on the sheet of samples, at the end of each epoch; 0: no sheet
@@ -45,6 +44,11 @@ FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.
 def step_pictures(s: TrainSettings) -> int:
     """How many pictures a step learns from."""
     return s.batch * s.accumulate
+
+
+def whole_step(s: TrainSettings) -> TrainSettings:
+    """The settings of steps of the same size that have all of their pictures in memory at once."""
+    return replace(s, batch=s.batch * s.accumulate, rendered=s.rendered * s.accumulate, accumulate=1)
 
 
 def epoch_ended(done: int, pairs: int, s: TrainSettings) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -17,14 +19,24 @@ from faceparse_core.parse import score_box
 from faceparse_core.parser import ModelInfo, Parser
 from faceparse_core.training.checkpoint import save_bytes
 from faceparse_core.training.data import Pair
+from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.report import draw_sheet
 from faceparse_core.training.stepper import normalise
 
+T = TypeVar("T")
 
-def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """`count` of the pairs, or all where there are fewer: the same ones every time, from the first to the last."""
-    count = min(count, len(pairs))
-    return [pairs[k * len(pairs) // count] for k in range(count)]
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """`count` of the items, or all where there are fewer: the same ones every time, from the first to the last."""
+    count = min(count, len(items))
+    return [items[k * len(items) // count] for k in range(count)]
+
+
+def read_held_out(data: Path, count: int) -> list[Pair]:
+    """`count` of the pairs that the data set in a folder holds out, in its order. Raises FaceParseError."""
+    sets = find_sets(data, "test")
+    places = spread([(one, number) for one in sets for number in range(len(one.names))], count)
+    return [replace(one.read(number), meanings=one.meanings) for one, number in places]
 
 
 def as_parser(network: nn.Module, size: int, device: torch.device) -> Parser:

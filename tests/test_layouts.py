@@ -1,0 +1,259 @@
+"""Data sets as they lie on a disk, each made here as a few small files, and what is wrong with some of them."""
+
+import io
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_face
+
+from faceparse_core.errors import FaceParseError
+from faceparse_core.parts import BEARD, HEAD, PARTS
+from faceparse_core.training import layouts
+from faceparse_core.training.data import PairError, Pairs
+from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN
+from faceparse_core.training.layouts import find_sets
+
+SIZE = (240, 200)
+TO_LAPA = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 10: 6, 12: 7, 11: 8, 13: 9, 17: 10}
+TO_SYNTHETIC = {part: key for key, part in layouts.FACESYNTHETICS.items() if part != UNKNOWN}
+
+
+def face() -> tuple[np.ndarray, np.ndarray]:
+    """(photo BGR, part ids), 240 x 200."""
+    labels = draw_face(SIZE)
+    colors = np.array([part.color for part in PARTS], np.uint8)
+    return np.ascontiguousarray(colors[labels][..., ::-1]), labels
+
+
+def translated(labels: np.ndarray, ids: dict[int, int]) -> np.ndarray:
+    out = np.zeros_like(labels)
+    for part, key in ids.items():
+        out[labels == part] = key
+    return out
+
+
+def write(path, picture) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture)
+
+
+def celebamask(folder) -> None:
+    photo, labels = face()
+    square, ids = cv2.resize(photo, (96, 96)), cv2.resize(labels, (48, 48), interpolation=cv2.INTER_NEAREST)
+    for number in (0, 2001):
+        write(folder / "CelebA-HQ-img" / f"{number}.jpg", square)
+        for word, part in layouts.CELEBAMASK_PARTS.items():
+            mask = ids == next(p.id for p in PARTS if p.name == part)
+            if part == "head":  # features lie on the skin's mask, which has no holes there
+                mask |= np.isin(ids, (2, 3, 4, 5, 10))
+            if mask.any():
+                name = f"{number:05}_{word}.png"
+                grey = np.uint8(255) * mask
+                write(folder / "CelebAMask-HQ-mask-anno" / str(number // 2000) / name, cv2.merge([grey] * 3))
+
+
+def lapa(folder, ids=TO_LAPA, splits=("train", "val", "test")) -> None:
+    photo, labels = face()
+    for split in splits:
+        write(folder / split / "images" / f"{split}_a.jpg", photo)
+        write(folder / split / "labels" / f"{split}_a.png", translated(labels, ids))
+        (folder / split / "landmarks").mkdir()
+        (folder / split / "landmarks" / f"{split}_a.txt").write_text("106\n")
+
+
+def ibugmask(folder) -> None:
+    photo, labels = face()
+    for split in ("train", "test"):
+        write(folder / split / f"{split}_a.jpg", photo)
+        write(folder / split / f"{split}_a.png", translated(labels, TO_LAPA))
+
+
+def facesynthetics(folder) -> None:
+    photo, labels = face()
+    labels = labels.copy()
+    labels[200:210, 90:110] = BEARD
+    ids = translated(labels, TO_SYNTHETIC)
+    ids[:8] = 255
+    write(folder / "000003.png", photo)
+    write(folder / "000003_seg.png", ids)
+    (folder / "000003_ldmks.txt").write_text("0 0\n")
+
+
+def plain(folder) -> None:
+    photo, labels = face()
+    write(folder / "a.jpg", photo)
+    write(folder / "labels" / "a.png", labels)
+    write(folder / "b.png", photo)
+    write(folder / "b_labels.png", labels)
+    write(folder / "c.webp", photo)
+    write(folder / "c.png", labels)
+
+
+def tarred(folder, target) -> None:
+    with tarfile.open(target, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.add(file, str(file.relative_to(folder)))
+
+
+LAYOUTS = {
+    "celebamask": (celebamask, 2, {part: CELEBAMASK[part] for part in (0, 1, 17)}),
+    "lapa": (lapa, 1, {1: {1, 6, 7, 8, 9, 14, 19}, 3: {3, 6}, 10: {6, 10}}),
+    "ibugmask": (ibugmask, 1, {1: {1, 6, 7, 8, 9, 14, 19}}),
+    "facesynthetics": (facesynthetics, 1, EXACT),
+    "plain": (plain, 3, EXACT),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_are_told_by_what_lies_there(tmp_path, layout, packed):
+    make, count, meanings = LAYOUTS[layout]
+    source = tmp_path / "some data"
+    source.mkdir()
+    make(source)
+    if packed:
+        tarred(source, tmp_path / "some.tar")
+        source = tmp_path / "some.tar"
+    sets = find_sets(source)
+    pairs = Pairs(sets)
+    assert len(pairs) == count
+    assert not pairs.broken
+    assert [one.rendered for one in sets] == [layout == "facesynthetics"]
+    assert {label: set(sets[0].meanings[label]) for label in meanings} == {k: set(v) for k, v in meanings.items()}
+    for pair in pairs:
+        assert pair.rgb.shape == (*pair.labels.shape, 3)
+        assert pair.labels.shape[0] == pair.labels.shape[1] >= 192
+        assert {1, 2, 3, 4, 5, 10, 17} <= set(np.unique(pair.labels))
+        assert np.nonzero(pair.labels == 4)[1].mean() > np.nonzero(pair.labels == 5)[1].mean()  # the subject's left
+        assert np.nonzero(pair.labels == 2)[1].mean() > np.nonzero(pair.labels == 3)[1].mean()
+        nose = pair.rgb[pair.labels == 10]  # photo and labels lie on each other
+        assert np.abs(np.median(nose, axis=0) - PARTS[10].color).max() < 25
+
+
+def test_what_is_held_out_is_not_trained_on(tmp_path):
+    lapa(tmp_path / "lapa")
+    ibugmask(tmp_path / "ibug")
+    celebamask(tmp_path / "celeba")
+    (tmp_path / "celeba" / "CelebA-HQ-to-CelebA-mapping.txt").write_text(
+        "idx orig_idx orig_file\n0 119613 119614.jpg\n2001 182700 182701.jpg\n"
+    )
+    names = {"train": [], "test": []}
+    for split, found in names.items():
+        for kind in ("lapa", "ibug", "celeba"):
+            found += [name for one in find_sets(tmp_path / kind, split) for name in one.names]
+    assert names["train"] == ["train/images/train_a.jpg", "train/train_a.jpg", "CelebA-HQ-img/0.jpg"]
+    assert names["test"] == [
+        "test/images/test_a.jpg", "val/images/val_a.jpg", "test/test_a.jpg", "CelebA-HQ-img/2001.jpg",
+    ]  # fmt: skip
+
+
+def test_left_is_told_by_its_place(tmp_path):
+    """Whichever side the ids call left, in the pairs it is the subject's."""
+    lapa(tmp_path, {**TO_LAPA, 2: 3, 3: 2, 4: 5, 5: 4})
+    (pair,) = Pairs(find_sets(tmp_path))
+    for left, right in ((2, 3), (4, 5)):
+        assert np.nonzero(pair.labels == left)[1].mean() > np.nonzero(pair.labels == right)[1].mean()
+
+
+def test_ignored_pixels_stay_unknown(tmp_path):
+    facesynthetics(tmp_path)
+    (pair,) = Pairs(find_sets(tmp_path))
+    assert (pair.labels == UNKNOWN).any()
+    assert (pair.labels == BEARD).any()
+
+
+def test_labels_of_ones_own_are_named_in_a_file(tmp_path):
+    photo, labels = face()
+    write(tmp_path / "images" / "a.jpg", photo)
+    write(tmp_path / "labels" / "a.png", translated(labels, {**dict.fromkeys((1, 4, 5, 10), 7), 17: 3, 16: 9}))
+    names = {"0": "background", "7": ["head", "eye-left", "eye-right", "nose"], "3": "hair", "9": None}
+    (tmp_path / "classes.json").write_text(json.dumps(names))
+    (one,) = find_sets(tmp_path)
+    (pair,) = Pairs([one])
+    assert set(np.unique(pair.labels)) == {0, HEAD, 17, UNKNOWN}
+    assert one.meanings[HEAD] == {1, 4, 5, 10}
+    for wrong in ("[1]", '{"1": "skin"}', '{"300": "head"}', "{"):
+        (tmp_path / "classes.json").write_text(wrong)
+        with pytest.raises(FaceParseError, match=r"classes\.json"):
+            find_sets(tmp_path)
+
+
+def break_pair(folder, fault: str) -> None:
+    photo, labels = face()
+    target = folder / "labels" / "broken.png"
+    write(folder / "broken.jpg", photo)
+    if fault == "another size":
+        write(target, labels[:-3])
+    elif fault == "unknown ids":
+        write(target, np.where(labels == 1, 77, labels).astype(np.uint8))
+    elif fault == "unknown colours":
+        write(target, photo)
+    elif fault == "no face":
+        write(target, np.zeros_like(labels))
+    elif fault == "no picture":
+        target.write_bytes(b"none")
+    elif fault == "no photo":
+        (folder / "broken.jpg").write_bytes(b"\xff\xd8 none")
+        write(target, labels)
+    elif fault == "no partner":
+        pass
+    elif fault == "no photo's partner":
+        (folder / "broken.jpg").unlink()
+        write(target, labels)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("another size", r"broken\.jpg.*differ in size \(200 x 240 and 200 x 237 px\)"),
+        ("unknown ids", r"broken\.png.*unknown ids \(77\)"),
+        ("unknown colours", r"broken\.png.*colours"),
+        ("no face", r"broken.*no face"),
+        ("no picture", r"broken\.png.*cannot be read"),
+        ("no photo", r"broken\.jpg.*cannot be read"),
+        ("no partner", r"broken\.jpg has no label map"),
+        ("no photo's partner", r"broken\.png has no photo"),
+    ],
+)
+def test_a_broken_pair_is_told_by_name_or_left_out(tmp_path, capsys, fault, says):
+    plain(tmp_path)
+    break_pair(tmp_path, fault)
+    with pytest.raises(PairError, match=says) as error:
+        Pairs(find_sets(tmp_path))
+    assert "\n" not in str(error.value)
+    pairs = Pairs(find_sets(tmp_path), skip_broken=True)
+    assert len(pairs) == 3
+    assert len(pairs.broken) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("1 broken pairs left out: ")
+    assert "broken" in told.split(": ", 1)[1]
+
+
+@pytest.mark.parametrize("there", ["nothing", "a text", "no folder", "a compressed tar", "only broken ones"])
+def test_where_there_is_nothing_to_learn_from(tmp_path, there):
+    source = tmp_path / "data"
+    if there == "a compressed tar":
+        with tarfile.open(source, "w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("a.png"), io.BytesIO(b""))
+    elif there != "no folder":
+        source.mkdir()
+    if there == "a text":
+        (source / "notes.txt").write_text("none")
+    if there == "only broken ones":
+        (source / "a.jpg").write_bytes(b"none")
+    with pytest.raises(FaceParseError, match=r"no pair|neither a folder nor|no training data") as error:
+        Pairs(find_sets(source), skip_broken=True)
+    assert "\n" not in str(error.value)
+
+
+def test_memory_changes_nothing_but_the_time(tmp_path):
+    plain(tmp_path)
+    kept, read = Pairs(find_sets(tmp_path)), Pairs(find_sets(tmp_path), memory=0)
+    assert read.kept == 0 < kept.kept
+    for one, other in zip(kept, read, strict=True):
+        assert one.name == other.name
+        assert (one.rgb == other.rgb).all()
+        assert (one.labels == other.labels).all()
