@@ -25,7 +25,7 @@ from faceparse_core.parser import load_parser
 
 pytestmark = pytest.mark.torch
 
-SHORT = {"steps": 12, "save_every": 4}
+SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered": 2}  # two replicas of the network, if there are cores
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def replace(source, target):
         die()
 
 os.fsync, os.replace = fsync, replace
-train_parser(Path(sys.argv[1]), Path(sys.argv[2]), tiny(steps=12, save_every=int(sys.argv[6])), resume,
+train_parser(Path(sys.argv[1]), Path(sys.argv[2]), tiny(steps=12, batch=8, rendered=2, save_every=int(sys.argv[6])), resume,
              options=RunOptions(log_every=1, device="cpu", sheet=0))
 """
 
@@ -369,7 +369,7 @@ def test_nothing_to_resume(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"width": 0.25}, "width 0.125, not 0.25"), ({"batch": 8, "seed": 4}, "batch 4, not 8, seed 1, not 4")],
+    [({"width": 0.25}, "width 0.125, not 0.25"), ({"batch": 4, "seed": 4}, "batch 8, not 4, seed 1, not 4")],
 )
 def test_a_checkpoint_of_other_settings(folder, run, change, said):
     with pytest.raises(FaceParseError, match=f"was trained with {said}; --resume goes on with the same, --again"):
@@ -451,7 +451,7 @@ def test_the_log_and_the_scores(run):
     seconds = [float(row["seconds"]) for row in log]
     assert seconds == sorted(seconds)
     scores = rows(run / "validation.csv")
-    assert [(row["step"], row["epoch"]) for row in scores] == [("5", "3"), ("9", "6"), ("12", "8")]
+    assert [(row["step"], row["epoch"]) for row in scores] == [("5", "6"), ("9", "12"), ("12", "16")]
     assert all(0 <= float(row["mean F1"]) <= 1 for row in scores)
     assert float(scores[-1]["hair"]) >= 0
     assert scores[-1]["hat"] == "nan"  # there is none on the pairs held out
@@ -484,8 +484,8 @@ def test_sheets_show_photo_labels_and_what_is_said(run, folder):
     from faceparse_core.parts import PARTS
     from faceparse_core.training.data import celebamask_val
 
-    assert sorted(path.name for path in (run / "sheets").iterdir()) == [f"epoch-00{k}.png" for k in (3, 6, 8)]
-    sheet = cv2.imread(str(run / "sheets" / "epoch-008.png"))[..., ::-1]
+    assert sorted(path.name for path in (run / "sheets").iterdir()) == ["epoch-006.png", "epoch-012.png", "epoch-016.png"]
+    sheet = cv2.imread(str(run / "sheets" / "epoch-016.png"))[..., ::-1]
     assert sheet.shape == (256, 4 * 3 * 256, 3)  # two pairs, and room for two
     first = celebamask_val(folder)[0]
     photo = cv2.resize(first.rgb, (256, 256), interpolation=cv2.INTER_AREA)
@@ -619,8 +619,8 @@ def test_the_command_goes_on_with_the_runs_own_settings(folder, run, tmp_path, c
     out = shutil.copytree(run, tmp_path / "run")
     assert command("train", "parser", "--data", folder, "--run", out, "--device", "cpu") == 1
     assert "is there already" in capsys.readouterr().err
-    assert command("train", "parser", "--data", folder, "--run", out, "--resume", "--batch", "8") == 1
-    assert "was trained with batch 4, not 8" in capsys.readouterr().err
+    assert command("train", "parser", "--data", folder, "--run", out, "--resume", "--batch", "12") == 1
+    assert "was trained with batch 8, not 12" in capsys.readouterr().err
     words = ("train", "parser", "--data", folder, "--run", out, "--resume", "--steps", "14", "--device", "cpu")
     assert command(*words) == 0
     holds = torch.load(out / "parser.pt", weights_only=True)
