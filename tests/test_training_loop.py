@@ -43,7 +43,7 @@ def train(folder, out, *, resume=False, settings=None, **changes):
     from faceparse_core.training.parser import train_parser
     from faceparse_core.training.watch import read_held_out
 
-    held_out = read_held_out(folder, changes.pop("validate", 0))
+    held_out = read_held_out([folder], changes.pop("validate", 0))
     return train_parser(
         folder, out, settings or tiny(**SHORT), resume=resume, options=options(**changes), held_out=held_out
     )
@@ -123,14 +123,14 @@ def test_accumulating_learns_from_the_same_pictures(folder):
     import torch
 
     from faceparse_core.training.losses import label_table, parsing_loss
-    from faceparse_core.training.run import NAMES, Run, three_heads
+    from faceparse_core.training.run import Run, three_heads
     from faceparse_core.training.stream import as_mixture, batches
 
     mixture, gradients = as_mixture(folder), []
     criterion = partial(parsing_loss, table=label_table(mixture.legend))
     for batch, accumulate in ((16, 1), (4, 4)):
         s = tiny(batch=batch, rendered=0, accumulate=accumulate)
-        run = Run(s, NAMES, three_heads(criterion, 0.3), torch.device("cpu"))
+        run = Run(s, mixture.classes, three_heads(criterion, 0.3), torch.device("cpu"))
         for network in run.stepper.replicas:
             for module in network.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
@@ -221,8 +221,9 @@ def replace(source, target):
         die()
 
 os.fsync, os.replace = fsync, replace
-train_parser(Path(sys.argv[1]), Path(sys.argv[2]), tiny(steps=12, batch=8, rendered=2, save_every=int(sys.argv[6])), resume,
-             options=RunOptions(log_every=1, device="cpu", sheet=0))
+settings = tiny(steps=12, batch=8, rendered=2, save_every=int(sys.argv[6]))
+options = RunOptions(log_every=1, device="cpu", sheet=0)
+train_parser(Path(sys.argv[1]), Path(sys.argv[2]), settings, resume, options=options)
 """
 
 
@@ -388,7 +389,7 @@ def test_a_checkpoint_of_something_else(folder, run, tmp_path, fault):
     elif fault == "of the finder":
         torch.save({"network": {}, "average": {}, "optimizer": {}, "step": 4, "seconds": 1.0, "plan": "{}"}, path)
     elif fault == "other parts":
-        torch.save({**holds, "parts": [*holds["parts"], "sticker"]}, path)
+        torch.save({**holds, "parts": {"classes": [*holds["parts"]["classes"], "sticker"]}}, path)
     else:
         torch.save({**holds, "network": {"conv.weight": torch.zeros(3)}}, path)
     error = FaceParseError if fault == "other parts" else ModelError
@@ -484,13 +485,17 @@ def test_sheets_show_photo_labels_and_what_is_said(run, folder):
     from faceparse_core.parts import PARTS
     from faceparse_core.training.data import celebamask_val
 
-    assert sorted(path.name for path in (run / "sheets").iterdir()) == ["epoch-006.png", "epoch-012.png", "epoch-016.png"]
+    assert sorted(path.name for path in (run / "sheets").iterdir()) == [
+        "epoch-006.png",
+        "epoch-012.png",
+        "epoch-016.png",
+    ]
     sheet = cv2.imread(str(run / "sheets" / "epoch-016.png"))[..., ::-1]
     assert sheet.shape == (256, 4 * 3 * 256, 3)  # two pairs, and room for two
     first = celebamask_val(folder)[0]
     photo = cv2.resize(first.rgb, (256, 256), interpolation=cv2.INTER_AREA)
     assert (sheet[:, :256] == photo).all()
-    assert tuple(sheet[100, 384]) == PARTS[1].color  # the labels call the middle of the face a head
+    assert tuple(sheet[100, 384]) == PARTS[1].mark  # the labels call the middle of the face a head
 
 
 def test_samples_are_training_pairs_where_none_are_held_out(folder, tmp_path):

@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faceparse_core.errors import FaceParseError, Interrupted
 from faceparse_core.models import folder as MODELS
+
+if TYPE_CHECKING:
+    from faceparse_core.parser import Parser
+    from faceparse_core.training.data import Pair
+    from faceparse_core.training.labels import Classes
+    from faceparse_core.training.stream import Mixture
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
 SIZE, FRAME = 416, 1.8
@@ -22,15 +29,27 @@ def build_arguments() -> argparse.ArgumentParser:
         command = verbs.add_parser(verb, help=purpose)
         command.add_argument("network", choices=("parser", "heads"))
         if verb != "export":
-            command.add_argument("--data", metavar="FOLDER", help="folder of the tars (default: $FACEPARSE_DATA)")
+            command.add_argument(
+                "--data", action="append", metavar="PATH",
+                help="pairs to learn from or to measure on, a folder or a tar in a layout that docs/training.md lists; "
+                "may be given several times (default: $FACEPARSE_DATA, but with --add none)",
+            )  # fmt: skip
+            command.add_argument(
+                "--skip-broken", action="store_true", help="parser: leave broken pairs out, and say which"
+            )
         if verb != "evaluate":
             command.add_argument("--run", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)")
+        command.add_argument(
+            "--add", action="append", default=[], metavar="NAME=FOLDER",
+            help="parser: a part of your own, photos and painted masks; see docs/own-part.md",
+        )  # fmt: skip
         if verb == "train":
             command.add_argument("--steps", type=at_least(1), help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
             command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
             command.add_argument("--again", action="store_true", help="start anew and overwrite the run in --run")
             loop = command.add_argument_group("for the parser")
+            loop.add_argument("--parts", choices=("face",), help="the face alone, against all else")
             loop.add_argument(
                 "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any"
             )
@@ -96,50 +115,106 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(a: argparse.Namespace) -> None:
-    from faceparse_core.training.data import data_folder
-    from faceparse_core.training.settings import FURTHER, RunOptions, TrainSettings
+    from faceparse_core.training.checkpoint import check_start
+    from faceparse_core.training.settings import FURTHER, OWN, RunOptions, TrainSettings
 
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
-    data = data_folder(a.data)
     if a.network == "parser":
         from faceparse_core.training.parser import LAST, settings_of, train_parser
         from faceparse_core.training.watch import read_held_out
 
+        weights = a.weights or (MODELS / "parser.onnx" if a.add else None)
+        new = OWN if a.add else FURTHER if weights else TrainSettings()
+        settings = settings_of(a.run / LAST) if a.resume else new
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
-        if "batch" in changes:  # as many of them rendered as there are of the batch's own size
-            changes["rendered"] = max(1, round(changes["batch"] * TrainSettings.rendered / TrainSettings.batch))
-        settings = settings_of(a.run / LAST) if a.resume else FURTHER if a.weights else TrainSettings()
+        if a.batch:  # as large a share of them rendered
+            changes["rendered"] = round(a.batch * settings.rendered / settings.batch)
         options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard)
-        held_out = read_held_out(data, a.validate) if a.validate else ()
+        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
+        held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
         settings = dataclasses.replace(settings, **changes)
-        train_parser(data, a.run, settings, a.resume, a.weights, a.occluders, options, held_out)
+        train_parser(_mixture(a, weights), a.run, settings, a.resume, weights, a.occluders, options, held_out)
     else:
-        from faceparse_core.training.checkpoint import check_start
+        from faceparse_core.training.data import data_folder
         from faceparse_core.training.finder import CHECKPOINT, train_finder
 
         check_start(a.run / CHECKPOINT, a.resume, a.again)
-        train_finder(data, a.run, resume=a.resume, **changes)
+        train_finder(data_folder(a.data[0] if a.data else None), a.run, resume=a.resume, **changes)
+
+
+def _paths(a: argparse.Namespace) -> list[Path]:
+    """What --data names, else the variable; a user's own part needs neither."""
+    from faceparse_core.training.data import data_folder
+
+    return [Path(path) for path in a.data or []] or ([] if a.add else [data_folder()])
+
+
+def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
+    from faceparse_core.training.augment import AugmentSettings
+    from faceparse_core.training.labels import Classes, one_part
+    from faceparse_core.training.layouts import find_sets
+    from faceparse_core.training.stream import make_mixture
+
+    if a.parts and a.add:
+        raise FaceParseError("--parts and --add exclude each other: a network of one part learns no others")
+    sets = [one for path in _paths(a) for one in find_sets(path)]
+    if a.parts:  # whatever lies before a face is the harder half of telling it from all else
+        return make_mixture(sets, one_part(a.parts), a.skip_broken, augment=AugmentSettings(occluded=0.6))
+    if not a.add:
+        return make_mixture(sets, Classes(), a.skip_broken)
+    from faceparse_core.training.own import named_folder, own_sets, read_own, unnoticed, with_added
+    from faceparse_core.training.teacher import load_teacher
+
+    assert weights is not None
+    teacher = load_teacher(weights)
+    added = [named_folder(word) for word in a.add]
+    classes = with_added(teacher.classes, [part for part, _ in added])
+    folders = [read_own(part, folder, classes, teacher) for part, folder in added]
+    sets = [*unnoticed(sets, folders, classes), *own_sets(folders, classes)]
+    return make_mixture(sets, classes, a.skip_broken)
 
 
 def _evaluate(a: argparse.Namespace) -> None:
-    from faceparse_core.training.data import celebamask_val, data_folder
-
-    data = data_folder(a.data)
-    if a.network == "parser":
-        from faceparse_core.parser import load_parser
-        from faceparse_core.training.evaluate import evaluate
-        from faceparse_core.training.report import write_report
-
-        parser = load_parser(a.model)
-        parser = dataclasses.replace(parser, size=a.size or parser.size)
-        pairs = celebamask_val(data)
-        scores = write_report(parser, pairs, a.mirror, a.report) if a.report else evaluate(parser, pairs, a.mirror)
-        print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
-        print(scores.table())
-    else:
+    if a.network == "heads":
+        from faceparse_core.training.data import data_folder
         from faceparse_core.training.finder import evaluate_finder
 
-        print(evaluate_finder(data, photos=a.photos))
+        print(evaluate_finder(data_folder(a.data[0] if a.data else None), photos=a.photos))
+        return
+    from faceparse_core.training.evaluate import evaluate
+    from faceparse_core.training.report import write_report
+
+    parser, classes, pairs = _to_measure(a)
+    if a.report:
+        scores = write_report(parser, pairs, a.mirror, a.report, classes=classes)
+    else:
+        scores = evaluate(parser, pairs, a.mirror, classes)
+    print(f"{parser.info.name} {parser.info.sha256[:12]}, {len(pairs)} whole frames read at {parser.size} px")
+    print(scores.table())
+
+
+def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]:
+    """The parser, what it tells apart, and the pairs to measure it on."""
+    from faceparse_core.parser import load_parser
+    from faceparse_core.training.cards import card_path
+    from faceparse_core.training.data import Pairs
+    from faceparse_core.training.labels import Classes
+    from faceparse_core.training.layouts import find_sets
+    from faceparse_core.training.own import named_folder, own_sets, read_own
+    from faceparse_core.training.teacher import Teacher, load_teacher
+
+    sets = [one for path in _paths(a) for one in find_sets(path, "test")]
+    ours = a.add or (Path(a.model).suffix == ".onnx" and card_path(Path(a.model)).exists())
+    teacher = load_teacher(a.model) if ours else Teacher(load_parser(a.model), Classes())
+    parser, classes = dataclasses.replace(teacher.parser, size=a.size or teacher.parser.size), teacher.classes
+    added = [named_folder(word) for word in a.add]
+    for part, _ in added:
+        if part.name not in classes.names:
+            raise FaceParseError(
+                f"{parser.info.name} has no part {part.name}; name the network that learnt it with --model"
+            )
+    folders = [read_own(part, folder, classes, teacher, teach=False) for part, folder in added]
+    return parser, classes, Pairs([*sets, *own_sets(folders, classes, teach=False)], a.skip_broken)
 
 
 def _export(a: argparse.Namespace) -> None:
@@ -147,19 +222,33 @@ def _export(a: argparse.Namespace) -> None:
     from faceparse_core.training.checkpoint import written
 
     output = a.output or MODELS / f"{a.network}.onnx"
-    with written(output), whole_file(output) as path:
-        if a.network == "parser":
-            from faceparse_core.training.export import export_parser, load_checkpoint, mix
-            from faceparse_core.training.parser import BEST, LAST
+    if a.network == "heads":
+        from faceparse_core.training.finder import CHECKPOINT, export_finder
 
-            network = load_checkpoint(a.run / (BEST if a.best else LAST))
-            export_parser(network, path, SIZE, FRAME, "full" if a.mix else a.weights)
-            if a.mix:
-                mix(path, a.mix, a.share, a.weights)
-        else:
-            from faceparse_core.training.finder import CHECKPOINT, export_finder
-
+        with written(output), whole_file(output) as path:
             export_finder(a.run / CHECKPOINT, path)
+        return
+    from faceparse_core.training.cards import write_card
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint, mix
+    from faceparse_core.training.labels import Classes
+    from faceparse_core.training.own import named_folder
+    from faceparse_core.training.parser import BEST, LAST
+
+    checkpoint = a.run / (BEST if a.best else LAST)
+    classes = read_checkpoint(checkpoint).classes
+    for part, _ in map(named_folder, a.add):
+        if part.name not in classes.names:
+            raise FaceParseError(f"{checkpoint} has no part {part.name}; train it with --add first")
+        own = tuple(part if one.name == part.name else one for one in classes.own)
+        classes = dataclasses.replace(classes, own=own)
+    if classes != Classes() and a.output is None:
+        raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
+    with written(output), whole_file(output) as path:
+        export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
+        if a.mix:
+            mix(path, a.mix, a.share, a.weights)
+        write_card(classes, output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import dataclasses
 import errno
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 from faceparse_core.errors import FaceParseError, ModelError, printable
+from faceparse_core.training.cards import card_of, classes_of
+from faceparse_core.training.labels import Classes
 from faceparse_core.training.settings import TrainSettings
 
 Weights = Mapping[str, Any]
@@ -28,7 +30,7 @@ class Checkpoint:
     """A run after `step` steps."""
 
     settings: TrainSettings
-    parts: tuple[str, ...]  #: names of the network's classes, in their order
+    classes: Classes  #: what the network tells apart
     step: int
     network: Weights
     average: Weights  #: the running mean of the weights, which is what is exported
@@ -42,14 +44,12 @@ class Checkpoint:
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Raises FaceParseError where it cannot be written; what was there is then as it was."""
     fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
-    save({**fields, "settings": dataclasses.asdict(checkpoint.settings), "parts": list(checkpoint.parts)}, path)
+    fields["settings"], fields["parts"] = dataclasses.asdict(checkpoint.settings), card_of(fields.pop("classes"))
+    save(fields, path)
 
 
-def read_checkpoint(path: Path, parts: Sequence[str]) -> Checkpoint:
-    """Raises ModelError where it is not one of a parser's training.
-
-    parts    names of the classes of a checkpoint that does not tell them, as the first ones did not
-    """
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Raises ModelError where it is not one of a parser's training."""
     shown = printable(os.fspath(path))
     try:
         holds: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -58,20 +58,25 @@ def read_checkpoint(path: Path, parts: Sequence[str]) -> Checkpoint:
     except Exception as error:  # a pickle can fail in any way
         raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
     try:
+        classes = classes_of(holds["parts"], shown) if "parts" in holds else Classes()
         return Checkpoint(
-            TrainSettings(**holds["settings"]), tuple(holds.get("parts", parts)), holds["step"], holds["network"],
-            holds["average"], holds["optimizer"], holds.get("scaler", {}), holds.get("loss"),
-            holds.get("seconds", 0.0), holds.get("best", 0.0),
+            TrainSettings(**holds["settings"]), classes, holds["step"], holds["network"], holds["average"],
+            holds["optimizer"], holds.get("scaler", {}), holds.get("loss"), holds.get("seconds", 0.0),
+            holds.get("best", 0.0),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{shown}: not a checkpoint of a parser's training run ({error})") from error
 
 
-def check_parts(checkpoint: Checkpoint, path: Path, parts: Sequence[str]) -> None:
-    """Raise FaceParseError where a run with these parts cannot go on from a checkpoint."""
-    if checkpoint.parts != tuple(parts):
-        shown, other = printable(os.fspath(path)), sorted(set(checkpoint.parts) ^ set(parts)) or ["in another order"]
-        raise FaceParseError(f"{shown} was trained with other parts ({', '.join(other)}); --again starts anew")
+def check_classes(checkpoint: Checkpoint, path: Path, classes: Classes) -> None:
+    """Raise FaceParseError where a run of these classes cannot go on from a checkpoint."""
+    was, now = checkpoint.classes.names, classes.names
+    if was != now:
+        other = ", ".join(sorted(set(was) ^ set(now))) or "in another order"
+        raise FaceParseError(
+            f"{printable(os.fspath(path))} was trained with other parts ({other}); "
+            "resume with the --add and --parts that it was started with, or start anew with --again"
+        )
 
 
 def check_settings(checkpoint: Checkpoint, path: Path, s: TrainSettings) -> None:

@@ -9,20 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.clean import upsample_labels
-from faceparse_core.parse import score_box
 from faceparse_core.parser import Parser
-from faceparse_core.parts import BEARD, HEAD, PAIRS, PARTS
+from faceparse_core.parts import BACKGROUND, BEARD, PAIRS, PARTS
 from faceparse_core.training.data import Pair
-from faceparse_core.training.labels import UNKNOWN
+from faceparse_core.training.labels import OTHER, UNKNOWN, Classes, said_as
+from faceparse_core.training.teacher import Teacher
 
 SCORED = tuple(part.id for part in PARTS if part.id not in (0, BEARD))  #: the 18 parts of CelebAMask-HQ
 
 
 @dataclass(frozen=True)
 class Scores:
-    """confusion[truth, said] in pixels."""
+    """confusion[truth, said] in pixels, by class."""
 
     confusion: NDArray[np.int64]
+    names: tuple[str, ...] = Classes().names  #: of the classes
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """The classes that the labels know, without the background; of the table's parts those of CelebAMask-HQ."""
+        there = self.confusion.sum(1) > 0
+        known = [k for k in range(1, len(self.names)) if k != BEARD or there[k]]
+        return tuple(k for k in known if there[k] or k in SCORED)
 
     def f1(self, part: int) -> float:
         """2 TP / (2 TP + FP + FN)."""
@@ -35,7 +43,8 @@ class Scores:
 
     @property
     def mean_f1(self) -> float:
-        return float(np.nanmean([self.f1(part) for part in SCORED]))
+        values = np.array([self.f1(part) for part in self.scored])
+        return float(values[~np.isnan(values)].mean()) if (~np.isnan(values)).any() else float("nan")
 
     def merged(self) -> Scores:
         """The same with the left of every pair counted as the right."""
@@ -44,37 +53,67 @@ class Scores:
             confusion[right] += confusion[left]
             confusion[:, right] += confusion[:, left]
             confusion[left] = confusion[:, left] = 0
-        return Scores(confusion)
+        return Scores(confusion, self.names)
 
     def _counts(self, part: int) -> tuple[int, int]:
         return int(self.confusion[part, part]), int(self.confusion[part].sum() + self.confusion[:, part].sum())
 
     def table(self) -> str:
-        rows = [f"{PARTS[p].name:12} {self.f1(p):.4f} {self.iou(p):.4f}" for p in SCORED]
-        means = [f"mean F1 over the {len(SCORED)} parts {self.mean_f1:.4f}"]
-        means.append(f"mean F1 with sides merged    {self.merged().mean_f1:.4f}")
+        shown = [k for k in self.scored if self._counts(k)[1]]
+        rows = [f"{self.names[k]:12} {self.f1(k):.4f} {self.iou(k):.4f}" for k in shown]
+        means = [f"mean F1 over the {len(shown)} parts {self.mean_f1:.4f}"] if len(shown) > 1 else []
+        if len(shown) > 1 and len(self.names) >= len(PARTS):
+            means.append(f"mean F1 with sides merged    {self.merged().mean_f1:.4f}")
         return "\n".join([f"{'part':12} {'F1':6} {'IoU':6}", *rows, *means])
 
 
-def say(parser: Parser, pair: Pair, mirror: bool) -> NDArray[np.uint8]:
-    """The label map of the pair's whole frame, at its own size. A beard is called skin, as the data set has it."""
+def say(
+    parser: Parser,
+    pair: Pair,
+    mirror: bool,
+    classes: Classes = Classes(),  # noqa: B008 - frozen
+) -> NDArray[np.uint8]:
+    """The map of classes of the pair's whole frame, uint8 (H, W), at its own size, in the words of its data set.
+
+    So a beard is called skin where people had no other word for it.
+    """
     height, width = pair.labels.shape
-    box = (0, 0, width, height)
-    said = upsample_labels(score_box(pair.rgb, box, parser, mirror), box, (height, width))
-    said[said == BEARD] = HEAD
+    said = upsample_labels(Teacher(parser, classes).scores(pair.rgb, mirror), (0, 0, width, height), (height, width))
+    meanings = {
+        classes.of_label[label]: frozenset(classes.of_label[part] for part in parts)
+        for label, parts in sorted(pair.meanings.items(), reverse=True)
+        if label != OTHER
+    }
+    said = said_as(meanings, truth(pair, classes), said)
+    if (other := pair.labels == OTHER).any():  # all that is known there: it is no own part
+        said[other & ~np.isin(said, [classes.of_label[k] for k in classes.own_labels])] = BACKGROUND
     return said
 
 
-def confusion(labels: NDArray[np.uint8], said: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """[truth, said] in pixels, (parts, parts); what is UNKNOWN does not count."""
+def truth(pair: Pair, classes: Classes = Classes()) -> NDArray[np.uint8]:  # noqa: B008 - frozen
+    """The map of classes that the pair's labels make, uint8 (H, W). OTHER counts as background."""
+    table = np.full(256, UNKNOWN, np.uint8)
+    table[: len(classes.of_label)] = classes.of_label
+    table[OTHER] = BACKGROUND
+    return table[pair.labels]
+
+
+def confusion(labels: NDArray[np.uint8], said: NDArray[np.uint8], count: int = len(PARTS)) -> NDArray[np.int64]:
+    """[truth, said] in pixels, (count, count); what is UNKNOWN does not count."""
     known = labels != UNKNOWN
-    index = labels[known].astype(np.int64) * len(PARTS) + said[known]
-    return np.bincount(index, minlength=len(PARTS) ** 2).reshape(len(PARTS), len(PARTS))
+    index = labels[known].astype(np.int64) * count + said[known]
+    return np.bincount(index, minlength=count**2).reshape(count, count)
 
 
-def evaluate(parser: Parser, pairs: Iterable[Pair], mirror: bool) -> Scores:
-    """Parse the whole frame of every pair and count."""
-    total = np.zeros((len(PARTS), len(PARTS)), np.int64)
+def evaluate(
+    parser: Parser,
+    pairs: Iterable[Pair],
+    mirror: bool,
+    classes: Classes = Classes(),  # noqa: B008 - frozen
+) -> Scores:
+    """Parse the whole frame of every pair and count. `classes`: what `parser.run` tells apart."""
+    count = len(classes.names)
+    total = np.zeros((count, count), np.int64)
     for pair in pairs:
-        total += confusion(pair.labels, say(parser, pair, mirror))
-    return Scores(total)
+        total += confusion(truth(pair, classes), say(parser, pair, mirror, classes), count)
+    return Scores(total, classes.names)

@@ -21,15 +21,19 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from faceparse_core.bisenet import BiSeNet
+from faceparse_core.bisenet import BiSeNet, DetailOutput
 from faceparse_core.errors import ModelError
-from faceparse_core.parts import PARTS
+from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import read_checkpoint
-from faceparse_core.training.run import NAMES
+from faceparse_core.training.labels import Classes, growth
 from faceparse_core.training.stepper import normalise
 
 Stored = Literal["full", "half", "int8"]  #: how weights lie in a file: float32, float16, int8 by output channel
 
+_LAST = ("conv_out.conv_out.weight", "conv_out.conv_out.bias")  # of the layer that has a row a class
+#: How far the score of a class that a network does not know yet lies below what all others amount to: a probability of
+#: about 1 in 150. Much less would take the entropy's slope away, which is cut off at 1 in a million.
+UNLIKELY = 5.0
 _PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("conv_atten", "bn_atten"), ("0", "1"))
 
 
@@ -47,8 +51,8 @@ class ParserNetwork(nn.Module):
 
 def load_checkpoint(path: Path) -> BiSeNet:
     """The running mean of the weights of a training run, in evaluation mode. Raises ModelError."""
-    checkpoint = read_checkpoint(path, NAMES)
-    network = BiSeNet(len(checkpoint.parts), checkpoint.settings.width, detail=True)
+    checkpoint = read_checkpoint(path)
+    network = BiSeNet(len(checkpoint.classes.names), checkpoint.settings.width, detail=True)
     try:
         network.load_state_dict(checkpoint.average)
     except RuntimeError as error:
@@ -161,17 +165,22 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
     return {name: torch.from_numpy(values) for name, values in restored(graph).items()}
 
 
-def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
+def take_up(network: BiSeNet, path: Path, rgb: Tensor, classes: Classes = Classes()) -> None:  # noqa: B008 - frozen
     """Put the weights of an exported .onnx into `network`, in place, so that training goes on where it had ended.
 
     network    whatever the file lacks (the auxiliary heads, newer layers) stays as it is initialised
     rgb        normalised pictures (n, 3, h, w) as training shows them: on them the batch norms, which the file has
                folded into the convolutions, are told apart again. The network computes what the file computes
+    classes    what `network` tells apart; one that the file's network does not know is unlikely everywhere at first
 
     Raises ModelError where the file holds no network of this kind.
     """
     weights = {name.removeprefix("network."): value for name, value in exported_weights(path).items()}
     own, folded = network.state_dict(), {}
+    rows = torch.from_numpy(growth(read_card(path), classes))
+    for name in _LAST:
+        if name in weights and len(weights[name]) == rows.shape[1]:
+            weights[name] = torch.tensordot(rows, weights[name], 1)
     taken = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     if "cp.resnet.conv1.weight" not in taken or "conv_out.conv_out.weight" not in taken:
         raise ModelError(f"{path}: not a parser of this width that `export parser` wrote")
@@ -181,6 +190,7 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
             folded[getattr(module, norm)] = bias
     network.eval()
     with torch.no_grad():
+        new = rows.sum(1) == 0
         for batch_norm, bias in folded.items():
             batch_norm.weight.fill_(1.0)
             batch_norm.bias.copy_(bias)
@@ -192,9 +202,14 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor) -> None:
             moments[batch_norm] = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), unbiased=False)
 
         hooks = [batch_norm.register_forward_hook(watch) for batch_norm in folded]
-        network(rgb)
+        scores = network(rgb)
         for hook in hooks:
             hook.remove()
+        if new.any():
+            assert isinstance(network.conv_out, DetailOutput)
+            bias = network.conv_out.conv_out.bias
+            assert bias is not None
+            bias[new] = scores[:, ~new].logsumexp(1).mean() - UNLIKELY
         for batch_norm, (mean, variance) in moments.items():
             assert isinstance(batch_norm, nn.BatchNorm2d)
             batch_norm.weight.copy_((variance + batch_norm.eps).sqrt())
@@ -234,7 +249,7 @@ def restore_parser(path: Path) -> nn.Module:
     """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
     weights = exported_weights(path)
     base = weights["network.cp.resnet.conv1.weight"].shape[0]
-    network = BiSeNet(len(PARTS), base / 64, detail=True)
+    network = BiSeNet(len(weights["network.conv_out.conv_out.weight"]), base / 64, detail=True)
     parser = ParserNetwork(network)
     fold(parser.eval())
     del network.conv_out16, network.conv_out32

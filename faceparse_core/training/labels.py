@@ -88,6 +88,21 @@ def one_part(preset: str) -> Classes:
     return Classes(("background", "head"), tuple(int(part.id in inside) for part in PARTS))
 
 
+def growth(old: Classes, new: Classes) -> NDArray[np.float32]:
+    """How the last layer of a network with classes `old` becomes that of one with `new`: float32 (new, old).
+
+    Each new class starts as the mean of the old ones whose parts it has; one that has none is a row of zeros.
+    """
+    rows = np.zeros((len(new.names), len(old.names)), np.float32)
+    known = {part.name: old.of_label[len(PARTS) + k] for k, part in enumerate(old.own)}
+    for label, k in enumerate(new.of_label):
+        if label < len(PARTS):
+            rows[k, old.of_label[label]] = 1
+        elif (name := new.own[label - len(PARTS)].name) in known:
+            rows[k, known[name]] = 1
+    return rows / np.maximum(rows.sum(1, keepdims=True), 1)
+
+
 @dataclass(frozen=True)
 class Legend:
     """The labels of training grids for some classes and some data sets."""

@@ -72,7 +72,8 @@ LAPA = _ids(
     _0="background", _1="head", _2="brow-left", _3="brow-right", _4="eye-left", _5="eye-right", _6="nose",
     _7="lip-upper", _8="mouth", _9="lip-lower", _10="hair",
 )  # fmt: skip
-#: What they have no word for, by the part that their label goes by: beards, glasses (lenses are eyes or skin), ears, neck and all that is worn.
+#: What they have no word for, by the part that their label goes by: beards, glasses (lenses are eyes or skin), ears,
+#: neck and all that is worn.
 LAPA_SETS = {
     0: _parts("glasses", "ear-left", "ear-right", "earring", "neck", "necklace", "cloth", "hat"),
     1: _parts("beard", "glasses", "ear-left", "ear-right", "earring", "neck"),

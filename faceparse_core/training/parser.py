@@ -25,13 +25,12 @@ from types import FrameType
 import torch
 
 from faceparse_core.errors import Interrupted, printable
-from faceparse_core.parts import PARTS
-from faceparse_core.training.checkpoint import check_parts, check_settings, check_start, read_checkpoint, written
+from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint, written
 from faceparse_core.training.data import Pair
-from faceparse_core.training.evaluate import SCORED, evaluate
+from faceparse_core.training.evaluate import evaluate
 from faceparse_core.training.losses import label_table, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
-from faceparse_core.training.run import NAMES, Run, three_heads
+from faceparse_core.training.run import Run, three_heads
 from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
 from faceparse_core.training.settings import RunOptions, TrainSettings, epoch_ended, rate_factor, step_pictures
 from faceparse_core.training.stepper import find_device
@@ -65,7 +64,7 @@ def train_parser(
     """
     path = out / LAST
     check_start(path, resume, options.again)
-    before = read_checkpoint(path, NAMES) if resume else None
+    before = read_checkpoint(path) if resume else None
     if before:
         check_settings(before, path, s)
         if before.step >= s.steps:
@@ -76,11 +75,11 @@ def train_parser(
     device = find_device(options.device)
     cutouts = read_cutouts(occluders) if occluders else []
     mixture = as_mixture(data)
-    parts, count = mixture.classes.names, sum(len(pairs) for pairs in mixture.pairs)
+    classes, count = mixture.classes, sum(len(pairs) for pairs in mixture.pairs)
     if before:
-        check_parts(before, path, parts)
+        check_classes(before, path, classes)
     criterion = partial(parsing_loss, table=label_table(mixture.legend).to(device))
-    run = Run(s, parts, three_heads(criterion, s.auxiliary), device)
+    run = Run(s, classes, three_heads(criterion, s.auxiliary), device)
     if before:
         run.go_on(path, before)
     else:
@@ -89,7 +88,7 @@ def train_parser(
                 run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
         _clear(out)
         run.save(path)  # a folder that cannot be written to is found out before hours of work
-    log = RunLog(out, [PARTS[part].name for part in SCORED], run.step, run.seconds, options.tensorboard)
+    log = RunLog(out, classes.names[1:], run.step, run.seconds, options.tensorboard)
     samples = spread(held_out or mixture.pairs[-1], options.sheet)  # the last are a user's own, where there are any
     stream = batches(mixture, s, run.step, cutouts)
     with contextlib.closing(log), contextlib.closing(stream), run.stepper, told_to_stop() as stop:
@@ -112,7 +111,7 @@ def train_parser(
 def settings_of(path: Path) -> TrainSettings:
     """Those of the run whose checkpoint this is, to go on with. Raises FaceParseError where there is none."""
     check_start(path, resume=True, again=False)
-    return read_checkpoint(path, NAMES).settings
+    return read_checkpoint(path).settings
 
 
 class Clock:
@@ -169,10 +168,10 @@ def _look(
     """At the end of an epoch: a sheet of samples, and scores on the pairs held out."""
     parser = as_parser(run.average, run.settings.sizes[-1][1], run.stepper.device)
     if samples:
-        write_sheet(parser, samples, out / SHEETS / f"epoch-{epoch:03}.png")
+        write_sheet(parser, run.classes, samples, out / SHEETS / f"epoch-{epoch:03}.png")
     if held_out:
-        scores = evaluate(parser, held_out, mirror=False)
-        each = {PARTS[part].name: scores.f1(part) for part in SCORED}
+        scores = evaluate(parser, held_out, mirror=False, classes=run.classes)
+        each = {name: scores.f1(part) for part, name in enumerate(run.classes.names) if part}
         log.score({"step": run.step, "epoch": epoch, MEAN: scores.mean_f1, **each})
         _say(f"epoch {epoch}  mean F1 {scores.mean_f1:.4f} on {len(held_out)} pairs held out")
         if scores.mean_f1 > run.best:

@@ -10,24 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.parser import Parser
-from faceparse_core.parts import PARTS
+from faceparse_core.parts import BY_NAME
 from faceparse_core.training.data import Pair
-from faceparse_core.training.evaluate import SCORED, Scores, confusion, say
-from faceparse_core.training.labels import UNKNOWN
+from faceparse_core.training.evaluate import Scores, confusion, say, truth
+from faceparse_core.training.labels import UNKNOWN, Classes
 
 _SIDE = 256  #: px of a picture on a sheet
+_OWN = (255, 0, 255)  #: colour of a user's own parts
 _ACROSS = 4  #: pairs beside each other on a sheet
 
 
-def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path, shown: int = 20) -> Scores:
+def write_report(
+    parser: Parser,
+    pairs: Sequence[Pair],
+    mirror: bool,
+    path: Path,
+    shown: int = 20,
+    classes: Classes = Classes(),  # noqa: B008 - frozen
+) -> Scores:
     """Write `path`, a page in Markdown, and beside it two sheets of pictures; returns the scores of all pairs.
 
+    classes  what `parser.run` tells apart
     shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
     """
-    said = [say(parser, pair, mirror) for pair in pairs]
-    each = [confusion(pair.labels, labels) for pair, labels in zip(pairs, said, strict=True)]
-    scores = Scores(np.sum(each, axis=0))
-    order = np.argsort([Scores(one).mean_f1 for one in each], kind="stable")
+    said = [say(parser, pair, mirror, classes) for pair in pairs]
+    true = [truth(pair, classes) for pair in pairs]
+    each = [confusion(*maps, len(classes.names)) for maps in zip(true, said, strict=True)]
+    scores = Scores(np.sum(each, axis=0), classes.names)
+    order = np.argsort([np.nan_to_num(Scores(one, classes.names).mean_f1, nan=1.0) for one in each], kind="stable")
     count = max(1, min(shown, len(pairs) // 2))
     lines = [
         f"# {parser.info.name}",
@@ -45,9 +55,9 @@ def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
         sheet = path.with_name(f"{path.stem}-{title}.png")
-        cv2.imwrite(str(sheet), draw_sheet([(pairs[k], said[k]) for k in chosen])[..., ::-1])
+        cv2.imwrite(str(sheet), draw_sheet([(pairs[k].rgb, true[k], said[k]) for k in chosen], classes)[..., ::-1])
         lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
-        lines += [f"- {pairs[k].name}: {Scores(each[k]).mean_f1:.3f}" for k in chosen]
+        lines += [f"- {pairs[k].name}: {Scores(each[k], classes.names).mean_f1:.3f}" for k in chosen]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return scores
 
@@ -55,30 +65,31 @@ def write_report(parser: Parser, pairs: Sequence[Pair], mirror: bool, path: Path
 def confusions(scores: Scores, least: float = 0.01) -> list[str]:
     """A table in Markdown: for each part what it is taken for and what is taken for it, from a share of `least` on."""
     rows = ["| part | right | is taken for | is said of |", "|---|---|---|---|"]
-    for part in SCORED:
+    for part in scores.scored:
         truth, said = scores.confusion[part], scores.confusion[:, part]
         if not truth.sum():
             continue
-        sides = (", ".join(_shares(counts, part, least)) for counts in (truth, said))
-        rows.append(f"| {PARTS[part].name} | {100 * truth[part] / truth.sum():.1f} | {' | '.join(sides)} |")
+        sides = (", ".join(_shares(counts, part, least, scores.names)) for counts in (truth, said))
+        rows.append(f"| {scores.names[part]} | {100 * truth[part] / truth.sum():.1f} | {' | '.join(sides)} |")
     return rows
 
 
-def _shares(counts: NDArray[np.int64], part: int, least: float) -> list[str]:
+def _shares(counts: NDArray[np.int64], part: int, least: float, names: Sequence[str]) -> list[str]:
     if not counts.any():
         return []
     others = [k for k in np.argsort(-counts, kind="stable").tolist() if k != part and counts[k] >= least * counts.sum()]
-    return [f"{PARTS[k].name} {100 * counts[k] / counts.sum():.1f}" for k in others]
+    return [f"{names[k]} {100 * counts[k] / counts.sum():.1f}" for k in others]
 
 
-def draw_sheet(pairs: Sequence[tuple[Pair, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """Photo, labels and what is said of each pair, uint8 RGB."""
+def draw_sheet(
+    pictures: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]], classes: Classes
+) -> NDArray[np.uint8]:
+    """Photo, classes, what is said, a row of three each; uint8 RGB."""
     palette = np.full((256, 3), 128, np.uint8)
-    palette[: len(PARTS)] = [part.color for part in PARTS]
+    palette[: len(classes.names)] = [BY_NAME[name].mark if name in BY_NAME else _OWN for name in classes.names]
     tiles = []
-    for pair, labels in pairs:
-        said = np.where(pair.labels == UNKNOWN, UNKNOWN, labels)
-        row = [pair.rgb, palette[pair.labels], palette[said]]
+    for rgb, true, said in pictures:
+        row = [rgb, palette[true], palette[np.where(true == UNKNOWN, UNKNOWN, said)]]
         tiles.append(np.hstack([cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for picture in row]))
     while len(tiles) % _ACROSS:
         tiles.append(np.full_like(tiles[0], 255))

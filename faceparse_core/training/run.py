@@ -13,22 +13,19 @@ from torch import Tensor, nn
 
 from faceparse_core.bisenet import BiSeNet
 from faceparse_core.errors import ModelError, printable
-from faceparse_core.parts import PARTS
 from faceparse_core.training.checkpoint import Checkpoint, write_checkpoint
+from faceparse_core.training.labels import Classes
 from faceparse_core.training.settings import TrainSettings, rate_factor
 from faceparse_core.training.stepper import Loss, Stepper, normalise
-
-NAMES = tuple(part.name for part in PARTS)
 
 
 class Run:
     """A run in the making: the network, the running mean of its weights, and what moves them."""
 
-    def __init__(self, s: TrainSettings, parts: Sequence[str], loss: Loss, device: torch.device) -> None:
-        """parts: names of the network's classes."""
+    def __init__(self, s: TrainSettings, classes: Classes, loss: Loss, device: torch.device) -> None:
         torch.manual_seed(s.seed)
-        self.settings, self.parts = s, tuple(parts)
-        network: Any = BiSeNet(len(parts), s.width, detail=True)
+        self.settings, self.classes = s, classes
+        network: Any = BiSeNet(len(classes.names), s.width, detail=True)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.network.train()
         self.average: Any = copy.deepcopy(self.network).eval()
@@ -49,7 +46,7 @@ class Run:
         """Start from an exported .onnx; rgb: pictures as training shows them. Raises ModelError."""
         from faceparse_core.training.export import take_up
 
-        take_up(self.network, weights, normalise(rgb.to(self.stepper.device).float()))
+        take_up(self.network, weights, normalise(rgb.to(self.stepper.device).float()), self.classes)
         self.network.train()
         self.average.load_state_dict(self.network.state_dict())
         self.stepper.spread()
@@ -66,7 +63,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Raises FaceParseError where the file cannot be written."""
         checkpoint = Checkpoint(
-            self.settings, self.parts, self.step, self.network.state_dict(), self.average.state_dict(),
+            self.settings, self.classes, self.step, self.network.state_dict(), self.average.state_dict(),
             self.optimizer.state_dict(), self.stepper.scaler.state_dict(), self.loss, self.seconds, self.best,
         )  # fmt: skip
         write_checkpoint(checkpoint, path)

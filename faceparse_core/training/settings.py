@@ -40,6 +40,11 @@ class RunOptions:
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
 FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.0, 320),), later=0.0, seed=5)
 
+#: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
+OWN = TrainSettings(
+    steps=600, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, sizes=((0.0, 320),), later=0.0, seed=7
+)
+
 
 def step_pictures(s: TrainSettings) -> int:
     """How many pictures a step learns from."""

@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from faceparse_core.clean import upsample_labels
+from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import CELEBA_SIDE
-from faceparse_core.parse import score_box
 from faceparse_core.parser import ModelInfo, Parser
 from faceparse_core.training.checkpoint import save_bytes
 from faceparse_core.training.data import Pair
+from faceparse_core.training.evaluate import say, truth
+from faceparse_core.training.labels import Classes
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.report import draw_sheet
 from faceparse_core.training.stepper import normalise
@@ -32,9 +33,11 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[k * len(items) // count] for k in range(count)]
 
 
-def read_held_out(data: Path, count: int) -> list[Pair]:
-    """`count` of the pairs that the data set in a folder holds out, in its order. Raises FaceParseError."""
-    sets = find_sets(data, "test")
+def read_held_out(data: Sequence[Path], count: int) -> list[Pair]:
+    """`count` of the pairs that the data sets in these folders hold out, in their order. Raises FaceParseError."""
+    sets = [one for path in data for one in find_sets(path, "test")]
+    if not sets:
+        raise FaceParseError("--validate needs pairs that are held out; name a data set that has some with --data")
     places = spread([(one, number) for one in sets for number in range(len(one.names))], count)
     return [replace(one.read(number), meanings=one.meanings) for one, number in places]
 
@@ -50,12 +53,7 @@ def as_parser(network: nn.Module, size: int, device: torch.device) -> Parser:
     return Parser(ModelInfo("in training", ""), size, CELEBA_SIDE, run)
 
 
-def write_sheet(parser: Parser, pairs: Sequence[Pair], path: Path) -> None:
+def write_sheet(parser: Parser, classes: Classes, pairs: Sequence[Pair], path: Path) -> None:
     """Photo, labels and what the parser says of each pair, as a PNG. Raises FaceParseError."""
-    rows = []
-    for pair in pairs:
-        height, width = pair.labels.shape
-        box = (0, 0, width, height)
-        said = upsample_labels(score_box(pair.rgb, box, parser, mirror=False), box, (height, width))
-        rows.append((pair, said))
-    save_bytes(cv2.imencode(".png", draw_sheet(rows)[..., ::-1])[1].tobytes(), path)
+    rows = [(pair.rgb, truth(pair, classes), say(parser, pair, False, classes)) for pair in pairs]
+    save_bytes(cv2.imencode(".png", draw_sheet(rows, classes)[..., ::-1])[1].tobytes(), path)

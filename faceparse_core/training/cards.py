@@ -1,0 +1,108 @@
+"""What the classes of an exported network are, in a file beside it: of mine.onnx in mine.parts.json.
+
+    {"classes": ["background", "head", .., "beard", "sticker"],
+     "own": {"sticker": {"label": "Sticker", "on_head": true, "above": "nose", "color": [230, 40, 60]}}}
+
+`classes` names a part for each class, in their order; `own` tells of the parts that the table of parts does not have.
+All that is told of one may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceparse_core.cache import whole_file
+from faceparse_core.errors import FaceParseError, ModelError, printable
+from faceparse_core.parts import BY_NAME, PARTS, PRESETS
+from faceparse_core.training.labels import Classes, OwnPart, one_part, with_own
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+MOST = 8  #: own parts of a network
+
+
+def card_path(onnx_path: Path) -> Path:
+    """Where the card of an .onnx lies."""
+    return onnx_path.with_suffix(".parts.json")
+
+
+def card_of(classes: Classes) -> dict[str, Any]:
+    """The card as it stands in the file."""
+    own = {
+        part.name: {
+            key: list(value) if isinstance(value, tuple) else value
+            for key in ("label", "on_head", "above", "color")
+            if (value := getattr(part, key)) is not None
+        }
+        for part in classes.own
+    }
+    return {"classes": list(classes.names), "own": own}
+
+
+def classes_of(card: Mapping[str, Any], shown: str) -> Classes:
+    """The classes that a card names. Raises ModelError, which names its source `shown`."""
+    names, own = card.get("classes"), card.get("own", {})
+    if names == list(one_part("face").names):
+        return one_part("face")
+    if not isinstance(names, list) or not isinstance(own, dict) or names[: len(PARTS)] != [part.name for part in PARTS]:
+        raise ModelError(f"{shown}: the classes of another network than those that are trained here")
+    added = names[len(PARTS) :]
+    try:
+        return with_own([own_part(str(name), own.get(name, {}), shown) for name in added])
+    except FaceParseError as error:
+        raise ModelError(str(error)) from error
+
+
+def write_card(classes: Classes, onnx_path: Path) -> Path | None:
+    """Writes the card of an .onnx whose classes are not just the table's; returns its path. Raises OSError."""
+    path = card_path(onnx_path)
+    if classes == Classes():
+        path.unlink(missing_ok=True)  # of another network that lay here before
+        return None
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(card_of(classes), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_card(onnx_path: Path) -> Classes:
+    """The classes of an .onnx: those of its card, or the table's where there is none. Raises ModelError."""
+    path = card_path(onnx_path)
+    if not path.exists():
+        return Classes()
+    shown = printable(os.fspath(path))
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{shown}: cannot be read as JSON; export the network again") from error
+    if not isinstance(card, dict):
+        raise ModelError(f"{shown}: not an object of classes; export the network again")
+    return classes_of(card, shown)
+
+
+def own_part(name: str, facts: Any, shown: str) -> OwnPart:
+    """An own part of this name with what a part.json or a card tells of it. Raises FaceParseError."""
+    if not _NAME.fullmatch(name):
+        raise FaceParseError(
+            f"{shown}: {printable(name)!r} is no name for a part; use lower-case letters, digits and -"
+        )
+    if name in BY_NAME or name in PRESETS or name in ("brow", "eye", "ear"):
+        raise FaceParseError(f"{shown}: there is a part or a preset called {name} already; choose another name")
+    if not isinstance(facts, dict):
+        raise FaceParseError(f'{shown}: not an object such as {{"label": "Sticker", "color": [230, 40, 60]}}')
+    checks = {
+        "label": lambda v: isinstance(v, str) and 0 < len(v) <= 60,
+        "on_head": lambda v: isinstance(v, bool),
+        "above": lambda v: isinstance(v, str) and v in BY_NAME,
+        "color": lambda v: isinstance(v, list) and len(v) == 3 and all(type(c) is int and 0 <= c <= 255 for c in v),
+    }
+    for key, value in facts.items():
+        if key not in checks:
+            raise FaceParseError(f"{shown}: {printable(str(key))!r} is unknown; there are: {', '.join(checks)}")
+        if not checks[key](value):
+            raise FaceParseError(f"{shown}: {key} cannot be {printable(json.dumps(value))}")
+    color = facts.get("color")
+    return OwnPart(name, facts.get("label"), facts.get("on_head"), facts.get("above"), tuple(color) if color else None)

@@ -1,0 +1,258 @@
+"""A part of one's own: photos and, beside each, a mask that was painted over it.
+
+In the folder lies NAME.jpg (.png, .webp) and beside it NAME.png or NAME_mask.png of the same size. Painted is what is
+opaque where the mask has transparency, else what is not black; with one flat colour either way. A mask in which nothing
+is painted says that the photo does not show the part.
+
+The photos have no other labels. The network that training starts from says what else they show: where it is sure, that
+is the label, where it is not, the label is `OTHER`: anything but what was painted. So it forgets nothing.
+
+Other photos, in which nobody looked for the part, may show it unnoticed, but only where it was seen to lie: on parts of
+which at least OVER of the paint covers some. There their labels may be the part, too, as skin may be a beard.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceparse_core.errors import FaceParseError, PhotoError, printable
+from faceparse_core.heads import CELEBA_SIDE, Head, crop_box, find_heads, same_place
+from faceparse_core.parse import measure_head, shows_face
+from faceparse_core.parts import PARTS
+from faceparse_core.photo import read_photo
+from faceparse_core.training.cards import MOST, own_part
+from faceparse_core.training.data import DataSet, Pair, PairError
+from faceparse_core.training.labels import EXACT, OTHER, UNKNOWN, Classes, OwnPart, also, with_own
+from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
+from faceparse_core.training.teacher import Teacher
+
+SURE = 0.7  #: probability from which on the network's word is a label
+OVER = 0.02  #: share of the paint
+FLAT = 28  #: of 255: how far painted pixels may differ from the commonest colour of the paint
+
+
+@dataclass(frozen=True)
+class OwnFolder:
+    """What a folder teaches."""
+
+    part: OwnPart
+    pairs: tuple[Pair, ...]  #: a head each; labels: the part's own, what the teacher is sure of, OTHER
+    over: frozenset[int]  #: ids of the parts that the paint covers
+    broken: tuple[str, ...]  #: a line for each photo that cannot be learnt from
+
+
+def named_folder(word: str) -> tuple[OwnPart, Path]:
+    """What `--add NAME=FOLDER` names, with what FOLDER/part.json tells of the part. Raises FaceParseError."""
+    name, equals, rest = word.partition("=")
+    folder = Path(rest)
+    if not equals or not rest:
+        raise FaceParseError(f"--add {printable(word)}: write NAME=FOLDER, such as sticker=photos/sticker")
+    if not folder.is_dir():
+        raise FaceParseError(f"--add {printable(word)}: there is no folder {printable(rest)}")
+    facts, path = {}, folder / "part.json"
+    if path.exists():
+        try:
+            facts = json.loads(path.read_text("utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise FaceParseError(f"{printable(os.fspath(path))}: cannot be read as JSON") from error
+    return own_part(name, facts, printable(os.fspath(path)) if facts else f"--add {printable(word)}"), folder
+
+
+def with_added(classes: Classes, added: Sequence[OwnPart]) -> Classes:
+    """`classes` of the network that training starts from and these parts; one that it knows is taught further."""
+    new = {part.name: part for part in added}
+    if len(new) < len(added):
+        raise FaceParseError("--add names a part twice; put its photos into one folder")
+    own = [new.pop(part.name, part) for part in classes.own] + list(new.values())
+    if len(classes.of_label) < len(PARTS) or "beard" not in classes.names:
+        raise FaceParseError("a network of one part cannot learn others; start --from one with all parts")
+    if len(own) > MOST:
+        raise FaceParseError(f"a network has {MOST} own parts at most; train a second one for the others")
+    return with_own(own)
+
+
+def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, teach: bool = True) -> OwnFolder:
+    """Reads the photos and masks in `folder`, finds the heads, and labels what was not painted.
+
+    classes    which the part is one of
+    teach      False: only what was painted and what was not is labelled, to measure by
+
+    Raises FaceParseError where there is no photo with paint.
+    """
+    label = len(PARTS) + [one.name for one in classes.own].index(part.name)
+    shown = printable(os.fspath(folder))
+    pairs: list[Pair] = []
+    painted = np.zeros(256, np.int64)
+    found, broken = _find(folder, shown)
+    for photo, mask in found:
+        try:
+            for pair, beneath in _read(photo, mask, label, teacher, teach):
+                pairs.append(pair)
+                painted += np.bincount(beneath, minlength=256)
+        except PairError as error:
+            broken.append(str(error))
+    if not any((pair.labels == label).any() for pair in pairs):
+        why = f"; {broken[0]}" if broken else ""
+        raise FaceParseError(f"{shown}: no photo has anything painted for {part.name}{why}")
+    over = frozenset(np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist())
+    return OwnFolder(part, tuple(pairs), over, tuple(broken))
+
+
+def own_sets(folders: Sequence[OwnFolder], classes: Classes, teach: bool = True) -> list[DataSet]:
+    """A data set of each folder. In the photos of one the parts of the others may be unnoticed."""
+    sets = []
+    labels = {one.name: len(PARTS) + k for k, one in enumerate(classes.own)}
+    for one in folders:
+        others = {labels[each.part.name]: each.over for each in folders if each is not one} if teach else {}
+        meanings: dict[int, frozenset[int]] = dict(also(EXACT, others))
+        if meanings:
+            meanings[labels[one.part.name]] = frozenset({labels[one.part.name]})
+        meanings[OTHER] = frozenset({*range(len(PARTS)), *labels.values()}) - {labels[one.part.name]}
+        names = tuple(pair.name for pair in one.pairs)
+        sets.append(DataSet(one.part.name, names, one.pairs.__getitem__, meanings, own=True, broken=one.broken))
+    return sets
+
+
+def unnoticed(sets: Sequence[DataSet], folders: Sequence[OwnFolder], classes: Classes) -> list[DataSet]:
+    """Others' data sets, in which the own parts may be where they were seen to lie."""
+    over = {len(PARTS) + [p.name for p in classes.own].index(one.part.name): one.over for one in folders}
+    return [replace(one, meanings=also(one.meanings, over)) for one in sets]
+
+
+# ------------------------------------------------------------------------------------------------------ photos, masks
+
+
+def _find(folder: Path, shown: str) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """[(photo, mask), ..] by name, and a line for each that lacks the other. Raises FaceParseError where nothing is."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTOS and not p.name.startswith("."))
+    if not files:
+        raise FaceParseError(f"{shown}: no photos there; put NAME.jpg and its mask NAME.png into it")
+    photos_of_others = {p.stem for p in files if p.suffix.lower() != ".png"}
+    masks = {
+        p for p in files if p.suffix.lower() == ".png" and (p.stem.endswith("_mask") or p.stem in photos_of_others)
+    }
+    found: list[tuple[Path, Path]] = []
+    lines = []
+    for photo in files:
+        if photo in masks:
+            continue
+        ways = [photo.with_name(f"{photo.stem}_mask.png"), photo.with_suffix(".png")]
+        mask = next((way for way in ways if way in masks and way != photo), None)
+        if mask is None:
+            lines.append(
+                f"{printable(os.fspath(photo))} has no mask beside it; paint {photo.stem}_mask.png, an empty one where "
+                "the photo does not show the part"
+            )
+        else:
+            found.append((photo, mask))
+    left = sorted(masks - {mask for _, mask in found})
+    return found, lines + [f"{printable(os.fspath(mask))} has no photo beside it" for mask in left]
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What is painted, bool (H, W) = `size`. Raises PairError."""
+    from PIL import Image
+
+    shown = printable(os.fspath(path))
+    try:
+        with Image.open(path) as image:
+            image.load()
+            clear = image.has_transparency_data
+            rgba = np.asarray(image.convert("RGBA"))
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over
+        raise PairError(f"{shown}: the mask cannot be read; export it again as PNG") from error
+    if rgba.shape[:2] != size:
+        sizes = f"{rgba.shape[1]} x {rgba.shape[0]} px, the photo {size[1]} x {size[0]}"
+        raise PairError(f"{shown}: the mask has {sizes}; export it at the photo's size")
+    transparent = clear and bool((rgba[..., 3] < 128).any())
+    there = rgba[..., 3] >= 128 if transparent else rgba[..., :3].max(2) > FLAT
+    if not there.any():
+        return there
+    colors, counts = np.unique(rgba[there][:, :3], axis=0, return_counts=True)
+    paint = colors[counts.argmax()].astype(int)
+    if not transparent:  # soft edges are half way to black
+        there &= rgba[..., :3].max(2) >= paint.max() / 2
+    near = (np.abs(rgba[there][:, :3].astype(int) - paint) <= FLAT).all(1).mean()
+    if near < 0.8:
+        raise PairError(
+            f"{shown}: the mask has many colours; paint with one flat colour on black or on a transparent layer, and "
+            "hide the photo when you export it"
+        )
+    if there.mean() > 0.8:
+        raise PairError(f"{shown}: nearly all of the mask is painted; paint the part alone, on black or transparent")
+    return there
+
+
+def _read(
+    path: Path, mask_path: Path, label: int, teacher: Teacher, teach: bool
+) -> list[tuple[Pair, NDArray[np.uint8]]]:
+    """A pair for each head of a photo that matters, and what the teacher sees beneath the paint there."""
+    try:
+        photo = read_photo(path)
+    except PhotoError as error:
+        raise PairError(str(error)) from error
+    painted = read_mask(mask_path, photo.rgb.shape[:2])
+    heads = confirmed_heads(photo.rgb, teacher)
+    if not heads:
+        raise PairError(f"{printable(os.fspath(path))}: no face is found in it; take another photo")
+    out = []
+    for number, head in enumerate(heads):
+        pair, beneath = _framed(photo.rgb, painted, head, label, teacher, teach)
+        if number == 0 or (pair.labels == label).any():  # of a group those that wear it, and the largest
+            out.append((replace(pair, name=path.stem), beneath))
+    if painted.any() and not any((pair.labels == label).any() for pair, _ in out):
+        raise PairError(f"{printable(os.fspath(mask_path))}: what is painted lies far from every face that is found")
+    return out
+
+
+def confirmed_heads(rgb: NDArray[np.uint8], teacher: Teacher) -> list[Head]:
+    """The heads that the finder sees and the teacher confirms, the largest first; else one that fills the photo."""
+    side = max(rgb.shape[:2])
+    guesses = [*find_heads(rgb), Head(rgb.shape[1] / 2, rgb.shape[0] / 2, side / teacher.parser.frame, 0.0)]
+    found: list[Head] = []
+    for guess in guesses:
+        if guess.score == 0.0 and found:
+            break
+        x, y, length = _frame(guess, teacher.parser.frame)
+        square, inside = cut_square(rgb, np.zeros(rgb.shape[:2], np.uint8), x, y, length)
+        seen = teacher.probabilities(square, 256).argmax(0).astype(np.uint8)
+        seen[seen >= len(PARTS)] = 1  # what a user taught lies on the head, as far as a face is measured
+        seen[cv2.resize(inside, (256, 256), interpolation=cv2.INTER_NEAREST) == UNKNOWN] = 0
+        if not shows_face(seen):
+            continue
+        head, scale = measure_head(seen, math.inf), length / 256
+        head = Head(x + head.x * scale, y + head.y * scale, head.size * scale, 1.0)
+        if not any(same_place(head, other) for other in found):
+            found.append(head)
+    return sorted(found, key=lambda head: -head.size)
+
+
+def _frame(head: Head, frame: float) -> tuple[int, int, int]:
+    crop = crop_box(head, frame)
+    return round(crop.left), round(crop.top), max(2, round(crop.side))
+
+
+def _framed(
+    rgb: NDArray[np.uint8], painted: NDArray[np.bool_], head: Head, label: int, teacher: Teacher, teach: bool
+) -> tuple[Pair, NDArray[np.uint8]]:
+    frame = teacher.parser.frame
+    square, names = cut_square(rgb, np.where(painted, label, OTHER).astype(np.uint8), *_frame(head, frame))
+    if len(square) != LARGEST:
+        way = cv2.INTER_AREA if len(square) > LARGEST else cv2.INTER_LINEAR
+        square = np.asarray(cv2.resize(square, (LARGEST, LARGEST), interpolation=way), np.uint8)
+        names = np.asarray(cv2.resize(names, (LARGEST, LARGEST), interpolation=cv2.INTER_NEAREST), np.uint8)
+    said = teacher.probabilities(square, LARGEST)
+    first = said.argmax(0).astype(np.uint8)
+    if teach:
+        sure = (said.max(0) >= SURE) & (names == OTHER) & (first != label)
+        names[sure] = first[sure]
+    return Pair("", square, names, frame / CELEBA_SIDE), first[(names == label)]
