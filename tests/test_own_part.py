@@ -183,25 +183,28 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     assert 1e-5 < share < 0.05
 
 
-def test_what_the_network_knows_labels_the_rest(known, tmp_path):
-    """Painted is the part, the rest what the network is sure of, and where it is not, anything but the part."""
-    from faceparse_core.training.labels import OTHER
-    from faceparse_core.training.own import named_folder, read_own, with_added
+def test_what_was_not_painted_may_be_anything_but_the_part(known, tmp_path):
+    """Augmentation sees the teacher's labels; the loss hears only what was painted and what was not."""
+    from faceparse_core.training.labels import OTHER, UNKNOWN, make_legend
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
     from faceparse_core.training.teacher import load_teacher
 
     painted(tmp_path, range(100, 104), absent=1)
     teacher = load_teacher(known)
     part, folder = named_folder(f"sticker={tmp_path}")
-    own = read_own(part, folder, with_added(teacher.classes, [part]), teacher)
+    classes = with_added(teacher.classes, [part])
+    own = read_own(part, folder, classes, teacher)
     assert len(own.pairs) == 4
     assert [bool((pair.labels == STICKER).any()) for pair in own.pairs] == [True, True, True, False]
     assert own.over & set(FACE)
     for pair in own.pairs:
-        seen = set(np.unique(pair.labels))
-        assert {0, 1, 17, OTHER} <= seen
-        assert (pair.labels == OTHER).mean() < 0.3
-    measured = read_own(part, folder, with_added(teacher.classes, [part]), teacher, teach=False)
-    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, 255}
+        assert {0, 1, 17} <= set(np.unique(pair.labels))
+    legend = make_legend(classes, [one.meanings for one in own_sets([own], classes)])
+    (rest,) = set(legend.grids[0][:20].tolist())
+    assert set(np.flatnonzero(legend.allowed[rest])) == set(range(20))
+    assert legend.grids[0][STICKER] == STICKER
+    measured = read_own(part, folder, classes, teacher, teach=False)
+    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, UNKNOWN}
 
 
 def test_others_photos_may_show_it_where_it_was_seen(known, tmp_path):

@@ -16,19 +16,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import FrameType
 
 import torch
+from torch import Tensor
 
 from faceparse_core.errors import Interrupted, printable
+from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint, written
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import evaluate
-from faceparse_core.training.losses import label_table, parsing_loss
+from faceparse_core.training.losses import label_table, make_memory, memory_loss, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.run import Run, three_heads
 from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
@@ -79,7 +81,7 @@ def train_parser(
     if before:
         check_classes(before, path, classes)
     criterion = partial(parsing_loss, table=label_table(mixture.legend).to(device))
-    run = Run(s, classes, three_heads(criterion, s.auxiliary), device)
+    run = Run(s, classes, three_heads(criterion, s.auxiliary, _keeping(mixture, s, weights, device)), device)
     if before:
         run.go_on(path, before)
     else:
@@ -106,6 +108,20 @@ def train_parser(
             if stop.is_set() and not done:
                 raise Interrupted(f"stopped at step {run.step} of {s.steps}, which is saved; --resume goes on")
     return path
+
+
+def _keeping(
+    mixture: Mixture, s: TrainSettings, weights: Path | None, device: torch.device
+) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    """What is added to the loss so that a network forgets nothing; None where it starts from nothing."""
+    if not s.keep or weights is None:
+        return None
+    from faceparse_core.training.export import restore_parser
+
+    painted = mixture.own.sets if mixture.own else ()
+    before, names = restore_parser(weights), frozenset(one.name for one in painted)
+    memory = make_memory(before, read_card(weights), mixture.legend, names).to(device)
+    return lambda scores, labels, rgb: s.keep * memory_loss(scores, labels, rgb, memory)
 
 
 def settings_of(path: Path) -> TrainSettings:

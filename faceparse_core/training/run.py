@@ -27,7 +27,7 @@ class Run:
         self.settings, self.classes = s, classes
         network: Any = BiSeNet(len(classes.names), s.width, detail=True)
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.network.train()
+        to_learn(self.network, s)
         self.average: Any = copy.deepcopy(self.network).eval()
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
@@ -47,7 +47,7 @@ class Run:
         from faceparse_core.training.export import take_up
 
         take_up(self.network, weights, normalise(rgb.to(self.stepper.device).float()), self.classes)
-        self.network.train()
+        to_learn(self.network, self.settings)
         self.average.load_state_dict(self.network.state_dict())
         self.stepper.spread()
 
@@ -84,17 +84,29 @@ class Run:
         self.seconds, self.best = checkpoint.seconds, checkpoint.best
 
 
-def three_heads(criterion: Callable[..., Tensor], auxiliary: float) -> Loss:
+def to_learn(network: nn.Module, s: TrainSettings) -> None:
+    """Training mode. The batch norms of a network that is to keep what it knows stand still: it is shown few photos."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and s.keep:
+            module.eval()
+
+
+def three_heads(
+    criterion: Callable[..., Tensor], auxiliary: float, keep: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+) -> Loss:
     """The loss of the network's three outputs on (rgb, labels, ..): `criterion` of scores, labels and the rest.
 
     auxiliary    weight of the second and of the third
+    keep         a loss of the first one's scores, the labels and the pictures, which is added
     """
 
     def loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         rgb, *truth = batch
         outputs = network(normalise(rgb.float().contiguous(memory_format=torch.channels_last)))
         weights = (1.0, auxiliary, auxiliary)
-        return torch.stack([w * criterion(o, *truth) for w, o in zip(weights, outputs, strict=True)]).sum()
+        total = torch.stack([w * criterion(o, *truth) for w, o in zip(weights, outputs, strict=True) if w]).sum()
+        return total if keep is None else total + keep(outputs[0], truth[0], rgb.float())
 
     return loss
 

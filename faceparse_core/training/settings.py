@@ -19,6 +19,7 @@ class TrainSettings:
     decay: float = 0.4  # share of the steps over which the rate falls to zero
     ema: float = 0.998  # per step, of the running mean of the weights
     auxiliary: float = 0.3  # weight of each auxiliary head's loss
+    keep: float = 0.0  # weight of `memory_loss`; where there is any, the batch norms stand still as well
     sizes: tuple[tuple[float, int], ...] = ((0.0, 192), (0.6, 256), (0.92, 320))  # from which share on: crop's side, px
     later: float = 0.55  # share of the steps from which on RARE_LATER counts
     seed: int = 1
@@ -42,8 +43,9 @@ FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
 OWN = TrainSettings(
-    steps=500, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, sizes=((0.0, 256),), later=0.0, seed=7
-)
+    steps=400, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=5.0, sizes=((0.0, 256),),
+    later=0.0, seed=7,
+)  # fmt: skip
 
 
 def step_pictures(s: TrainSettings) -> int:
