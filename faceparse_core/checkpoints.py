@@ -174,7 +174,7 @@ def write_converted(network: Network, path: Path) -> None:
     }
     if network.meanings:
         facts["faceparse.classes"] = " ".join(PARTS[part].name for (part,) in network.meanings)
-    write_onnx(network.module, path, network.size, ["scores"], facts, half=False)
+    write_onnx(network.module, path, network.size, ["scores"], facts, "full")
 
 
 def _why_not(error: Exception, path: Path) -> str:

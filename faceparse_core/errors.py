@@ -31,6 +31,10 @@ class SettingsError(FaceParseError):
     """Settings, or what is told of a picture, that make no sense together."""
 
 
+class Interrupted(FaceParseError):
+    """Training was told to stop, by Ctrl-C or SIGTERM; its checkpoint is written, and it can go on."""
+
+
 def printable(text: str) -> str:
     """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)

@@ -23,7 +23,7 @@ from faceparse_core.training.labels import (  # noqa: E402
     said_as,
     with_own,
 )
-from faceparse_core.training.losses import label_table, parsing_loss  # noqa: E402
+from faceparse_core.training.losses import label_table, make_memory, memory_loss, parsing_loss  # noqa: E402
 
 
 def loss_of(scores, labels, meanings, classes=Classes()):  # noqa: B008
@@ -108,8 +108,9 @@ def test_an_own_part_that_may_lie_on_skin_in_others_photos():
     assert loss_of(scores, hair, [people], classes) > 5
     # What nobody could tell apart in a user's own photo is at least not what they painted.
     other = torch.full((1, 4, 4), OTHER, dtype=torch.uint8)
-    assert loss_of(scores, other, [EXACT], classes) > 3
-    assert loss_of(-scores, other, [EXACT], classes) < 0.01
+    own = {OTHER: frozenset(range(20))}
+    assert loss_of(scores, other, [own], classes) > 3
+    assert loss_of(-scores, other, [own], classes) < 0.01
 
 
 def test_one_part_is_all_of_a_preset():
@@ -150,3 +151,27 @@ def test_what_is_said_in_a_data_sets_words():
     assert said_as(EXACT, labels, said).tolist() == [[19, 19, 17, 19]]
     wide = coarse({0: [14, 16], 1: [14]}, [0, 1, 17])
     assert said_as(wide, np.array([[1, 0, 17]], np.uint8), np.array([[14, 14, 14]], np.uint8)).tolist() == [[1, 0, 0]]
+
+
+def test_what_was_known_is_kept_but_where_the_new_is_painted():
+    """Nothing is lost where a network says what it said; a new class beside the old ones costs nothing."""
+    classes = with_own([OwnPart("sticker")])
+    legend = make_legend(classes, [{OTHER: frozenset(range(20))}])
+    generator = torch.Generator().manual_seed(0)
+    old = torch.randn(1, 20, 4, 4, generator=generator)
+
+    class Known(torch.nn.Module):
+        def forward(self, rgb):
+            return old
+
+    memory = make_memory(Known(), Classes(), legend, frozenset())
+    labels = torch.full((1, 4, 4), HEAD, dtype=torch.uint8)
+    labels[0, 0] = 20
+    rgb = torch.zeros(1, 3, 16, 16)
+    same = torch.cat([old + 5, torch.randn(1, 1, 4, 4, generator=generator)], 1)
+    assert abs(memory_loss(same, labels, rgb, memory)) < 1e-5
+    changed = same.clone()
+    changed[:, :20, 0] = 0
+    assert abs(memory_loss(changed, labels, rgb, memory)) < 1e-5  # there the sticker was painted
+    changed[:, :20, 1] = 0
+    assert memory_loss(changed, labels, rgb, memory) > 0.01

@@ -99,7 +99,8 @@ def taught(known, tmp_path_factory) -> Path:
 
 def teach(known: Path, folder: Path, **changes) -> Path:
     from faceparse_core.training.cards import write_card
-    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
     from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
     from faceparse_core.training.parser import train_parser
     from faceparse_core.training.stream import make_mixture
@@ -118,7 +119,7 @@ def teach(known: Path, folder: Path, **changes) -> Path:
         mixture, folder / "run", settings(**{"steps": 120, "rate": 2e-3, **changes}), weights=known
     )
     export_parser(load_checkpoint(checkpoint), folder / "mine.onnx", 128, 1.8)
-    write_card(checkpoint_classes(checkpoint), folder / "mine.onnx")
+    write_card(read_checkpoint(checkpoint).classes, folder / "mine.onnx")
     return folder / "mine.onnx"
 
 
@@ -166,7 +167,7 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     from faceparse_core.bisenet import BiSeNet
     from faceparse_core.training.export import take_up
     from faceparse_core.training.labels import Classes, OwnPart, with_own
-    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stepper import normalise
 
     rgb = normalise(
         torch.stack([torch.from_numpy(made_face(k)[0][:96, :96].copy()).permute(2, 0, 1) for k in range(4)]).float()
@@ -183,25 +184,28 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     assert 1e-5 < share < 0.05
 
 
-def test_what_the_network_knows_labels_the_rest(known, tmp_path):
-    """Painted is the part, the rest what the network is sure of, and where it is not, anything but the part."""
-    from faceparse_core.training.labels import OTHER
-    from faceparse_core.training.own import named_folder, read_own, with_added
+def test_what_was_not_painted_may_be_anything_but_the_part(known, tmp_path):
+    """Augmentation sees the teacher's labels; the loss hears only what was painted and what was not."""
+    from faceparse_core.training.labels import OTHER, UNKNOWN, make_legend
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
     from faceparse_core.training.teacher import load_teacher
 
     painted(tmp_path, range(100, 104), absent=1)
     teacher = load_teacher(known)
     part, folder = named_folder(f"sticker={tmp_path}")
-    own = read_own(part, folder, with_added(teacher.classes, [part]), teacher)
+    classes = with_added(teacher.classes, [part])
+    own = read_own(part, folder, classes, teacher)
     assert len(own.pairs) == 4
     assert [bool((pair.labels == STICKER).any()) for pair in own.pairs] == [True, True, True, False]
     assert own.over & set(FACE)
     for pair in own.pairs:
-        seen = set(np.unique(pair.labels))
-        assert {0, 1, 17, OTHER} <= seen
-        assert (pair.labels == OTHER).mean() < 0.3
-    measured = read_own(part, folder, with_added(teacher.classes, [part]), teacher, teach=False)
-    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, 255}
+        assert {0, 1, 17} <= set(np.unique(pair.labels))
+    legend = make_legend(classes, [one.meanings for one in own_sets([own], classes)])
+    (rest,) = set(legend.grids[0][:20].tolist())
+    assert set(np.flatnonzero(legend.allowed[rest])) == set(range(20))
+    assert legend.grids[0][STICKER] == STICKER
+    measured = read_own(part, folder, classes, teacher, teach=False)
+    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, UNKNOWN}
 
 
 def test_others_photos_may_show_it_where_it_was_seen(known, tmp_path):
@@ -246,7 +250,8 @@ def test_the_face_alone(known, tmp_path):
     """One part against all else, with things before it, from the weights of a network that knows all parts."""
     from faceparse_core.training.augment import AugmentSettings
     from faceparse_core.training.cards import read_card, write_card
-    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
     from faceparse_core.training.labels import one_part
     from faceparse_core.training.layouts import find_sets
     from faceparse_core.training.parser import train_parser
@@ -260,7 +265,7 @@ def test_the_face_alone(known, tmp_path):
     checkpoint = train_parser(mixture, tmp_path / "run", settings(steps=60, rate=2e-3), weights=known)
     path = tmp_path / "face.onnx"
     export_parser(load_checkpoint(checkpoint), path, 128, 1.8)
-    write_card(checkpoint_classes(checkpoint), path)
+    write_card(read_checkpoint(checkpoint).classes, path)
     assert json.loads((tmp_path / "face.parts.json").read_text())["classes"] == ["background", "head"]
     assert read_card(path).names == ("background", "head")
     scores = []
@@ -321,7 +326,7 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
     [
         ("sticker", None, "NAME=FOLDER"),
         ("sticker=nowhere", None, "no folder"),
-        ("Sticker={}", None, "names no part"),
+        ("Sticker={}", None, "no name for a part"),
         ("hair={}", None, "already"),
         ("face={}", None, "already"),
         ("sticker={}", "[", "JSON"),
@@ -354,6 +359,17 @@ def test_folders_that_teach_nothing(known, tmp_path):
         read_own(part, folder, classes, teacher)
     with pytest.raises(FaceParseError, match="twice"):
         with_added(teacher.classes, [part, part])
+
+
+def test_the_command_writes_the_network_and_its_card(taught, tmp_path, monkeypatch):
+    from faceparse_core.training.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "part.json").write_text('{"label": "Another"}')
+    run = ["export", "parser", "--run", str(taught.parent / "run"), "--add", f"sticker={tmp_path}", "-o", "mine.onnx"]
+    assert main(run) == 0
+    assert (tmp_path / "mine.onnx").stat().st_size > 100_000
+    assert json.loads((tmp_path / "mine.parts.json").read_text())["own"] == {"sticker": {"label": "Another"}}
 
 
 def test_the_embedded_network_is_not_overwritten_by_mistake(taught, capsys):

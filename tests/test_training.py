@@ -1,11 +1,9 @@
 """Training on pairs made here: it learns, resumes, and exports what it learnt."""
 
-import io
-import tarfile
-
 import cv2
 import numpy as np
 import pytest
+from training_data import tiny, write_data
 
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parser import load_parser
@@ -14,44 +12,9 @@ from faceparse_core.parts import PARTS
 pytestmark = pytest.mark.torch
 
 
-def pair(seed: int) -> tuple[bytes, bytes]:
-    """(webp, png) of a face of ellipses, 512 x 512."""
-    from conftest import draw_face
-
-    rng = np.random.default_rng(seed)
-    labels = draw_face((512, 512))
-    palette = np.array([part.color for part in PARTS], np.float32) + rng.normal(0, 12, (20, 3))
-    rgb = np.clip(palette[labels] + rng.normal(0, 6, (512, 512, 3)), 0, 255).astype(np.uint8)
-    return cv2.imencode(".webp", rgb[..., ::-1])[1].tobytes(), cv2.imencode(".png", labels)[1].tobytes()
-
-
-def write_tar(path, seeds):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for seed in seeds:
-            for suffix, content in zip((".webp", ".png"), pair(seed), strict=True):
-                member = tarfile.TarInfo(f"{seed:05}{suffix}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    write_tar(folder / "celebamask" / "train-0.tar", range(4))
-    write_tar(folder / "celebamask" / "val.tar", range(4, 6))
-    write_tar(folder / "facesynthetics" / "train.tar", range(6, 8))
-    return folder
-
-
-def tiny(**changes):
-    from faceparse_core.training.settings import TrainSettings
-
-    values = {
-        "width": 0.125, "steps": 60, "batch": 4, "rendered": 1, "warmup": 5, "rate": 5e-3, "ema": 0.8,
-        "sizes": ((0.0, 64),), "save_every": 10,
-    }  # fmt: skip
-    return TrainSettings(**{**values, **changes})
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +31,7 @@ def test_training_learns(run, folder):
 
     from faceparse_core.training.export import load_checkpoint
     from faceparse_core.training.losses import label_table, parsing_loss
-    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stepper import normalise
     from faceparse_core.training.stream import as_mixture, batches
 
     rgb, labels = next(batches(folder, tiny(seed=9), 0))
@@ -147,7 +110,7 @@ def test_export_is_the_trained_network(run, tmp_path):
     import torch
 
     from faceparse_core.training.export import export_parser, load_checkpoint
-    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stepper import normalise
 
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
@@ -166,7 +129,8 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
 
     from faceparse_core.bisenet import BiSeNet
     from faceparse_core.training.export import export_parser, load_checkpoint, take_up
-    from faceparse_core.training.parser import normalise, train_parser
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stepper import normalise
     from faceparse_core.training.stream import batches
 
     path = tmp_path / "first.onnx"
@@ -195,7 +159,7 @@ def test_weights_are_mixed_with_those_before(run, folder, tmp_path):
     first, then = tmp_path / "first.onnx", tmp_path / "then.onnx"
     export_parser(load_checkpoint(run / "parser.pt"), first, 64, 1.8)
     further = train_parser(folder, tmp_path / "further", tiny(steps=10, ema=0.0), weights=first)
-    export_parser(load_checkpoint(further), then, 64, 1.8)
+    export_parser(load_checkpoint(further), then, 64, 1.8, "full")
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     before, after = (load_parser(str(path)).run(rgb) for path in (first, then))
     for share, wanted in ((1.0, after), (0.0, before), (0.5, None)):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.errors import FaceParseError
+from faceparse_core.errors import FaceParseError, Interrupted
 from faceparse_core.models import folder as MODELS
 
 if TYPE_CHECKING:
@@ -44,20 +44,31 @@ def build_arguments() -> argparse.ArgumentParser:
             help="parser: a part of your own, photos and painted masks; see docs/own-part.md",
         )  # fmt: skip
         if verb == "train":
-            command.add_argument("--parts", choices=("face",), help="parser: the face alone, against all else")
-            command.add_argument("--steps", type=int, help="optimisation steps")
+            command.add_argument("--steps", type=at_least(1), help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
             command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
-            command.add_argument(
-                "--from",
-                dest="weights",
-                type=Path,
-                metavar="ONNX",
-                help="parser: start from its weights (with --add: the embedded)",
+            command.add_argument("--again", action="store_true", help="start anew and overwrite the run in --run")
+            loop = command.add_argument_group("for the parser")
+            loop.add_argument("--parts", choices=("face",), help="the face alone, against all else")
+            loop.add_argument(
+                "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any"
             )
-            command.add_argument(
-                "--occluders", type=Path, metavar="DIR", help="parser: cut-outs to lie in front of faces"
+            loop.add_argument("--batch", type=at_least(2), metavar="N", help="pictures in memory at once (default: 16)")
+            loop.add_argument("--accumulate", type=at_least(1), metavar="N", help="so many batches make a step (1)")
+            loop.add_argument("--rate", type=float, help="learning rate on the plateau")
+            loop.add_argument(
+                "--validate",
+                type=at_least(1),
+                nargs="?",
+                const=50,
+                default=0,
+                metavar="N",
+                help="score N of the pairs held out at the end of each epoch (50)",
             )
+            loop.add_argument("--keep-best", action="store_true", help="keep the checkpoint that scored best too")
+            loop.add_argument("--tensorboard", action="store_true", help="event files in --run, for TensorBoard")
+            loop.add_argument("--from", dest="weights", type=Path, metavar="ONNX", help="start from its weights")
+            loop.add_argument("--occluders", type=Path, metavar="DIR", help="cut-outs to lie in front of faces")
         if verb == "evaluate":
             command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
             command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
@@ -68,13 +79,35 @@ def build_arguments() -> argparse.ArgumentParser:
             command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
             command.add_argument("--mix", type=Path, metavar="ONNX", help="parser: what its training went on from ...")
             command.add_argument("--share", type=float, default=0.7, help="... and how much of the change stays (0.7)")
+            command.add_argument("--best", action="store_true", help="parser: the checkpoint that --keep-best kept")
+            command.add_argument(
+                "--weights", choices=("half", "int8", "full"), default="half", help="parser: how they are stored (half)"
+            )
     return top
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """A type of argparse's: a whole number from `least` on."""
+
+    def number(word: str) -> int:
+        if int(word) < least:
+            raise argparse.ArgumentTypeError(f"{word} is less than {least}")
+        return int(word)
+
+    return number
+
+
 def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed with one line on stderr, 2 wrong usage, 130 interrupted."""
     arguments = build_arguments().parse_args(argv)
     try:
         {"train": _train, "evaluate": _evaluate, "export": _export}[arguments.verb](arguments)
+    except Interrupted as stopped:
+        print(f"faceparse_core.training: {stopped}", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("faceparse_core.training: interrupted; what was written last is whole", file=sys.stderr)
+        return 130
     except FaceParseError as error:
         print(f"faceparse_core.training: {error}", file=sys.stderr)
         return 1
@@ -82,18 +115,30 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(a: argparse.Namespace) -> None:
+    from faceparse_core.training.checkpoint import check_start
+    from faceparse_core.training.settings import FURTHER, OWN, RunOptions, TrainSettings
+
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     if a.network == "parser":
-        from faceparse_core.training.parser import train_parser
-        from faceparse_core.training.settings import FURTHER, OWN, TrainSettings
+        from faceparse_core.training.parser import LAST, settings_of, train_parser
+        from faceparse_core.training.watch import read_held_out
 
         weights = a.weights or (MODELS / "parser.onnx" if a.add else None)
-        settings = dataclasses.replace(OWN if a.add else FURTHER if weights else TrainSettings(), **changes)
-        train_parser(_mixture(a, weights), a.run, settings, a.resume, weights, a.occluders)
+        new = OWN if a.add else FURTHER if weights else TrainSettings()
+        settings = settings_of(a.run / LAST) if a.resume else new
+        changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
+        if a.batch:  # as large a share of them rendered
+            changes["rendered"] = round(a.batch * settings.rendered / settings.batch)
+        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard)
+        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
+        held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
+        settings = dataclasses.replace(settings, **changes)
+        train_parser(_mixture(a, weights), a.run, settings, a.resume, weights, a.occluders, options, held_out)
     else:
         from faceparse_core.training.data import data_folder
-        from faceparse_core.training.finder import train_finder
+        from faceparse_core.training.finder import CHECKPOINT, train_finder
 
+        check_start(a.run / CHECKPOINT, a.resume, a.again)
         train_finder(data_folder(a.data[0] if a.data else None), a.run, resume=a.resume, **changes)
 
 
@@ -173,31 +218,38 @@ def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]
 
 
 def _export(a: argparse.Namespace) -> None:
-    if a.network == "parser":
-        from faceparse_core.training.cards import write_card
-        from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint, mix
-        from faceparse_core.training.labels import Classes
-        from faceparse_core.training.own import named_folder
+    from faceparse_core.cache import whole_file
+    from faceparse_core.training.checkpoint import written
 
-        classes = checkpoint_classes(a.run / "parser.pt")
-        for part, _ in map(named_folder, a.add):
-            if part.name not in classes.names:
-                raise FaceParseError(f"{a.run / 'parser.pt'} has no part {part.name}; train it with --add first")
-            own = tuple(part if one.name == part.name else one for one in classes.own)
-            classes = dataclasses.replace(classes, own=own)
-        if classes != Classes() and a.output is None:
-            raise FaceParseError(
-                "this network has other parts than the embedded one; name its file, as in: -o mine.onnx"
-            )
-        path = a.output or MODELS / "parser.onnx"
-        export_parser(load_checkpoint(a.run / "parser.pt"), path, SIZE, FRAME)
-        if a.mix:
-            mix(path, a.mix, a.share)
-        write_card(classes, path)
-    else:
-        from faceparse_core.training.finder import export_finder
+    output = a.output or MODELS / f"{a.network}.onnx"
+    if a.network == "heads":
+        from faceparse_core.training.finder import CHECKPOINT, export_finder
 
-        export_finder(a.run / "heads.pt", a.output or MODELS / "heads.onnx")
+        with written(output), whole_file(output) as path:
+            export_finder(a.run / CHECKPOINT, path)
+        return
+    from faceparse_core.training.cards import write_card
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint, mix
+    from faceparse_core.training.labels import Classes
+    from faceparse_core.training.own import named_folder
+    from faceparse_core.training.parser import BEST, LAST
+
+    checkpoint = a.run / (BEST if a.best else LAST)
+    classes = read_checkpoint(checkpoint).classes
+    for part, _ in map(named_folder, a.add):
+        if part.name not in classes.names:
+            raise FaceParseError(f"{checkpoint} has no part {part.name}; train it with --add first")
+        own = tuple(part if one.name == part.name else one for one in classes.own)
+        classes = dataclasses.replace(classes, own=own)
+    if classes != Classes() and a.output is None:
+        raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
+    with written(output):
+        with whole_file(output) as path:
+            export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
+            if a.mix:
+                mix(path, a.mix, a.share, a.weights)
+        write_card(classes, output)
 
 
 if __name__ == "__main__":

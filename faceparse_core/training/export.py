@@ -1,7 +1,8 @@
 """Trained weights -> the .onnx that travels in the package, and back.
 
 The batch norms are folded into the convolutions, the auxiliary heads left out, the normalisation put in front. The
-weights are stored as float16, cast to float32 when the file is loaded: half the bytes, the speed of float32.
+weights can be stored as float16 or as int8 with a scale for each output channel: half or a quarter of the bytes. They
+become float32 when the file is loaded, once, and all is computed in float32 at its speed.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from faceparse_core.bisenet import BiSeNet, DetailOutput
 from faceparse_core.errors import ModelError
-from faceparse_core.training.cards import classes_of, read_card
+from faceparse_core.training.cards import read_card
+from faceparse_core.training.checkpoint import read_checkpoint
 from faceparse_core.training.labels import Classes, growth
-from faceparse_core.training.parser import normalise
+from faceparse_core.training.stepper import normalise
+
+Stored = Literal["full", "half", "int8"]  #: how weights lie in a file: float32, float16, int8 by output channel
 
 _LAST = ("conv_out.conv_out.weight", "conv_out.conv_out.bias")  # of the layer that has a row a class
 #: How far the score of a class that a network does not know yet lies below what all others amount to: a probability of
@@ -46,23 +51,14 @@ class ParserNetwork(nn.Module):
 
 def load_checkpoint(path: Path) -> BiSeNet:
     """The running mean of the weights of a training run, in evaluation mode. Raises ModelError."""
+    checkpoint = read_checkpoint(path)
+    network = BiSeNet(len(checkpoint.classes.names), checkpoint.settings.width, detail=True)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        classes = len(state["average"]["conv_out.conv_out.weight"])
-        network = BiSeNet(classes, state["settings"]["width"], detail=True)
-        network.load_state_dict(state["average"])
-    except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{path}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
+        network.load_state_dict(checkpoint.average)
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        raise ModelError(f"{path}: not a checkpoint of a parser's training run ({why})") from error
     return network.eval()
-
-
-def checkpoint_classes(path: Path) -> Classes:
-    """What the network in a training run's checkpoint tells apart. Raises ModelError."""
-    try:
-        card = torch.load(path, map_location="cpu", weights_only=True).get("parts")
-    except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{path}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
-    return classes_of(card, str(path)) if card else Classes()
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -83,18 +79,23 @@ def _normed(network: nn.Module) -> Iterator[tuple[str, nn.Module, str, str]]:
                 yield owner, module, conv, norm
 
 
-def export_parser(network: BiSeNet, path: Path, size: int, frame: float) -> None:
+def export_parser(network: BiSeNet, path: Path, size: int, frame: float, stored: Stored = "half") -> None:
     """Write `path`. `size`: px, the square that the parser shall read; `frame`: its side in face heights."""
     parser = ParserNetwork(network)
     fold(parser)
     del network.conv_out16, network.conv_out32
-    write_onnx(parser, path, size, ["scores"], {"faceparse.size": str(size), "faceparse.frame": str(frame)})
+    write_onnx(parser, path, size, ["scores"], {"faceparse.size": str(size), "faceparse.frame": str(frame)}, stored)
 
 
 def write_onnx(
-    network: nn.Module, path: Path, size: int, outputs: list[str], metadata: Mapping[str, str], half: bool = True
+    network: nn.Module,
+    path: Path,
+    size: int,
+    outputs: list[str],
+    metadata: Mapping[str, str],
+    stored: Stored = "half",
 ) -> None:
-    """Write a network that takes `rgb` (n, 3, h, w) as .onnx, weights under their own names, as float16 if `half`."""
+    """Write a network that takes `rgb` (n, 3, h, w) as .onnx, its weights under their own names."""
     buffer: Any = io.BytesIO()  # taken by the exporter, not by its annotations
     axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in ["rgb", *outputs]}
     with torch.inference_mode(), warnings.catch_warnings():
@@ -105,8 +106,7 @@ def write_onnx(
             dynamic_axes=axes, opset_version=17, dynamo=False, do_constant_folding=False,
         )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())
-    if half:
-        _store_half(model.graph)
+    store(model.graph, stored)
     del model.metadata_props[:]
     for key, value in metadata.items():
         model.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
@@ -114,17 +114,46 @@ def write_onnx(
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _store_half(graph: onnx.GraphProto) -> None:
-    casts = []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size > 64:
-            name = tensor.name
+def store(graph: onnx.GraphProto, stored: Stored) -> None:
+    """Store the weights of a graph, float32 as yet, in fewer bytes, and cast them back in front of all else.
+
+    int8: w is about q * scale, q = round(w / scale), scale the largest |w| of an output channel / 127. A plain cast and
+    a product, for those ONNX Runtime computes when it opens the file; a DequantizeLinear stays, and is computed anew
+    each time, and the convolutions behind it are not laid out for the processor.
+    """
+    nodes: list[onnx.NodeProto] = []
+    for tensor in list(graph.initializer):
+        values, name = numpy_helper.to_array(tensor), tensor.name
+        if stored == "full" or values.dtype != np.float32 or values.size <= 64:
+            continue
+        if stored == "int8" and values.ndim > 1:
+            scale = np.abs(values).reshape(len(values), -1).max(1).reshape(-1, *[1] * (values.ndim - 1)) / 127
+            scale = np.where(scale > 0, scale, 1).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), f"{name}.int8"))
+            graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+            nodes += [
+                helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], name=f"{name}.cast", to=TensorProto.FLOAT),
+                helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [name], name=f"{name}.mul"),
+            ]
+        else:
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+            nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes += graph.node
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def restored(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
+    """The weights that `store` put into a graph, float32, by their names."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = {}
+    for key, value in values.items():
+        name, _, how = key.rpartition(".")
+        if how == "int8":
+            weights[name] = value.astype(np.float32) * values[f"{name}.scale"]
+        elif how != "scale" or f"{name}.int8" not in values:
+            weights[name if how == "half" else key] = value.astype(np.float32)
+    return weights
 
 
 def exported_weights(path: Path) -> dict[str, Tensor]:
@@ -133,10 +162,7 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
         graph = onnx.load(path).graph
     except Exception as error:  # protobuf's own errors share no base but Exception
         raise ModelError(f"{path}: not a readable .onnx file ({str(error).splitlines()[0]})") from error
-    return {
-        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
-        for tensor in graph.initializer
-    }
+    return {name: torch.from_numpy(values) for name, values in restored(graph).items()}
 
 
 def take_up(network: BiSeNet, path: Path, rgb: Tensor, classes: Classes = Classes()) -> None:  # noqa: B008 - frozen
@@ -192,9 +218,10 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor, classes: Classes = Classe
             batch_norm.running_var.copy_(variance)  # type: ignore[union-attr, operator]
 
 
-def mix(path: Path, earlier: Path, share: float) -> None:
+def mix(path: Path, earlier: Path, share: float, stored: Stored = "half") -> None:
     """Move the weights in the .onnx `path` towards those of `earlier`, from which its training had gone on, in place.
 
+    path     exported with its weights in full, so that they are rounded once, as they are to be `stored`
     share    of what training further has changed that stays, 0 to 1
 
     Between two networks of which one grew from the other every mean of their weights is as good a network, and some
@@ -202,19 +229,19 @@ def mix(path: Path, earlier: Path, share: float) -> None:
     that `earlier` has not yet add less, as far as they add at all. Raises ModelError where the two do not fit.
     """
     before, model = exported_weights(earlier), onnx.load(path)
-    names = {tensor.name.removesuffix(".half") for tensor in model.graph.initializer}
+    names = {tensor.name for tensor in model.graph.initializer}
     if not before.keys() & names >= {"network.cp.resnet.conv1.weight", "network.conv_out.conv_out.weight"}:
         raise ModelError(f"{earlier}: not what {path} was trained further from")
     for tensor in model.graph.initializer:
-        name, values = tensor.name.removesuffix(".half"), numpy_helper.to_array(tensor)
+        name, values = tensor.name, numpy_helper.to_array(tensor)
         added = name.startswith(("network.conv_out.stem", "network.conv_out.block.conv2"))
         if name not in before and not added:
             continue
         old = before[name].numpy() if name in before else np.zeros(values.shape, np.float32)
         if old.shape != values.shape:
             raise ModelError(f"{earlier}: not what {path} was trained further from")
-        mean = share * values.astype(np.float32) + (1 - share) * old
-        tensor.CopyFrom(numpy_helper.from_array(mean.astype(values.dtype), tensor.name))
+        tensor.CopyFrom(numpy_helper.from_array((share * values + (1 - share) * old).astype(values.dtype), name))
+    store(model.graph, stored)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -25,11 +25,13 @@ from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import Head, find_heads
 from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
+from faceparse_core.training.checkpoint import save
 from faceparse_core.training.composites import Composite, Cutout, Spot, Studio, make_cutouts
 from faceparse_core.training.data import read_pairs
 
 CELL = 8  #: pixels of the input per cell of the maps
 GRID = SIZE // CELL
+CHECKPOINT = "heads.pt"  #: its name in a run's folder
 
 
 # ----------------------------------------------------------------------------------------------------------- network
@@ -228,7 +230,7 @@ def train_finder(
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "heads.pt"
+    checkpoint = out / CHECKPOINT
     network = HeadFinder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(network, avg_fn=_average, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
@@ -296,9 +298,7 @@ def _save(
     plan: FinderPlan,
 ) -> None:  # fmt: skip
     state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-    temporary = path.with_suffix(".part")
-    torch.save({**state, "step": step, "seconds": seconds, "plan": json.dumps(asdict(plan))}, temporary)
-    temporary.replace(path)
+    save({**state, "step": step, "seconds": seconds, "plan": json.dumps(asdict(plan))}, path)
 
 
 def load_finder(checkpoint: Path) -> HeadFinder:

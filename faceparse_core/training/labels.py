@@ -26,7 +26,7 @@ OTHER = 254  #: in pairs' label maps: nobody knows which part, but not the one t
 SETS = 128  #: labels of training grids from here on stand for sets of classes
 
 #: Part id that a label goes by -> all ids that it may stand for. A label that is missing stands for itself alone.
-#: OTHER goes by no part.
+#: One that may be any part of the table goes by none.
 Meanings = Mapping[int, frozenset[int]]
 
 EXACT: Meanings = {}  #: every label is one part, and all parts have labels
@@ -110,7 +110,7 @@ class Legend:
     classes: Classes
     grids: NDArray[np.uint8]  #: (data sets, 256): id in a pair's label map -> label in the grid
     allowed: NDArray[np.bool_]  #: (256, classes): which classes a label may stand for
-    goes_by: NDArray[np.int64]  #: (256,): the class that it goes by, or -1
+    goes_by: NDArray[np.int64]  #: (256,): the class that it goes by; -1: none
     spoken: NDArray[np.bool_]  #: (256, classes, classes): [label, class, c]: whether that label's data set calls c so
 
 
@@ -129,6 +129,7 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
     goes_by[:count] = np.arange(count)
     spoken[:count] = np.eye(count, dtype=bool)
     number = SETS
+    table = frozenset(classes.of_label[part.id] for part in PARTS)
     seen: list[tuple[dict[int, frozenset[int]], int]] = []
     for index, meanings in enumerate(spaces):
         sets = _closed(meanings)
@@ -138,18 +139,25 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
         seen.append((sets, index))
         grids[index, : len(classes.of_label)] = classes.of_label
         known = {label: frozenset(classes.of_label[part] for part in parts) for label, parts in sets.items()}
-        goes = {label: -1 if label == OTHER else classes.of_label[label] for label in known}
-        if all(parts == {goes[label]} for label, parts in known.items() if label != OTHER):
-            known, calls = {label: parts for label, parts in known.items() if label == OTHER}, np.eye(count, dtype=bool)
+        goes = {label: -1 if table <= parts else classes.of_label[label] for label, parts in known.items()}
+        if all(parts == {goes[label]} for label, parts in known.items() if goes[label] >= 0):
+            known = {label: parts for label, parts in known.items() if goes[label] < 0}
+            calls = np.eye(count, dtype=bool)
         else:
             calls = np.zeros((count, count), bool)
             for label, parts in known.items():
-                if label != OTHER:
+                if goes[label] >= 0:
                     calls[goes[label], list(parts)] = True
+        anything: dict[frozenset[int], int] = {}  # what goes by no class needs no number of its own
         for label, parts in sorted(known.items()):
             if number == UNKNOWN:
                 raise FaceParseError("too many labels; train on fewer kinds of data sets, or add fewer parts at once")
+            if goes[label] < 0 and parts in anything:
+                grids[index, label] = anything[parts]
+                continue
             grids[index, label] = number
+            if goes[label] < 0:
+                anything[parts] = number
             allowed[number, list(parts)] = True
             goes_by[number] = goes[label]
             spoken[number] = calls

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from faceparse_core.training.labels import UNKNOWN, Legend
+from faceparse_core.training.labels import UNKNOWN, Classes, Legend, growth
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,48 @@ def parsing_loss(scores: Tensor, labels: Tensor, table: LabelTable) -> Tensor:
     dice = 1 - (2 * overlap + 1) / (overlap + wrong + size + 1)
     present = size > 0
     return hardest + 0.5 * (dice * present).sum() / present.sum().clamp_min(1)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a network said before it was taught more."""
+
+    network: nn.Module  #: RGB 0..255 (n, 3, h, w) to scores (n, known, h/4, w/4); it does not learn
+    known: Tensor  #: int64 (known,): for each of its classes the class that it is now
+    taught: Tensor  #: bool (256,): labels that go by a class that it is taught now
+
+    def to(self, device: torch.device | str) -> Memory:
+        """The same on another device."""
+        return Memory(self.network.to(device), self.known.to(device), self.taught.to(device))
+
+
+def make_memory(network: nn.Module, before: Classes, legend: Legend, again: frozenset[str]) -> Memory:
+    """The memory of `network`, which tells the classes `before` apart, while it learns those of `legend`.
+
+    again    names of the classes that it knows and is taught further: what it says of them is not kept
+    """
+    classes = legend.classes
+    rows = growth(before, classes)
+    new = [k for k, name in enumerate(classes.names) if not rows[k].any() or name in again]
+    known = torch.from_numpy(rows.argmax(0))
+    taught = torch.from_numpy(legend.goes_by[:, None] == new).any(1)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return Memory(network.eval(), known, taught)
+
+
+def memory_loss(scores: Tensor, labels: Tensor, rgb: Tensor, memory: Memory) -> Tensor:
+    """How far a network has come from what it said before: the Kullback-Leibler divergence in nats, per pixel.
+
+    scores    (n, classes, h, w) for rgb (n, 3, 4 h, 4 w), 0..255
+    labels    uint8 (n, h, w): where they name what is new, nothing is kept
+
+    Only what it says of the classes that it knew is compared, as if there were no others (Li and Hoiem, "Learning
+    without forgetting", arXiv 1606.09282): how likely a new one is beside them is for the labels to say.
+    """
+    with torch.no_grad():
+        before = memory.network(rgb).float().log_softmax(1)
+    now = scores.float()[:, memory.known].log_softmax(1)
+    apart = (before.exp() * (before - now)).sum(1)
+    kept = ~memory.taught[labels.long()]
+    return (apart * kept).sum() / kept.sum().clamp_min(1)

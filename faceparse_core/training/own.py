@@ -4,8 +4,8 @@ In the folder lies NAME.jpg (.png, .webp) and beside it NAME.png or NAME_mask.pn
 opaque where the mask has transparency, else what is not black; with one flat colour either way. A mask in which nothing
 is painted says that the photo does not show the part.
 
-The photos have no other labels. The network that training starts from says what else they show: where it is sure, that
-is the label, where it is not, the label is `OTHER`: anything but what was painted. So it forgets nothing.
+The photos have no other labels. What was not painted may be anything but the part, says the label; what it is the
+network says that training starts from, and it is kept to its word (`losses.memory_loss`). So it forgets little.
 
 Other photos, in which nobody looked for the part, may show it unnoticed, but only where it was seen to lie: on parts of
 which at least OVER of the paint covers some. There their labels may be the part, too, as skin may be a beard.
@@ -31,11 +31,10 @@ from faceparse_core.parts import PARTS
 from faceparse_core.photo import read_photo
 from faceparse_core.training.cards import MOST, own_part
 from faceparse_core.training.data import DataSet, Pair, PairError
-from faceparse_core.training.labels import EXACT, OTHER, UNKNOWN, Classes, OwnPart, also, with_own
+from faceparse_core.training.labels import OTHER, SIDES, UNKNOWN, Classes, OwnPart, also, with_own
 from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
 from faceparse_core.training.teacher import Teacher
 
-SURE = 0.5  #: probability from which on the network's word is a label
 OVER = 0.02  #: share of the paint
 FLAT = 28  #: of 255: how far painted pixels may differ from the commonest colour of the paint
 
@@ -45,7 +44,7 @@ class OwnFolder:
     """What a folder teaches."""
 
     part: OwnPart
-    pairs: tuple[Pair, ...]  #: a head each; labels: the part's own, what the teacher is sure of, OTHER
+    pairs: tuple[Pair, ...]  #: a head each; labels: the part's own, elsewhere the teacher's
     over: frozenset[int]  #: ids of the parts that the paint covers
     broken: tuple[str, ...]  #: a line for each photo that cannot be learnt from
 
@@ -84,7 +83,7 @@ def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, te
     """Reads the photos and masks in `folder`, finds the heads, and labels what was not painted.
 
     classes    which the part is one of
-    teach      False: only what was painted and what was not is labelled, to measure by
+    teach      False: what was not painted has no part's label but OTHER, to measure by
 
     Raises FaceParseError where there is no photo with paint.
     """
@@ -103,20 +102,22 @@ def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, te
     if not any((pair.labels == label).any() for pair in pairs):
         why = f"; {broken[0]}" if broken else ""
         raise FaceParseError(f"{shown}: no photo has anything painted for {part.name}{why}")
-    over = frozenset(np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist())
+    on = np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist()
+    over = frozenset(int(side) for part in on for side in (part, SIDES[part]))  # what lies on one eye lies on both
     return OwnFolder(part, tuple(pairs), over, tuple(broken))
 
 
 def own_sets(folders: Sequence[OwnFolder], classes: Classes, teach: bool = True) -> list[DataSet]:
     """A data set of each folder. In the photos of one the parts of the others may be unnoticed."""
-    sets = []
+    table = frozenset(range(len(PARTS)))
     labels = {one.name: len(PARTS) + k for k, one in enumerate(classes.own)}
+    sets = []
     for one in folders:
-        others = {labels[each.part.name]: each.over for each in folders if each is not one} if teach else {}
-        meanings: dict[int, frozenset[int]] = dict(also(EXACT, others))
-        if meanings:
-            meanings[labels[one.part.name]] = frozenset({labels[one.part.name]})
-        meanings[OTHER] = frozenset({*range(len(PARTS)), *labels.values()}) - {labels[one.part.name]}
+        mine = labels[one.part.name]
+        rest = {label: each.over for each in folders if (label := labels[each.part.name]) != mine} if teach else {}
+        meanings = {part: table | {label for label, over in rest.items() if part in over} for part in table}
+        meanings |= {label: table | rest.keys() for label in (OTHER, *labels.values()) if label != mine}
+        meanings[mine] = frozenset({mine})
         names = tuple(pair.name for pair in one.pairs)
         sets.append(DataSet(one.part.name, names, one.pairs.__getitem__, meanings, own=True, broken=one.broken))
     return sets
@@ -253,6 +254,6 @@ def _framed(
     said = teacher.probabilities(square, LARGEST)
     first = said.argmax(0).astype(np.uint8)
     if teach:
-        sure = (said.max(0) >= SURE) & (names == OTHER) & (first != label)
-        names[sure] = first[sure]
+        said[label : label + 1] = 0  # where one that is taught further was seen before, and not painted
+        names = np.where(names == OTHER, said.argmax(0), names).astype(np.uint8)
     return Pair("", square, names, frame / CELEBA_SIDE), first[(names == label)]

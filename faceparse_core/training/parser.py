@@ -3,60 +3,44 @@
 The schedule is warm-up, plateau, decay (Hu et al., arXiv 2404.06395): a run can be resumed with more or fewer steps
 and ends like a run that was started with them, as long as the decay had not begun. What is evaluated and exported is
 the running mean of the weights.
+
+What a step does depends on the settings, the data and the checkpoint before it alone. So a run that was killed and
+resumed ends, on the CPU and with as many cores, with the same weights as one that was not, bit for bit.
 """
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import os
+import signal
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from itertools import chain, islice
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from faceparse_core.bisenet import BiSeNet
-from faceparse_core.cache import whole_file
-from faceparse_core.errors import FaceParseError
-from faceparse_core.parser import MEAN, STD
-from faceparse_core.training.cards import card_of
-from faceparse_core.training.losses import LabelTable, label_table, parsing_loss
+from faceparse_core.errors import Interrupted, printable
+from faceparse_core.training.cards import read_card
+from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint, written
+from faceparse_core.training.data import Pair
+from faceparse_core.training.evaluate import evaluate
+from faceparse_core.training.losses import label_table, make_memory, memory_loss, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
-from faceparse_core.training.settings import TrainSettings, rate_factor
+from faceparse_core.training.run import Run, three_heads
+from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
+from faceparse_core.training.settings import RunOptions, TrainSettings, epoch_ended, rate_factor, step_pictures
+from faceparse_core.training.stepper import find_device
 from faceparse_core.training.stream import Mixture, as_mixture, batches
+from faceparse_core.training.watch import as_parser, spread, write_sheet
 
-
-def normalise(rgb: Tensor) -> Tensor:
-    """RGB 0..255 (n, 3, h, w) to what the network was trained on."""
-    mean, std = (torch.tensor(v, device=rgb.device).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
-    return (rgb - mean) / std
-
-
-def backward(network: nn.Module, rgb: Tensor, labels: Tensor, table: LabelTable, s: TrainSettings) -> float:
-    """Gradients of the loss on these pictures into `network`; returns the loss."""
-    network.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs = network(normalise(rgb.float().contiguous(memory_format=torch.channels_last)))
-    weights = (1.0, s.auxiliary, s.auxiliary)
-    losses = [weight * parsing_loss(scores, labels, table) for weight, scores in zip(weights, outputs, strict=True)]
-    loss = torch.stack(losses).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.item()
-
-
-@torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """Move the running mean of the weights (and of the statistics) towards `network`."""
-    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(value, 1 - keep)
-        else:
-            mean.copy_(value)
+LAST, BEST = "parser.pt", "parser-best.pt"  #: names of the checkpoints in a run's folder
+SHEETS = "sheets"
 
 
 def train_parser(
@@ -66,87 +50,165 @@ def train_parser(
     resume: bool = False,
     weights: Path | None = None,
     occluders: Path | None = None,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
+    held_out: Sequence[Pair] = (),
 ) -> Path:
     """Train and leave `out`/parser.pt, a checkpoint that `resume` goes on from; returns its path.
 
     data         a folder in a layout that is known, or what was made of several data sets
     weights      an exported .onnx to start from instead of from scratch
     occluders    a folder of pictures with transparency to lie in front of faces, beside those that are drawn
+    held_out     pairs to score at the end of each epoch, none of which is trained on
 
-    Raises FaceParseError where there is no data, no such weights, no cut-outs.
+    Beside it come log.csv, at the end of each epoch sheets/epoch-N.png, and what the options ask for. Raises
+    FaceParseError where there is no data, no such weights, no cut-outs, where `out` holds a run already or another
+    one than is to go on, where the disk is full; Interrupted after Ctrl-C or SIGTERM.
     """
+    path = out / LAST
+    check_start(path, resume, options.again)
+    before = read_checkpoint(path) if resume else None
+    if before:
+        check_settings(before, path, s)
+        if before.step >= s.steps:
+            _say(f"{printable(os.fspath(path))} has its {before.step} steps already; more --steps go on")
+            return path
+    if options.tensorboard:
+        tensorboard()  # that it is missing is said before hours of work
+    device = find_device(options.device)
     cutouts = read_cutouts(occluders) if occluders else []
-    torch.manual_seed(s.seed)
     mixture = as_mixture(data)
-    network: Any = BiSeNet(len(mixture.classes.names), s.width, detail=True)
-    path = out / "parser.pt"
-    card = card_of(mixture.classes)
-    state: dict[str, Any] = torch.load(path, weights_only=True) if resume else {"step": 0}
-    if resume and state.get("parts", card)["classes"] != card["classes"]:
-        raise FaceParseError(f"{path}: it has other parts; resume with the --add and --parts that it was started with")
-    start = state["step"]
-    table = label_table(mixture.legend)
-    stream = batches(mixture, s, start, cutouts)
-    if weights and not resume:
-        from faceparse_core.training.export import take_up
-
-        first = list(islice(stream, 4))
-        stream = chain(first, stream)
-        take_up(network, weights, normalise(torch.cat([rgb for rgb, _ in first]).float()), mixture.classes)
-    network = network.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).eval()
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": s.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=s.rate,
-        fused=True,
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    if resume:
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-    network.train()
-    # One replica a core, each with its share of the batch and one thread: they meet once a step. Threads inside of
-    # the operations would meet hundreds of times, and wait for each other wherever the machine does other work too.
-    workers = min(os.cpu_count() or 1, s.batch)
-    replicas = [network, *(copy.deepcopy(network) for _ in range(workers - 1))]
-    pool = ThreadPoolExecutor(workers)
-    torch.set_num_threads(1)
-    began, losses = time.monotonic(), 0.0
-    for step in range(start, s.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = s.rate * rate_factor(step, s)
-        rgb, labels = next(stream)
-        shares = [pool.submit(backward, replica, rgb[k::workers], labels[k::workers], table, s)
-                  for k, replica in enumerate(replicas)]  # fmt: skip
-        loss = sum(share.result() for share in shares) / workers
-        gradients = [[p.grad for p in replica.parameters() if p.grad is not None] for replica in replicas]
-        for others in gradients[1:]:
-            torch._foreach_add_(gradients[0], others)
-        torch._foreach_div_(gradients[0], float(workers))
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        with torch.no_grad():
-            for replica in replicas[1:]:
-                torch._foreach_copy_(list(replica.parameters()), list(network.parameters()))
-            if step % 4 == 0:  # the mean moves slowly: every fourth step is enough
-                follow(average, network, min(s.ema**4, (step + 1) / (step + 10)))
-        losses = loss if step == start else 0.98 * losses + 0.02 * loss
-        done = step + 1
-        if done % 25 == 0 or done == s.steps:
-            speed = (done - start) / (time.monotonic() - began)
-            left = (s.steps - done) / speed / 60
-            line = f"step {done}/{s.steps}  loss {losses:.4f}  {speed * s.batch:.1f} pictures/s  {left:.0f} min left"
-            print(
-                f"\r{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr
-            )
-        if done % s.save_every == 0 or done == s.steps:
-            state = {
-                "network": network.state_dict(), "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(), "step": done, "settings": asdict(s), "parts": card,
-            }  # fmt: skip
-            with whole_file(path) as temporary:
-                torch.save(state, temporary)
+    classes, count = mixture.classes, sum(len(pairs) for pairs in mixture.pairs)
+    if before:
+        check_classes(before, path, classes)
+    criterion = partial(parsing_loss, table=label_table(mixture.legend).to(device))
+    run = Run(s, classes, three_heads(criterion, s.auxiliary, _keeping(mixture, s, weights, device)), device)
+    if before:
+        run.go_on(path, before)
+    else:
+        if weights:
+            with contextlib.closing(batches(mixture, s, 0, cutouts)) as stream:
+                run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
+        _clear(out)
+        run.save(path)  # a folder that cannot be written to is found out before hours of work
+    log = RunLog(out, classes.names[1:], run.step, run.seconds, options.tensorboard)
+    samples = spread(held_out or mixture.pairs[-1], options.sheet)  # the last are a user's own, where there are any
+    stream = batches(mixture, s, run.step, cutouts)
+    with contextlib.closing(log), contextlib.closing(stream), run.stepper, told_to_stop() as stop:
+        clock = Clock(run)
+        while run.step < s.steps:
+            run.learn(next(stream))
+            done = run.step == s.steps
+            if run.step % options.log_every == 0 or done:
+                log.tell(clock.row())
+            if epoch := epoch_ended(run.step, count, s):
+                _look(run, epoch, held_out, samples, log, out, options.keep_best)
+            if run.step % s.save_every == 0 or done or stop.is_set():
+                clock.stop()
+                run.save(path)
+            if stop.is_set() and not done:
+                raise Interrupted(f"stopped at step {run.step} of {s.steps}, which is saved; --resume goes on")
     return path
+
+
+def _keeping(
+    mixture: Mixture, s: TrainSettings, weights: Path | None, device: torch.device
+) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    """What is added to the loss so that a network forgets nothing; None where it starts from nothing."""
+    if not s.keep or weights is None:
+        return None
+    from faceparse_core.training.export import restore_parser
+
+    painted = mixture.own.sets if mixture.own else ()
+    before, names = restore_parser(weights), frozenset(one.name for one in painted)
+    memory = make_memory(before, read_card(weights), mixture.legend, names).to(device)
+    return lambda scores, labels, rgb: s.keep * memory_loss(scores, labels, rgb, memory)
+
+
+def settings_of(path: Path) -> TrainSettings:
+    """Those of the run whose checkpoint this is, to go on with. Raises FaceParseError where there is none."""
+    check_start(path, resume=True, again=False)
+    return read_checkpoint(path).settings
+
+
+class Clock:
+    """How long a run took and how fast it is; says so on stderr."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.earlier, self.began = run, run.seconds, time.monotonic()
+        self._last = run.step, self.began
+
+    def stop(self) -> float:
+        """Put the seconds so far into the run; returns the time."""
+        now = time.monotonic()
+        self.run.seconds = self.earlier + now - self.began
+        return now
+
+    def row(self) -> dict[str, float]:
+        """What the log tells: `runlog.TRAINING`. The speed is that since the last row."""
+        now, run, s = self.stop(), self.run, self.run.settings
+        step, then = self._last
+        speed = (run.step - step) * step_pictures(s) / max(now - then, 1e-9)
+        self._last = run.step, now
+        left = (s.steps - run.step) * step_pictures(s) / speed / 60
+        loss = run.loss or 0.0
+        _say(f"step {run.step}/{s.steps}  loss {loss:.4f}  {speed:.1f} pictures/s  {left:.0f} min left", over=True)
+        rate = s.rate * rate_factor(run.step - 1, s)
+        return {"step": run.step, "loss": loss, "rate": rate, "pictures/s": speed, "seconds": run.seconds}
+
+
+@contextlib.contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that no step is left half done. A second one ends the program."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told  # signals come to the main thread alone
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def tell(number: int, _: FrameType | None) -> None:
+        told.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _look(
+    run: Run, epoch: int, held_out: Sequence[Pair], samples: Sequence[Pair], log: RunLog, out: Path, keep_best: bool
+) -> None:
+    """At the end of an epoch: a sheet of samples, and scores on the pairs held out."""
+    parser = as_parser(run.average, run.settings.sizes[-1][1], run.stepper.device)
+    if samples:
+        write_sheet(parser, run.classes, samples, out / SHEETS / f"epoch-{epoch:03}.png")
+    if held_out:
+        scores = evaluate(parser, held_out, mirror=False, classes=run.classes)
+        each = {name: scores.f1(part) for part, name in enumerate(run.classes.names) if part}
+        log.score({"step": run.step, "epoch": epoch, MEAN: scores.mean_f1, **each})
+        _say(f"epoch {epoch}  mean F1 {scores.mean_f1:.4f} on {len(held_out)} pairs held out")
+        if scores.mean_f1 > run.best:
+            run.best = scores.mean_f1
+            if keep_best:
+                run.save(out / BEST)
+
+
+def _clear(out: Path) -> None:
+    """Remove what another run left that this one would not write over."""
+    if not out.is_dir():
+        return
+    with written(out):
+        (out / BEST).unlink(missing_ok=True)
+        for folder, pattern in ((out / SHEETS, "epoch-*.png"), (out / BOARD, EVENTS)):
+            for old in folder.glob(pattern):
+                old.unlink()
+
+
+def _say(line: str, over: bool = False) -> None:
+    """A line on stderr; in a terminal one that is `over` is written over by the next such."""
+    terminal = sys.stderr.isatty()
+    start, end = ("\r", "") if terminal and over else ("\n" if terminal else "", "\n")
+    print(f"{start}{line}", end=end, file=sys.stderr, flush=True)

@@ -55,7 +55,7 @@ def write_report(
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
         sheet = path.with_name(f"{path.stem}-{title}.png")
-        cv2.imwrite(str(sheet), _sheet([(pairs[k].rgb, true[k], said[k]) for k in chosen], classes)[..., ::-1])
+        cv2.imwrite(str(sheet), draw_sheet([(pairs[k].rgb, true[k], said[k]) for k in chosen], classes)[..., ::-1])
         lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
         lines += [f"- {pairs[k].name}: {Scores(each[k], classes.names).mean_f1:.3f}" for k in chosen]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -81,7 +81,7 @@ def _shares(counts: NDArray[np.int64], part: int, least: float, names: Sequence[
     return [f"{names[k]} {100 * counts[k] / counts.sum():.1f}" for k in others]
 
 
-def _sheet(
+def draw_sheet(
     pictures: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]], classes: Classes
 ) -> NDArray[np.uint8]:
     """Photo, classes, what is said, a row of three each; uint8 RGB."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from faceparse_core.training.augment import AugmentSettings, augment
 from faceparse_core.training.data import DataSet, Pair, Pairs, half_of_memory
 from faceparse_core.training.labels import Classes, Legend, make_legend
 from faceparse_core.training.layouts import find_sets
-from faceparse_core.training.settings import TrainSettings, crop_size
+from faceparse_core.training.settings import TrainSettings, crop_size, whole_step
 
 #: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat.
 #: Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
@@ -82,12 +82,13 @@ def as_mixture(data: Path | Mixture) -> Mixture:
 
 def batches(
     data: Path | Mixture, s: TrainSettings, start: int, cutouts: Sequence[NDArray[np.uint8]] = ()
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """Endless (rgb uint8 (n, 3, size, size), labels uint8 (n, size/4, size/4), numbered as in the mixture's legend).
 
-    What a step shows depends on the seed, the step, the pairs and the `cutouts` (RGBA) alone.
+    n is the number of a step's pictures. What it shows depends on the seed, the step, the pairs and the `cutouts`
+    (RGBA) alone.
     """
-    mixture = as_mixture(data)
+    mixture, s = as_mixture(data), whole_step(s)
     groups = _groups(mixture)
     slots = _slots(mixture, s)
     lenders = _lenders(mixture)

@@ -1,0 +1,139 @@
+"""The checkpoint of a run: all that a step needs of those before it, in one file that is the old one or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faceparse_core.errors import FaceParseError, ModelError, printable
+from faceparse_core.training.cards import card_of, classes_of
+from faceparse_core.training.labels import Classes
+from faceparse_core.training.settings import TrainSettings
+
+Weights = Mapping[str, Any]
+
+#: What may differ where a run goes on: how long it lasts, how fast it learns, how often it is saved.
+_MAY_CHANGE = frozenset({"steps", "rate", "save_every"})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after `step` steps."""
+
+    settings: TrainSettings
+    classes: Classes  #: what the network tells apart
+    step: int
+    network: Weights
+    average: Weights  #: the running mean of the weights, which is what is exported
+    optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any]  #: of the gradients in float16; empty where there is none
+    loss: float | None  #: its running mean, as it is shown
+    seconds: float  #: that it took
+    best: float  #: the best score so far on the pairs held out
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Raises FaceParseError where it cannot be written; what was there is then as it was."""
+    fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
+    fields["settings"], fields["parts"] = dataclasses.asdict(checkpoint.settings), card_of(fields.pop("classes"))
+    save(fields, path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Raises ModelError where it is not one of a parser's training."""
+    shown = printable(os.fspath(path))
+    try:
+        holds: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"{shown}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # a pickle can fail in any way
+        raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
+    try:
+        classes = classes_of(holds["parts"], shown) if "parts" in holds else Classes()
+        return Checkpoint(
+            TrainSettings(**holds["settings"]), classes, holds["step"], holds["network"], holds["average"],
+            holds["optimizer"], holds.get("scaler", {}), holds.get("loss"), holds.get("seconds", 0.0),
+            holds.get("best", 0.0),
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{shown}: not a checkpoint of a parser's training run ({error})") from error
+
+
+def check_classes(checkpoint: Checkpoint, path: Path, classes: Classes) -> None:
+    """Raise FaceParseError where a run of these classes cannot go on from a checkpoint."""
+    was, now = checkpoint.classes.names, classes.names
+    if was != now:
+        other = ", ".join(sorted(set(was) ^ set(now))) or "in another order"
+        raise FaceParseError(
+            f"{printable(os.fspath(path))} was trained with other parts ({other}); "
+            "resume with the --add and --parts that it was started with, or start anew with --again"
+        )
+
+
+def check_settings(checkpoint: Checkpoint, path: Path, s: TrainSettings) -> None:
+    """Raise FaceParseError where a run of these settings cannot go on from a checkpoint."""
+    shown = printable(os.fspath(path))
+    was, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(s)
+    if odd := [key for key in now if now[key] != was[key] and key not in _MAY_CHANGE]:
+        changes = ", ".join(f"{key} {was[key]}, not {now[key]}" for key in odd)
+        raise FaceParseError(f"{shown} was trained with {changes}; --resume goes on with the same, --again starts anew")
+
+
+def check_start(path: Path, resume: bool, again: bool) -> None:
+    """Raise FaceParseError where a start would overwrite a run, or there is none to go on with."""
+    shown = printable(os.fspath(path))
+    if resume and again:
+        raise FaceParseError("--resume goes on with a run and --again starts it anew: choose one")
+    if resume and not path.is_file():
+        raise FaceParseError(f"nothing to resume: {shown} does not exist; start without --resume")
+    if path.exists() and not (resume or again):
+        raise FaceParseError(f"{shown} is there already: --resume goes on with it, --again overwrites it")
+
+
+def save(holds: Mapping[str, Any], path: Path) -> None:
+    """`torch.save`, whole or not at all. Raises FaceParseError."""
+    buffer = io.BytesIO()  # torch's own writer does not tell a full disk from other trouble
+    torch.save(dict(holds), buffer)
+    save_bytes(buffer.getbuffer(), path)
+
+
+def save_bytes(content: bytes | memoryview, path: Path) -> None:
+    """A file of a run, whole or not at all, in a folder that is made. Raises FaceParseError.
+
+    The temporary file has one name: what a killed process left there the next one overwrites.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file of a run into one line that says what to do. Raises FaceParseError."""
+    try:
+        yield
+    except OSError as error:
+        shown = printable(os.fspath(path))
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full" if full else error.strerror or str(error)
+        what = "make room" if full else "mend that"
+        raise FaceParseError(
+            f"{shown} cannot be written, {why}; what was there before is whole: {what} and run again (train: --resume)"
+        ) from error
