@@ -17,6 +17,7 @@ from torch import Tensor, nn
 Blocks = tuple[int, int, int, int]
 RESNET18: Blocks = (2, 2, 2, 2)  #: blocks of each stage (He et al., arXiv 1512.03385, table 1)
 RESNET34: Blocks = (3, 4, 6, 3)
+EMBEDDED: Blocks = (2, 3, 4, 2)  #: ours: more where the field of view is wide and a block is cheap
 
 
 class ConvBNReLU(nn.Module):
@@ -38,6 +39,7 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(self.bn2.weight)  # at first a block does nothing: it can join a network trained without it
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -136,8 +138,7 @@ class DetailOutput(nn.Module):
         self.lateral = nn.Conv2d(early, middle, 1)
         self.stem = nn.Conv2d(4 * early, middle, 1, bias=False)
         self.block = BasicBlock(middle, middle, 1)
-        nn.init.zeros_(self.stem.weight)  # both join a network that was trained without them: at first they do nothing
-        nn.init.zeros_(self.block.bn2.weight)
+        nn.init.zeros_(self.stem.weight)  # it joins a network that was trained without it: at first it does nothing
         self.merge = ConvBNReLU(middle, middle)
         self.conv_out = nn.Conv2d(middle, classes, 1)
 

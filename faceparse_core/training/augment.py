@@ -24,13 +24,14 @@ Rng = np.random.Generator
 class AugmentSettings:
     size: int = 256  # side of the crop that the network sees, in px
     stride: int = 4  # labels are taken on the network's output grid, once every `stride` px
-    near: tuple[float, float] = (0.80, 1.35)  # scale of the frame in the crop, 1 = the data set's own framing ...
+    near: tuple[float, float] = (0.85, 1.40)  # scale of the frame in the crop, 1 = the data set's own framing ...
     far: tuple[float, float] = (0.50, 0.85)  # ... and zoomed out, as the wider crops of real photos show heads
-    far_share: float = 0.35
+    far_share: float = 0.45
     tilt: float = 14.0  # standard deviation of the rotation, in degrees
     lying: float = 50.0  # heads that lie: any tilt up to this, in degrees
     lying_share: float = 0.15
     occluded: float = 0.3  # share of the crops with something in front of the face
+    cut: float = 0.15  # share of the crops in which the photo ends
     shift: float = 0.08  # of the crop's side, either way; zoomed-out heads wander a little further
 
 
@@ -53,7 +54,23 @@ def augment(
         crop, grid = np.ascontiguousarray(crop[:, ::-1]), SIDES[grid[:, ::-1]]
     if rng.random() < settings.occluded:
         crop, grid = occlude(crop, grid, [_any(others or [pair], rng).rgb], rng, cutouts)
-    return camera(crop, rng), grid
+    crop = camera(crop, rng)
+    if rng.random() < settings.cut:
+        crop, grid = end_of_photo(crop, grid, rng)
+    return crop, grid
+
+
+def end_of_photo(
+    crop: NDArray[np.uint8], grid: NDArray[np.uint8], rng: Rng
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The photo ends within the crop, at one side or two: beyond, its last pixels go on, as in the product's crops."""
+    crop, grid, stride = crop.copy(), grid.copy(), crop.shape[0] // grid.shape[0]
+    for turns in rng.choice(4, 1 + int(rng.random() < 0.3), replace=False).tolist():
+        cells = int(rng.uniform(0.05, 0.4) * grid.shape[0])
+        seen, known = np.rot90(crop, turns), np.rot90(grid, turns)  # views
+        seen[: cells * stride] = seen[cells * stride]
+        known[:cells] = UNKNOWN
+    return crop, grid
 
 
 def _place(

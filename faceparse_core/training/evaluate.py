@@ -12,7 +12,7 @@ from faceparse_core.clean import upsample_labels
 from faceparse_core.parser import Parser
 from faceparse_core.parts import BACKGROUND, BEARD, PAIRS, PARTS
 from faceparse_core.training.data import Pair
-from faceparse_core.training.labels import OTHER, UNKNOWN, Classes, said_as
+from faceparse_core.training.labels import NAMELESS, OTHER, UNKNOWN, Classes, said_as
 from faceparse_core.training.teacher import Teacher
 
 SCORED = tuple(part.id for part in PARTS if part.id not in (0, BEARD))  #: the 18 parts of CelebAMask-HQ
@@ -82,7 +82,7 @@ def say(
     meanings = {
         classes.of_label[label]: frozenset(classes.of_label[part] for part in parts)
         for label, parts in sorted(pair.meanings.items(), reverse=True)
-        if label != OTHER
+        if label not in NAMELESS
     }
     said = said_as(meanings, truth(pair, classes), said)
     if (other := pair.labels == OTHER).any():  # all that is known there: it is no own part

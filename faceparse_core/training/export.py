@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from faceparse_core.bisenet import BiSeNet, DetailOutput
+from faceparse_core.bisenet import EMBEDDED, BiSeNet, DetailOutput
 from faceparse_core.errors import ModelError
 from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import read_checkpoint
@@ -52,7 +52,7 @@ class ParserNetwork(nn.Module):
 def load_checkpoint(path: Path) -> BiSeNet:
     """The running mean of the weights of a training run, in evaluation mode. Raises ModelError."""
     checkpoint = read_checkpoint(path)
-    network = BiSeNet(len(checkpoint.classes.names), checkpoint.settings.width, detail=True)
+    network = BiSeNet(len(checkpoint.classes.names), checkpoint.settings.width, True, EMBEDDED)
     try:
         network.load_state_dict(checkpoint.average)
     except RuntimeError as error:
@@ -234,7 +234,7 @@ def mix(path: Path, earlier: Path, share: float, stored: Stored = "half") -> Non
         raise ModelError(f"{earlier}: not what {path} was trained further from")
     for tensor in model.graph.initializer:
         name, values = tensor.name, numpy_helper.to_array(tensor)
-        added = name.startswith(("network.conv_out.stem", "network.conv_out.block.conv2"))
+        added = name.startswith("network.conv_out.stem") or ".conv2." in name  # the last of a block is what it adds
         if name not in before and not added:
             continue
         old = before[name].numpy() if name in before else np.zeros(values.shape, np.float32)
@@ -249,7 +249,10 @@ def restore_parser(path: Path) -> nn.Module:
     """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
     weights = exported_weights(path)
     base = weights["network.cp.resnet.conv1.weight"].shape[0]
-    network = BiSeNet(len(weights["network.conv_out.conv_out.weight"]), base / 64, detail=True)
+    stages = [f"network.cp.resnet.layer{stage}" for stage in (1, 2, 3, 4)]
+    one, two, three, four = (sum(key.startswith(s) and key.endswith("conv1.weight") for key in weights) for s in stages)
+    classes = len(weights["network.conv_out.conv_out.weight"])
+    network = BiSeNet(classes, base / 64, True, (one, two, three, four))
     parser = ParserNetwork(network)
     fold(parser.eval())
     del network.conv_out16, network.conv_out32

@@ -23,10 +23,12 @@ from faceparse_core.parts import BEARD, HEAD, MIRRORED, PARTS, PRESETS
 
 UNKNOWN = 255  #: label of pixels that nobody labelled; every loss and score leaves them out
 OTHER = 254  #: in pairs' label maps: nobody knows which part, but not the one that a user painted
+SKIN_OR_BEARD = 253  #: in pairs' label maps: either of them
+NAMELESS = (SKIN_OR_BEARD, OTHER)  #: these are no part's id
 SETS = 128  #: labels of training grids from here on stand for sets of classes
 
 #: Part id that a label goes by -> all ids that it may stand for. A label that is missing stands for itself alone.
-#: One that may be any part of the table goes by none.
+#: SKIN_OR_BEARD and one that may be any part of the table go by none.
 Meanings = Mapping[int, frozenset[int]]
 
 EXACT: Meanings = {}  #: every label is one part, and all parts have labels
@@ -139,7 +141,10 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
         seen.append((sets, index))
         grids[index, : len(classes.of_label)] = classes.of_label
         known = {label: frozenset(classes.of_label[part] for part in parts) for label, parts in sets.items()}
-        goes = {label: -1 if table <= parts else classes.of_label[label] for label, parts in known.items()}
+        goes = {
+            label: -1 if label == SKIN_OR_BEARD or table <= parts else classes.of_label[label]
+            for label, parts in known.items()
+        }
         if all(parts == {goes[label]} for label, parts in known.items() if goes[label] >= 0):
             known = {label: parts for label, parts in known.items() if goes[label] < 0}
             calls = np.eye(count, dtype=bool)
@@ -195,7 +200,7 @@ def said_as(meanings: Meanings, labels: NDArray[np.uint8], said: NDArray[np.uint
     """
     if not meanings:
         return said
-    meanings = {label: parts for label, parts in meanings.items() if label != OTHER}
+    meanings = {label: parts for label, parts in meanings.items() if label not in NAMELESS}
     words = np.arange(256, dtype=np.uint8)
     for label in sorted(meanings, reverse=True):
         words[[part for part in meanings[label] if part not in meanings]] = label

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faceparse_core.bisenet import BiSeNet
+from faceparse_core.bisenet import EMBEDDED, BiSeNet
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.training.checkpoint import Checkpoint, write_checkpoint
 from faceparse_core.training.labels import Classes
@@ -25,7 +25,7 @@ class Run:
     def __init__(self, s: TrainSettings, classes: Classes, loss: Loss, device: torch.device) -> None:
         torch.manual_seed(s.seed)
         self.settings, self.classes = s, classes
-        network: Any = BiSeNet(len(classes.names), s.width, detail=True)
+        network: Any = BiSeNet(len(classes.names), s.width, True, EMBEDDED)
         self.network = network.to(device, memory_format=torch.channels_last)
         to_learn(self.network, s)
         self.average: Any = copy.deepcopy(self.network).eval()

@@ -39,7 +39,9 @@ class RunOptions:
 
 
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
-FURTHER = TrainSettings(steps=5600, rate=8e-4, warmup=200, decay=0.6, sizes=((0.0, 320),), later=0.0, seed=5)
+FURTHER = TrainSettings(
+    steps=2800, rendered=2, rate=8e-4, warmup=150, decay=0.7, sizes=((0.0, 352),), later=0.0, seed=7
+)
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
 OWN = TrainSettings(

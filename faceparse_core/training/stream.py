@@ -20,10 +20,10 @@ from faceparse_core.training.labels import Classes, Legend, make_legend
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.settings import TrainSettings, crop_size, whole_step
 
-#: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat.
-#: Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
+#: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat, a
+#: beard told from skin. Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
 RARE_FIRST = {6: 1.5, 9: 1.5, 15: 3.0, 18: 2.5}
-RARE_LATER = {6: 2.0, 9: 1.5, 15: 6.0, 18: 2.5}
+RARE_LATER = {6: 2.0, 9: 1.5, 15: 6.0, 18: 2.5, BEARD: 3.0}
 OWN_SHARE = 0.5  #: of a batch, where there are other pairs, are a user's own
 OWN_ODDS = 3.0  #: how many times more often a picture is drawn in which a user's own part is
 
