@@ -221,6 +221,22 @@ class _Border:
     gap: Gap | None  # where it is to be completed
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A part while its hidden outlines are laid."""
+
+    rank: int
+    plan: Plan | None  # how what is hidden of it is completed
+    on_head: int | None  # the rank of the head where the part lies on it
+    room: Room
+    visible: Floats  # (n, 2) outlines beside which nothing of the part may show
+    danger: Floats  # (m, 2) some of these points, enough for what lies near the border
+    allowed: Callable[[], shapely.Geometry]  # where it is, or something that is painted later
+    # shapes with what completion adds to them at one border each, and the numbers of those hidden lines
+    gained: list[Callable[[], shapely.Geometry]] = field(default_factory=list)
+    completed: list[int] = field(default_factory=list)
+
+
 class _Sheet:
     """One picture's strokes and hidden lines while its layers are laid out."""
 
@@ -248,6 +264,7 @@ class _Sheet:
         step = max(1.0, 1.1 * lengths.underlap)
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
+        self.stride = max(1, int(step))  # of points that need not all be asked
 
     def _thickness(self) -> Floats:
         """Mean width of each part, px (256,): area over half the length of its outline."""
@@ -297,66 +314,69 @@ class _Sheet:
 
         on_head  the rank of the head where the part lies on it: what is completed of it keeps to that
         """
-        arcs = self.arcs
-        later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
-        danger_arcs = np.flatnonzero(later & (arcs.lower < rank))
-        walks = self._filled(rank, self._walks(members))
-        stride = max(1, int(self.room.step))
-        reach = self.room.reach
-        if on_head:  # no page can shine through, and an eye behind glasses would swell
-            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
-        room = replace(self.room, reach=reach)
-        visible = [self._smooth(arc, True) for arc in danger_arcs.tolist()]
-        danger = np.concatenate([np.zeros((0, 2)), *(points[::stride] for points in visible)])
+        part = self._part(rank, members, plan, on_head)
         layout: list[list[list[_Run]]] = []
-        every = np.concatenate([np.zeros((0, 2)), *visible])
-        allowed = cache(partial(self._area_of, rank))
-        gained: list[Callable[[], shapely.Geometry]] = []  # shapes with what completion adds to them at one border each
-        completed_at: list[int] = []
-        for shape in self._grouped(walks):
-            if gained and self._lies_within(shape, gained):
-                for at in completed_at:
+        for shape in self._grouped(self._filled(rank, self._walks(members))):
+            if part.gained and self._lies_within(shape, part.gained):
+                # a piece of forehead between strands of hair: it is there already
+                for at in part.completed:
                     self.hidden[at] = replace(self.hidden[at], closer=None)
-                continue  # a piece of forehead between strands of hair: it is there already
+                continue
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
             planned = plan if plan and not (layout and plan.stands_for_all) else None
             layout.append([self._runs(walk, rank, borders, planned) for walk in shape])
-            completed: list[Floats] = []
-            polygon = cache(partial(self._polygon, [shape[0]]))
-            for at, border in enumerate(borders):
-                # a shape must not lie on itself either: the even-odd rule would make a hole of it
-                rest = [other.points for other in borders[:at] + borders[at + 1 :]]
-                others = [np.concatenate([points[::stride], points[-1:]]) for points in rest]
-                keep_off = np.concatenate([danger, *others])
-                near = cache(
-                    partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room)
-                )
-                closer = partial(self._closer, border, keep_off, room)
-                hidden: Hidden | None = None
-                if plan and border.gap and len(border.points) > 2 * reach:
-                    rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[rank]))
-                    space = Space(
-                        polygon(),
-                        allowed,
-                        every,
-                        others + completed,
-                        *self.clearances,
-                        rim,
-                        self.frame,
-                        None if on_head is None else self.wholes.get(on_head),
-                    )
-                    hidden = complete(plan, border.gap, near, space, 2 * self.room.step)
-                    if hidden:
-                        hidden = replace(hidden, closer=closer)
-                        completed.append(hidden.line)
-                        completed_at.append(len(self.hidden))
-                        gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
-                plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
-                self.hidden.append(hidden or plain(*near()))
-        if gained:
-            self.wholes[rank] = gained[0] if len(gained) == 1 else cache(partial(_together, gained))
+            self._hide(part, shape, borders)
+        if part.gained:
+            self.wholes[rank] = part.gained[0] if len(part.gained) == 1 else cache(partial(_together, part.gained))
         return layout
+
+    def _part(self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None) -> _Part:
+        """What the hidden outlines of a part are laid by."""
+        arcs, reach = self.arcs, self.room.reach
+        if on_head:  # no page can shine through, and an eye behind glasses would swell
+            reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
+        later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~_isin(arcs.owner, members)
+        visible = [self._smooth(arc, True) for arc in np.flatnonzero(later & (arcs.lower < rank)).tolist()]
+        none = np.zeros((0, 2))
+        return _Part(
+            rank,
+            plan,
+            on_head,
+            replace(self.room, reach=reach),
+            np.concatenate([none, *visible]),
+            np.concatenate([none, *(points[:: self.stride] for points in visible)]),
+            cache(partial(self._area_of, rank)),
+        )
+
+    def _hide(self, part: _Part, shape: list[Walk], borders: list[_Border]) -> None:
+        """Lay the hidden outlines of one shape along its `borders`, completed where they can be."""
+        polygon = cache(partial(self._polygon, [shape[0]]))
+        completed: list[Floats] = []
+        for at, border in enumerate(borders):
+            # a shape must not lie on itself either: the even-odd rule would make a hole of it
+            rest = [other.points for other in borders[:at] + borders[at + 1 :]]
+            others = [np.concatenate([points[:: self.stride], points[-1:]]) for points in rest]
+            keep_off, room = np.concatenate([part.danger, *others]), part.room
+            near = cache(partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room))
+            closer = partial(self._closer, border, keep_off, room)
+            hidden: Hidden | None = None
+            if part.plan and border.gap and len(border.points) > 2 * room.reach:
+                space = self._space(part, polygon(), others + completed)
+                hidden = complete(part.plan, border.gap, near, space, 2 * room.step)
+            if hidden and border.gap:
+                hidden = replace(hidden, closer=closer)
+                completed.append(hidden.line)
+                part.completed.append(len(self.hidden))
+                part.gained.append(cache(partial(_with, polygon, around(hidden.line, border.gap))))
+            plain = partial(Hidden, closed=border.closed, border=border.points, closer=closer)
+            self.hidden.append(hidden or plain(*near()))
+
+    def _space(self, part: _Part, polygon: shapely.Geometry, others: list[Floats]) -> Space:
+        """Where what is completed of one shape may be; `others`: the shape's other borders and completed lines."""
+        rim = min(self.lengths.hidden_reach, max(self.lengths.underlap, 0.1 * self.thickness[part.rank]))
+        ground = None if part.on_head is None else self.wholes.get(part.on_head)
+        return Space(polygon, part.allowed, part.visible, others, *self.clearances, rim, self.frame, ground)
 
     def _filled(self, rank: int, walks: list[Walk]) -> list[Walk]:
         """The rings of a part less the holes that later parts cover, and less what lies within those."""

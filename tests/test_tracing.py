@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_face
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceparse_core.errors import LabelMapError
@@ -184,6 +184,7 @@ def test_what_is_no_label_map_is_refused(labels):
         build_layers(labels, {}, ALL)
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 5000), st.integers(2, 6))
 def test_any_map_is_drawn(seed, cell):
     rng = np.random.default_rng(seed)
