@@ -59,29 +59,34 @@ def even_odd(rings: Sequence[Ring], work: Budget) -> tuple[list[tuple[Ring, ...]
 
 
 def parted(rings: Sequence[Ring], apart: float) -> list[Ring]:
-    """The rings of a shape; where knots of several meet, all but the largest ring draw back into themselves by `apart`.
+    """The rings of a shape; of those that meet in a point, all but the largest draw back into themselves by `apart`.
 
     Blender takes corners that lie next to nothing apart for one, and then fills less or more than what is within an
-    odd number of rings.
+    odd number of rings. Only knots that meet are seen, and rings with a side in common are left as they are.
     """
-    knots: dict[tuple[float, float], list[tuple[int, int]]] = {}  # where -> ring, point
-    for i, ring in enumerate(rings if len(rings) > 1 else ()):
-        for k, knot in enumerate(ring.points[::3]):
-            knots.setdefault((round(knot.real, 3), round(knot.imag, 3)), []).append((i, 3 * k))
+    if len(rings) < 2:
+        return list(rings)
+    places = [[(round(knot.real, 3), round(knot.imag, 3)) for knot in ring.points[::3]] for ring in rings]
+    through: dict[tuple[float, float], set[int]] = {}  # the rings that have a knot there
+    for i, knots in enumerate(places):
+        for place in knots:
+            through.setdefault(place, set()).add(i)
     drawn: dict[int, list[complex]] = {}
     areas: dict[int, float] = {}
-    for places in knots.values():
-        if len({i for i, _ in places}) < 2:
-            continue
-        areas |= {i: rings[i].area() for i, _ in places if i not in areas}
-        stays = max((i for i, _ in places), key=lambda i: abs(areas[i]))
-        for i, k in places:
+    for i, knots in enumerate(places):
+        for k, place in enumerate(knots):
+            others = through[place] - {i}
+            if not others or others & (through[knots[k - 1]] | through[knots[(k + 1) % len(knots)]]):
+                continue
+            areas |= {j: rings[j].area() for j in (i, *others) if j not in areas}
+            if i == max(sorted(through[place]), key=lambda j: abs(areas[j])):
+                continue
             points = drawn.setdefault(i, list(rings[i].points))
-            ahead = points[(k + 1) % len(points)] - points[k - 1]
-            if i != stays and ahead:
-                inwards = ahead / abs(ahead) * (1j if areas[i] > 0 else -1j)
-                for at in (k - 1, k, (k + 1) % len(points)):
-                    points[at] += apart * inwards
+            before, at, after = 3 * k - 1, 3 * k, 3 * k + 1
+            ahead = points[after] - points[before]
+            inwards = ahead / abs(ahead) * (1j if areas[i] > 0 else -1j) if ahead else 0j
+            for each in (before, at, after):
+                points[each] += apart * inwards
     return [Ring(tuple(drawn[i]), ring.closed) if i in drawn else ring for i, ring in enumerate(rings)]
 
 

@@ -228,6 +228,13 @@ def test_a_narrow_cove_is_filled_rather_than_followed():
     assert shapely.LineString(line).is_simple
 
 
+def test_where_there_is_no_room_a_hidden_line_is_its_border_and_takes_nothing_away():
+    corner = np.array([[7.0, 6.0], [8.0, 6.0], [8.0, 7.0], [7.0, 7.0]])  # clockwise: the part is one pixel
+    for danger in (np.array([[8.0, 7.0]]), corner, np.array([[8.0, 6.5], [8.1, 7.1], [7.5, 7.05]])):
+        line, _ = hidden_line(corner, False, False, danger, BOX, ROOM)
+        assert shapely.Polygon(line).area >= shapely.Polygon(corner).area
+
+
 def test_points_in_a_lattice_ring():
     ring = np.array([[0, 0], [1, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2], [0, 1], [0, 0]])
     points = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, 1.5], [1.5, 1.5], [-0.5, 0.5], [2.5, 0.5]])

@@ -33,6 +33,7 @@ from blender_addon.drawing import (
     label_from_id,
     unique,
 )
+from blender_addon.fill_rule import parted
 from blender_addon.path_data import PathError, TooLong, parse_path, write_path
 from blender_addon.svg_reader import parse_svg, read_svg
 from blender_addon.svg_writer import write_svg
@@ -552,6 +553,20 @@ def test_fill_rules(data: str, nonzero: float, evenodd: float, said: bool) -> No
         assert bool(drawing.notes) == said
         for rule in ('fill-rule="evenodd"', 'style="fill-rule:evenodd"'):
             assert filled(read(f'<g {rule}><path{mirrored} d="{data}"/></g>')) == pytest.approx(evenodd)
+
+
+def test_rings_that_meet_in_a_point_are_parted_into_themselves() -> None:
+    """And no others: where they share a side there would be a gap."""
+    data = ring(0, 0, 40) + ring(10, 10, 10) + ring(20, 20, 8, False) + ring(30, 5, 10) + ring(32, 32, 8)
+    (shape,) = read(f'<path fill-rule="evenodd" d="{data}"/>').layers[0].shapes
+    outer, one, two, beside, corner = parted(shape.rings, 0.5)
+    assert (outer, one, beside) == tuple(shape.rings[k] for k in (0, 1, 3))  # the largest, and a knot on a side
+    diagonal = 0.5 * cmath.exp(0.25j * cmath.pi)
+    assert two.points[0] == pytest.approx(20 + 20j + diagonal)
+    assert two.points[3:-1] == pytest.approx(shape.rings[2].points[3:-1])
+    assert corner.points[6] == pytest.approx(40 + 40j - diagonal)
+    sides = read(f'<path fill-rule="evenodd" d="{ring(0, 0, 10) + ring(10, 0, 10) + ring(0, 0, 10)}"/>').layers[0]
+    assert parted(sides.shapes[0].rings, 0.5) == list(sides.shapes[0].rings)
 
 
 squares = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 40), st.booleans())
