@@ -27,7 +27,7 @@ from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
 from svg_export.strokes import Settle, build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
-from svg_export.underlap import Room, hidden_line, inside_ring
+from svg_export.underlap import Room, Scattered, hidden_line
 
 _THIN = 0.25  #: of its thickness: what lies on the head reaches no farther beneath others
 _TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is hardly seen
@@ -230,7 +230,7 @@ class _Part:
     on_head: int | None  # the rank of the head where the part lies on it
     room: Room
     visible: Floats  # (n, 2) outlines beside which nothing of the part may show
-    danger: Floats  # (m, 2) some of these points, enough for what lies near the border
+    danger: Scattered  # some of these points, enough for what lies near the border
     allowed: Callable[[], shapely.Geometry]  # where it is, or something that is painted later
     # shapes with what completion adds to them at one border each, and the numbers of those hidden lines
     gained: list[Callable[[], shapely.Geometry]] = field(default_factory=list)
@@ -304,7 +304,8 @@ class _Sheet:
         shapes = self._grouped(walks)
         if members != {rank}:
             own: Floats = np.array([self._probe(walk) for walk in self._walks(frozenset({rank}))]).reshape(-1, 2)
-            shapes = [shape for shape in shapes if inside_ring(self._lattice(shape[0]), own).any()]
+            pieces = Scattered(own)
+            shapes = [shape for shape in shapes if len(pieces.inside(self._lattice(shape[0])))]
         return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
 
     def underlapping(
@@ -345,7 +346,7 @@ class _Sheet:
             on_head,
             replace(self.room, reach=reach),
             np.concatenate([none, *visible]),
-            np.concatenate([none, *(points[:: self.stride] for points in visible)]),
+            Scattered(np.concatenate([none, *(points[:: self.stride] for points in visible)])),
             cache(partial(self._area_of, rank)),
         )
 
@@ -353,16 +354,20 @@ class _Sheet:
         """Lay the hidden outlines of one shape along its `borders`, completed where they can be."""
         polygon = cache(partial(self._polygon, [shape[0]]))
         completed: list[Floats] = []
+        # a shape must not lie on itself either: the even-odd rule would make a hole of it
+        coarse = [np.concatenate([border.points[:: self.stride], border.points[-1:]]) for border in borders]
+        own = Scattered(np.concatenate([np.zeros((0, 2)), *coarse]))
+        of = np.repeat(np.arange(len(borders)), [len(points) for points in coarse])
+        room, wide = part.room, 3 * max(part.room.reach, part.room.underlap)
         for at, border in enumerate(borders):
-            # a shape must not lie on itself either: the even-odd rule would make a hole of it
-            rest = [other.points for other in borders[:at] + borders[at + 1 :]]
-            others = [np.concatenate([points[:: self.stride], points[-1:]]) for points in rest]
-            keep_off, room = np.concatenate([part.danger, *others]), part.room
+            beside = own.near(border.points, wide)
+            dangers = part.danger.points[part.danger.near(border.points, wide)]
+            keep_off = np.concatenate([dangers, own.points[beside[of[beside] != at]]])
             near = cache(partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room))
             closer = partial(self._closer, border, keep_off, room)
             hidden: Hidden | None = None
             if part.plan and border.gap and len(border.points) > 2 * room.reach:
-                space = self._space(part, polygon(), others + completed)
+                space = self._space(part, polygon(), coarse[:at] + coarse[at + 1 :] + completed)
                 hidden = complete(part.plan, border.gap, near, space, 2 * room.step)
             if hidden and border.gap:
                 hidden = replace(hidden, closer=closer)
@@ -382,20 +387,20 @@ class _Sheet:
         """The rings of a part less the holes that later parts cover, and less what lies within those."""
         arcs = self.arcs
         stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
-        stray_points = arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5
+        stray_points = Scattered(arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5)
         kept, filled = [], []
         for walk in walks:
             covered = all(arcs.owner[arc] > rank and not self._is_frame(arc) and not forward for arc, forward in walk)
             if covered and self._area(walk) < 0:
                 lattice = self._lattice(walk)
-                if not inside_ring(lattice, stray_points).any():
+                if not len(stray_points.inside(lattice)):
                     filled.append(lattice)
                     continue
             kept.append(walk)
         if filled:
-            probes: Floats = np.array([self._probe(walk) for walk in kept]).reshape(-1, 2)
-            gone = np.any([inside_ring(lattice, probes) for lattice in filled], axis=0)
-            kept = [walk for walk, lost in zip(kept, gone.tolist(), strict=True) if not lost]
+            probes = Scattered(np.array([self._probe(walk) for walk in kept]).reshape(-1, 2))
+            gone = set(np.concatenate([probes.inside(lattice) for lattice in filled]).tolist())
+            kept = [walk for at, walk in enumerate(kept) if at not in gone]
         return kept
 
     def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
@@ -436,10 +441,10 @@ class _Sheet:
         groups = [[walk] for walk in outer]
         holes = [walk for walk in walks if self._area(walk) <= 0]
         if holes:
-            probes = np.array([self._probe(walk) for walk in holes])
+            probes = Scattered(np.array([self._probe(walk) for walk in holes]))
             home = np.zeros(len(holes), np.int64)
             for index, walk in enumerate(outer):  # the last that holds it is the smallest
-                home[inside_ring(self._lattice(walk), probes)] = index
+                home[probes.inside(self._lattice(walk))] = index
             for walk, index in zip(holes, home.tolist(), strict=True):
                 groups[index].append(walk)
         return groups

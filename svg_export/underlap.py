@@ -291,3 +291,24 @@ def inside_ring(ring: Ints, points: Floats) -> Bools:
     x, low = start[upright, 0], np.minimum(start[upright, 1], end[upright, 1])
     crossed = (low <= points[:, 1:]) & (points[:, 1:] < low + 1) & (x > points[:, :1])
     return crossed.sum(axis=1) % 2 == 1  # type: ignore[no-any-return]
+
+
+class Scattered:
+    """Points (n, 2), of which those in a box are asked for time and again: they are kept from left to right."""
+
+    def __init__(self, points: Floats) -> None:
+        self.points = points
+        self._order = np.argsort(points[:, 0], kind="stable")
+        self._x = points[self._order, 0]
+
+    def near(self, line: Floats | Ints, margin: float = 0.0) -> Ints:
+        """The indices of those in the box around a line, and `margin` px more, in order."""
+        (left, top), (right, bottom) = line.min(axis=0) - margin, line.max(axis=0) + margin
+        at = self._order[np.searchsorted(self._x, left, "right") : np.searchsorted(self._x, right, "left")]
+        y = self.points[at, 1]
+        return np.sort(at[(y > top) & (y < bottom)])
+
+    def inside(self, ring: Ints) -> Ints:
+        """The indices of those inside a lattice ring, on which none may lie, in order."""
+        at = self.near(ring)
+        return at[inside_ring(ring, self.points[at])] if len(at) else at
