@@ -133,7 +133,7 @@ def written(path: Path) -> Iterator[None]:
         shown = printable(os.fspath(path))
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else error.strerror or str(error)
-        what = "make room" if full else "see to it"
+        what = "make room" if full else "mend that"
         raise FaceParseError(
-            f"{shown} cannot be written, {why}; what was there before is whole: {what} and run again, train --resume"
+            f"{shown} cannot be written, {why}; what was there before is whole: {what} and run again (train: --resume)"
         ) from error
