@@ -99,7 +99,8 @@ def taught(known, tmp_path_factory) -> Path:
 
 def teach(known: Path, folder: Path, **changes) -> Path:
     from faceparse_core.training.cards import write_card
-    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
     from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
     from faceparse_core.training.parser import train_parser
     from faceparse_core.training.stream import make_mixture
@@ -118,7 +119,7 @@ def teach(known: Path, folder: Path, **changes) -> Path:
         mixture, folder / "run", settings(**{"steps": 120, "rate": 2e-3, **changes}), weights=known
     )
     export_parser(load_checkpoint(checkpoint), folder / "mine.onnx", 128, 1.8)
-    write_card(checkpoint_classes(checkpoint), folder / "mine.onnx")
+    write_card(read_checkpoint(checkpoint).classes, folder / "mine.onnx")
     return folder / "mine.onnx"
 
 
@@ -249,7 +250,8 @@ def test_the_face_alone(known, tmp_path):
     """One part against all else, with things before it, from the weights of a network that knows all parts."""
     from faceparse_core.training.augment import AugmentSettings
     from faceparse_core.training.cards import read_card, write_card
-    from faceparse_core.training.export import checkpoint_classes, export_parser, load_checkpoint
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
     from faceparse_core.training.labels import one_part
     from faceparse_core.training.layouts import find_sets
     from faceparse_core.training.parser import train_parser
@@ -263,7 +265,7 @@ def test_the_face_alone(known, tmp_path):
     checkpoint = train_parser(mixture, tmp_path / "run", settings(steps=60, rate=2e-3), weights=known)
     path = tmp_path / "face.onnx"
     export_parser(load_checkpoint(checkpoint), path, 128, 1.8)
-    write_card(checkpoint_classes(checkpoint), path)
+    write_card(read_checkpoint(checkpoint).classes, path)
     assert json.loads((tmp_path / "face.parts.json").read_text())["classes"] == ["background", "head"]
     assert read_card(path).names == ("background", "head")
     scores = []
@@ -357,6 +359,17 @@ def test_folders_that_teach_nothing(known, tmp_path):
         read_own(part, folder, classes, teacher)
     with pytest.raises(FaceParseError, match="twice"):
         with_added(teacher.classes, [part, part])
+
+
+def test_the_command_writes_the_network_and_its_card(taught, tmp_path, monkeypatch):
+    from faceparse_core.training.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "part.json").write_text('{"label": "Another"}')
+    run = ["export", "parser", "--run", str(taught.parent / "run"), "--add", f"sticker={tmp_path}", "-o", "mine.onnx"]
+    assert main(run) == 0
+    assert (tmp_path / "mine.onnx").stat().st_size > 100_000
+    assert json.loads((tmp_path / "mine.parts.json").read_text())["own"] == {"sticker": {"label": "Another"}}
 
 
 def test_the_embedded_network_is_not_overwritten_by_mistake(taught, capsys):

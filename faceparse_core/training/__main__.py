@@ -244,10 +244,11 @@ def _export(a: argparse.Namespace) -> None:
         classes = dataclasses.replace(classes, own=own)
     if classes != Classes() and a.output is None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
-    with written(output), whole_file(output) as path:
-        export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
-        if a.mix:
-            mix(path, a.mix, a.share, a.weights)
+    with written(output):
+        with whole_file(output) as path:
+            export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
+            if a.mix:
+                mix(path, a.mix, a.share, a.weights)
         write_card(classes, output)
 
 
