@@ -49,7 +49,7 @@ class Run:
         take_up(self.network, weights, normalise(rgb.to(self.stepper.device).float()), self.classes)
         to_learn(self.network, self.settings)
         self.average.load_state_dict(self.network.state_dict())
-        self.stepper.spread()
+        self.stepper.begin()
 
     def learn(self, batch: Sequence[Tensor]) -> None:
         """One step."""
@@ -79,7 +79,7 @@ class Run:
             raise ModelError(f"{printable(os.fspath(path))}: the checkpoint of another network ({why})") from error
         if checkpoint.scaler:
             self.stepper.scaler.load_state_dict(dict(checkpoint.scaler))
-        self.stepper.spread()
+        self.stepper.begin()
         self.step, self.loss = checkpoint.step, checkpoint.loss
         self.seconds, self.best = checkpoint.seconds, checkpoint.best
 

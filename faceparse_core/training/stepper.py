@@ -105,6 +105,12 @@ class Stepper:
         for replica in self.replicas[1:]:
             torch._foreach_copy_(list(replica.parameters()), list(self.replicas[0].parameters()))
 
+    @torch.no_grad()
+    def begin(self) -> None:
+        """All of the network into its replicas: what batch norms that stand still go by, too."""
+        for replica in self.replicas[1:]:
+            replica.load_state_dict(self.replicas[0].state_dict())
+
     def gradients(self, batch: Sequence[Tensor]) -> float:
         """The gradient of the mean loss over the pieces of `batch`, times the scaler's scale, into the network."""
         shares = [self._pool.submit(self._gradients, k, batch) for k in range(len(self.replicas))]
