@@ -167,7 +167,7 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     from faceparse_core.bisenet import BiSeNet
     from faceparse_core.training.export import take_up
     from faceparse_core.training.labels import Classes, OwnPart, with_own
-    from faceparse_core.training.parser import normalise
+    from faceparse_core.training.stepper import normalise
 
     rgb = normalise(
         torch.stack([torch.from_numpy(made_face(k)[0][:96, :96].copy()).permute(2, 0, 1) for k in range(4)]).float()
@@ -326,7 +326,7 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
     [
         ("sticker", None, "NAME=FOLDER"),
         ("sticker=nowhere", None, "no folder"),
-        ("Sticker={}", None, "names no part"),
+        ("Sticker={}", None, "no name for a part"),
         ("hair={}", None, "already"),
         ("face={}", None, "already"),
         ("sticker={}", "[", "JSON"),

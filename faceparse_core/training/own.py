@@ -31,7 +31,7 @@ from faceparse_core.parts import PARTS
 from faceparse_core.photo import read_photo
 from faceparse_core.training.cards import MOST, own_part
 from faceparse_core.training.data import DataSet, Pair, PairError
-from faceparse_core.training.labels import OTHER, UNKNOWN, Classes, OwnPart, also, with_own
+from faceparse_core.training.labels import OTHER, SIDES, UNKNOWN, Classes, OwnPart, also, with_own
 from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
 from faceparse_core.training.teacher import Teacher
 
@@ -102,7 +102,8 @@ def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, te
     if not any((pair.labels == label).any() for pair in pairs):
         why = f"; {broken[0]}" if broken else ""
         raise FaceParseError(f"{shown}: no photo has anything painted for {part.name}{why}")
-    over = frozenset(np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist())
+    on = np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist()
+    over = frozenset(int(side) for part in on for side in (part, SIDES[part]))  # what lies on one eye lies on both
     return OwnFolder(part, tuple(pairs), over, tuple(broken))
 
 
