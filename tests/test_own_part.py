@@ -115,9 +115,8 @@ def teach(known: Path, folder: Path, **changes) -> Path:
     assert len(own.pairs) == 16
     assert not own.broken
     mixture = make_mixture(own_sets([own], classes), classes)
-    checkpoint = train_parser(
-        mixture, folder / "run", settings(**{"steps": 120, "rate": 2e-3, **changes}), weights=known
-    )
+    plan = settings(**{"steps": 160, "rate": 8e-4, "auxiliary": 0.0, "keep": 20.0, **changes})
+    checkpoint = train_parser(mixture, folder / "run", plan, weights=known)
     export_parser(load_checkpoint(checkpoint), folder / "mine.onnx", 128, 1.8)
     write_card(read_checkpoint(checkpoint).classes, folder / "mine.onnx")
     return folder / "mine.onnx"
