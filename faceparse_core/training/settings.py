@@ -45,7 +45,7 @@ FURTHER = TrainSettings(
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
 OWN = TrainSettings(
-    steps=400, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=5.0, sizes=((0.0, 256),),
+    steps=400, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=10.0, sizes=((0.0, 256),),
     later=0.0, seed=7,
 )  # fmt: skip
 
