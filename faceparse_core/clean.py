@@ -59,7 +59,13 @@ class CleanSettings:
 
 
 def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> Labels:
-    """Label map (H, W) = `shape` from scores (parts, h, w) that cover `box` of the photo; 0 outside of the box.
+    """Label map (H, W) = `shape` from scores (parts, h, w) that cover `box` of the photo; 0 outside of the box."""
+    best = best_planes(scores, box, shape)
+    return np.array(BY_PLANE, np.uint8)[best] if len(scores) > len(PARTS) else best
+
+
+def best_planes(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Which of the planes of scores (n, h, w) that cover `box` is highest at each pixel, (H, W) = `shape`.
 
     The scores are interpolated bilinearly at every pixel's centre before the argmax, so that borders come out smooth
     at the photo's resolution. It goes by tiles of score cells, and in each only the classes are weighed that no
@@ -75,7 +81,7 @@ def upsample_labels(scores: NDArray[np.float32], box: Box, shape: tuple[int, int
         here = scores[(slice(None), *tile.cells)]
         rivals = _rivals(here.reshape(len(here), -1))
         out[tile.pixels] = _winners(rivals, tile.upsample(here[rivals]))
-    return np.array(BY_PLANE, np.uint8)[out] if len(scores) > len(PARTS) else out
+    return out
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,21 @@ def test_the_file_beside_it_says_what_the_classes_are(taught, tmp_path):
         read_card(tmp_path / "x.onnx")
 
 
+def test_the_product_reads_what_was_taught(taught):
+    """The drawing commands' own reader: the part's name and colour, and its id in label maps where it lies."""
+    from faceparse_core.clean import upsample_labels
+    from faceparse_core.parse import score_box
+    from faceparse_core.parser import load_parser
+
+    parser = load_parser(str(taught))
+    (star,) = parser.table.own
+    assert (star.name, star.label, star.color) == ("sticker", "Star", (40, 190, 70))
+    rgb, mask, _ = with_sticker(205)
+    box = (0, 0, SIZE, SIZE)
+    labels = upsample_labels(score_box(rgb, box, replace(parser, size=96), False), box, (SIZE, SIZE))
+    assert (labels[mask] == star.id).mean() > 0.5
+
+
 def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     import torch
 
@@ -326,12 +341,12 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
         ("sticker", None, "NAME=FOLDER"),
         ("sticker=nowhere", None, "no folder"),
         ("Sticker={}", None, "no name for a part"),
-        ("hair={}", None, "already"),
-        ("face={}", None, "already"),
+        ("hair={}", None, "something else is"),
+        ("face={}", None, "something else is"),
         ("sticker={}", "[", "JSON"),
-        ("sticker={}", '{"colour": 1}', "unknown"),
-        ("sticker={}", '{"color": "red"}', "color cannot be"),
-        ("sticker={}", '{"above": "moon"}', "above cannot be"),
+        ("sticker={}", '{"colour": 1}', "no property"),
+        ("sticker={}", '{"color": "red"}', "the color of sticker is not"),
+        ("sticker={}", '{"above": "moon"}', "which is no part"),
     ],
 )
 def test_parts_that_cannot_be_added(tmp_path, word, facts, says):

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from faceparse_core.cache import whole_file
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.parts import BY_NAME, PARTS, PRESETS
+from faceparse_core.parts import PARTS, own_parts
 from faceparse_core.training.labels import Classes, OwnPart, one_part, with_own
-
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-MOST = 8  #: own parts of a network
 
 
 def card_path(onnx_path: Path) -> Path:
@@ -85,24 +81,9 @@ def read_card(onnx_path: Path) -> Classes:
 
 def own_part(name: str, facts: Any, shown: str) -> OwnPart:
     """An own part of this name with what a part.json or a card tells of it. Raises FaceParseError."""
-    if not _NAME.fullmatch(name):
-        raise FaceParseError(
-            f"{shown}: {printable(name)!r} is no name for a part; use lower-case letters, digits and -"
-        )
-    if name in BY_NAME or name in PRESETS or name in ("brow", "eye", "ear"):
-        raise FaceParseError(f"{shown}: there is a part or a preset called {name} already; choose another name")
-    if not isinstance(facts, dict):
-        raise FaceParseError(f'{shown}: not an object such as {{"label": "Sticker", "color": [230, 40, 60]}}')
-    checks = {
-        "label": lambda v: isinstance(v, str) and 0 < len(v) <= 60,
-        "on_head": lambda v: isinstance(v, bool),
-        "above": lambda v: isinstance(v, str) and v in BY_NAME,
-        "color": lambda v: isinstance(v, list) and len(v) == 3 and all(type(c) is int and 0 <= c <= 255 for c in v),
-    }
-    for key, value in facts.items():
-        if key not in checks:
-            raise FaceParseError(f"{shown}: {printable(str(key))!r} is unknown; there are: {', '.join(checks)}")
-        if not checks[key](value):
-            raise FaceParseError(f"{shown}: {key} cannot be {printable(json.dumps(value))}")
+    try:
+        own_parts({name: facts})
+    except FaceParseError as error:
+        raise FaceParseError(f"{shown}: {error}") from error
     color = facts.get("color")
     return OwnPart(name, facts.get("label"), facts.get("on_head"), facts.get("above"), tuple(color) if color else None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.clean import upsample_labels
+from faceparse_core.clean import best_planes
 from faceparse_core.parser import Parser
 from faceparse_core.parts import BACKGROUND, BEARD, PAIRS, PARTS
 from faceparse_core.training.data import Pair
@@ -78,7 +78,7 @@ def say(
     So a beard is called skin where people had no other word for it.
     """
     height, width = pair.labels.shape
-    said = upsample_labels(Teacher(parser, classes).scores(pair.rgb, mirror), (0, 0, width, height), (height, width))
+    said = best_planes(Teacher(parser, classes).scores(pair.rgb, mirror), (0, 0, width, height), (height, width))
     meanings = {
         classes.of_label[label]: frozenset(classes.of_label[part] for part in parts)
         for label, parts in sorted(pair.meanings.items(), reverse=True)

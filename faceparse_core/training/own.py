@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from faceparse_core.errors import FaceParseError, PhotoError, printable
 from faceparse_core.heads import CELEBA_SIDE, Head, crop_box, find_heads, same_place
 from faceparse_core.parse import measure_head, shows_face
-from faceparse_core.parts import PARTS
+from faceparse_core.parts import MOST_OWN, PARTS
 from faceparse_core.photo import read_photo
-from faceparse_core.training.cards import MOST, own_part
+from faceparse_core.training.cards import own_part
 from faceparse_core.training.data import DataSet, Pair, PairError
 from faceparse_core.training.labels import OTHER, SIDES, UNKNOWN, Classes, OwnPart, also, with_own
 from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
@@ -74,8 +74,8 @@ def with_added(classes: Classes, added: Sequence[OwnPart]) -> Classes:
     own = [new.pop(part.name, part) for part in classes.own] + list(new.values())
     if len(classes.of_label) < len(PARTS) or "beard" not in classes.names:
         raise FaceParseError("a network of one part cannot learn others; start --from one with all parts")
-    if len(own) > MOST:
-        raise FaceParseError(f"a network has {MOST} own parts at most; train a second one for the others")
+    if len(own) > MOST_OWN:
+        raise FaceParseError(f"a network has {MOST_OWN} own parts at most; train a second one for the others")
     return with_own(own)
 
 
