@@ -83,3 +83,39 @@ def test_degenerate_answers(value):
         told = label_beards(Pair("grey", grey, labels), np.full((5, 7), value, np.float32))
         assert set(np.unique(told.labels)) <= {0, HEAD, BEARD, SKIN_OR_BEARD}
         assert (told.labels[labels == 0] == 0).all()
+
+
+def test_a_data_set_is_told_by_a_network_that_is_asked_once(tmp_path):
+    from faceparse_core.parser import ModelInfo, Parser
+    from faceparse_core.training.beards import tell_beards
+    from faceparse_core.training.data import DataSet
+    from faceparse_core.training.labels import CELEBAMASK, EXACT, Classes, make_legend
+    from faceparse_core.training.teacher import Teacher
+
+    pair, beard = man()
+    asked = []
+
+    def run(rgb):
+        asked.append(len(rgb))
+        word = cv2.resize(doubted(beard, beard & (GRID[0] > 185)), rgb.shape[:1:-1], interpolation=cv2.INTER_AREA)
+        dark = np.float32(rgb.mean(1, keepdims=True) < 110)  # the same in the mirrored picture
+        scores = np.full((len(rgb), 20, *rgb.shape[2:]), -20, np.float32)
+        scores[:, HEAD], scores[:, BEARD] = 0, np.where(dark[:, 0] > 0, 2, np.log(word.clip(0.01, 0.3)))
+        return scores[..., ::4, ::4]
+
+    teacher = Teacher(Parser(ModelInfo("made", "0" * 64), 256, 1.8, run), Classes())
+    people = DataSet("people", ("a", "b"), lambda _: pair, CELEBAMASK)
+    others = DataSet("others", ("c",), lambda _: pair, EXACT, rendered=True)
+    told, same = tell_beards([people, others], teacher, tmp_path / "run")
+    assert same is others
+    assert len(asked) == 4  # two photos and their mirror images
+    found = told.read(1).labels == BEARD
+    assert (found & beard).sum() > 0.8 * beard.sum()
+    again, _ = tell_beards([people, others], teacher, tmp_path / "run")
+    assert len(asked) == 4
+    assert np.array_equal(again.read(1).labels, told.read(1).labels)
+    legend = make_legend(Classes(), [told.meanings, EXACT])
+    either = legend.grids[0, SKIN_OR_BEARD]
+    assert np.flatnonzero(legend.allowed[either]).tolist() == [HEAD, BEARD]
+    assert legend.grids[0, HEAD] == HEAD
+    assert legend.grids[0, BEARD] == BEARD

@@ -257,3 +257,22 @@ def test_memory_changes_nothing_but_the_time(tmp_path):
         assert one.name == other.name
         assert (one.rgb == other.rgb).all()
         assert (one.labels == other.labels).all()
+
+
+def test_every_third_of_the_rendered_pairs_is_held_out_from_the_largest_beard_to_none(tmp_path):
+    tar = tmp_path / "facesynthetics" / "train.tar"
+    tar.parent.mkdir()
+    with tarfile.open(tar, "w") as archive:
+        for number, rows in enumerate((0, 30, 10, 50, 20, 40)):  # of beard
+            labels = np.ones((64, 64), np.uint8)
+            labels[:rows] = 19
+            rgb = np.full((64, 64, 3), 90, np.uint8)
+            for suffix, picture in ((".webp", rgb), (".png", labels)):
+                content = cv2.imencode(suffix, picture)[1].tobytes()
+                member = tarfile.TarInfo(f"{number}{suffix}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    (held_out,) = find_sets(tar, "test")
+    (learnt,) = find_sets(tar, "train")
+    assert held_out.names == ("0.webp", "1.webp")
+    assert learnt.names == ("2.webp", "3.webp", "4.webp", "5.webp")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from faceparse_core.errors import FaceParseError, Interrupted
 from faceparse_core.models import folder as MODELS
+from faceparse_core.parts import BEARD
 
 if TYPE_CHECKING:
     from faceparse_core.parser import Parser
@@ -68,6 +69,9 @@ def build_arguments() -> argparse.ArgumentParser:
             loop.add_argument("--keep-best", action="store_true", help="keep the checkpoint that scored best too")
             loop.add_argument("--tensorboard", action="store_true", help="event files in --run, for TensorBoard")
             loop.add_argument("--from", dest="weights", type=Path, metavar="ONNX", help="start from its weights")
+            loop.add_argument(
+                "--beards", action="store_true", help="tell beards from skin on people's pairs by the network of --from"
+            )
             loop.add_argument("--occluders", type=Path, metavar="DIR", help="cut-outs to lie in front of faces")
         if verb == "evaluate":
             command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
@@ -160,6 +164,13 @@ def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
     sets = [one for path in _paths(a) for one in find_sets(path)]
     if a.parts:  # whatever lies before a face is the harder half of telling it from all else
         return make_mixture(sets, one_part(a.parts), a.skip_broken, augment=AugmentSettings(occluded=0.6))
+    if a.beards:
+        from faceparse_core.training.beards import tell_beards
+        from faceparse_core.training.teacher import load_teacher
+
+        if weights is None:
+            raise FaceParseError("--beards asks a network that knows the beard; name it with --from")
+        sets = tell_beards(sets, load_teacher(weights), a.run)
     if not a.add:
         return make_mixture(sets, Classes(), a.skip_broken)
     from faceparse_core.training.own import named_folder, own_sets, read_own, unnoticed, with_added
@@ -181,7 +192,9 @@ def _evaluate(a: argparse.Namespace) -> None:
 
         print(evaluate_finder(data_folder(a.data[0] if a.data else None), photos=a.photos))
         return
+    from faceparse_core.training.data import Pairs
     from faceparse_core.training.evaluate import evaluate
+    from faceparse_core.training.layouts import rendered_held_out
     from faceparse_core.training.report import write_report
 
     parser, classes, pairs = _to_measure(a)
@@ -191,6 +204,11 @@ def _evaluate(a: argparse.Namespace) -> None:
         scores = evaluate(parser, pairs, a.mirror, classes)
     print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
     print(scores.table())
+    sets = [one for path in _paths(a) for one in rendered_held_out(path)]
+    if sets and "beard" in classes.names:
+        rendered = Pairs(sets, a.skip_broken)
+        beard = evaluate(parser, rendered, a.mirror, classes)
+        print(f"beard, on {len(rendered)} rendered pairs held out: IoU {beard.iou(BEARD):.4f}")
 
 
 def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]:

@@ -170,6 +170,13 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
     return found
 
 
+def rendered_held_out(path: Path) -> list[DataSet]:
+    """Of the rendered pairs beside our tars of people's, in a folder, those to measure the beard on; [] without any."""
+    tar = path / "facesynthetics" / "train.tar"
+    sets = _our_tar(open_files(tar), "test") if tar.is_file() else []
+    return [one for one in sets if one.names]
+
+
 def _our_tars(files: Files, split: str) -> list[DataSet]:
     wanted = r"(celebamask/train-.*|facesynthetics/train)\.tar" if split == "train" else r"celebamask/val\.tar"
     return [
@@ -184,8 +191,23 @@ def _our_tar(files: Files, split: str) -> list[DataSet]:
     rendered = files.path.parent.name == "facesynthetics"
     photos, maps = _with_suffix(files.names, ".webp"), _with_suffix(files.names, ".png")
     pairs, broken = _partners(files, photos, maps, lambda stem: [f"{stem}.png"])
+    if rendered:
+        held_out = _every_third_beard(files, pairs)
+        pairs = tuple(pair for pair in pairs if (pair in held_out) == (split == "test"))
     read = partial(_read_pair, files, pairs, None, rendered)
     return [_named(files, pairs, read, EXACT if rendered else CELEBAMASK, broken, rendered)]
+
+
+def _every_third_beard(files: Files, pairs: _Names) -> frozenset[tuple[str, str]]:
+    """Of rendered pairs those to measure on: every third, from the largest beard to none."""
+
+    def share(pair: tuple[str, str]) -> float:
+        try:
+            return float((decode_labels(files.read(pair[1]), pair[1]) == BEARD).mean())
+        except PairError:
+            return 0.0  # it is told when the pair is read
+
+    return frozenset(sorted(pairs, key=lambda pair: (-share(pair), pair[0]))[2::3])
 
 
 def _celebamask(files: Files, split: str) -> list[DataSet]:

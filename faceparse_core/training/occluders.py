@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError
-from faceparse_core.parts import BACKGROUND, CLOTH, FACE, HEAD
-from faceparse_core.training.labels import UNKNOWN
+from faceparse_core.parts import BACKGROUND, BEARD, CLOTH, FACE, HEAD
+from faceparse_core.training.labels import SKIN_OR_BEARD, UNKNOWN
 
 Rng = np.random.Generator
 Rgb8 = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def occlude(
     textures    pictures whose pieces things are covered with
     cutouts     RGBA pictures that are pasted half of the time
     """
-    face = np.isin(grid, FACE)
+    face = np.isin(grid, (*FACE, BEARD, SKIN_OR_BEARD))
     if face.sum() < 20:
         return crop, grid
     step = crop.shape[0] // grid.shape[0]
