@@ -52,6 +52,7 @@ class CleanSettings:
     speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
     tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
     small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes, lips and own parts, smaller than this
+    torn: float = 0.45  # background within clothes alone that is smaller than this squared is clothes
     near: float = 0.75  # skin further from the face's centre than this is not this head's
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
@@ -160,6 +161,7 @@ def clean_labels(
     centre, size = np.array([head.x - box[1].start, head.y - box[0].start]) / step, head.size / step
     _keep_this_head(view, centre, size, settings, table)
     _drop_loose_pieces(view, centre, size, settings)
+    _mend_clothes(view, size, settings)
     _fill_specks(view, size, settings)
     _keep_features_on_head(view, table)
     _name_sides(view, centre, size, settings)
@@ -240,6 +242,27 @@ def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> 
     """Pixels of a map within `reach` of `centre` (x, y)."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return np.asarray((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= reach**2)
+
+
+def _mend_clothes(view: Labels, size: float, s: CleanSettings) -> None:
+    """Background that clothes alone surround is clothes: low in a crop, where training shows few, they have holes."""
+    import cv2
+
+    if not (view == CLOTH).any():
+        return
+    box = _box(view == CLOTH)
+    area = view[box]
+    index, stats, _ = _pieces(area == BACKGROUND)
+    height, width = area.shape
+    left, top, right, bottom = stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]
+    inside = (left > 0) & (top > 0) & (right < width) & (bottom < height) & (stats[:, 4] < (s.torn * size) ** 2)
+    inside[0] = False
+    for piece in np.flatnonzero(inside).tolist():
+        hole = slice(top[piece] - 1, bottom[piece] + 1), slice(left[piece] - 1, right[piece] + 1)
+        mask = (index[hole] == piece).view(np.uint8)
+        rim = (cv2.dilate(mask, np.ones((3, 3), np.uint8)) > mask) & (area[hole] != BACKGROUND)
+        if (area[hole][rim] == CLOTH).mean() > 0.9:
+            area[hole][mask > 0] = CLOTH
 
 
 def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:

@@ -121,6 +121,22 @@ def test_a_hat_is_above_the_face():
     assert not (cleaned[150:] == 18).any()
 
 
+def test_holes_in_clothes_are_mended_and_other_gaps_stay():
+    labels = face((300, 200))
+    labels[190:290, 10:190][labels[190:290, 10:190] == 0] = 16
+    torn = labels.copy()
+    torn[220:240, 130:160] = 0  # in the clothes
+    torn[270:290, 40:60] = 0  # at their lower edge
+    clean = clean_labels(torn, HEAD)
+    assert (clean[220:240, 130:160] == 16).all()
+    assert (clean[275:290, 45:55] == 0).all()
+    assert (clean_labels(torn, HEAD, CleanSettings(torn=0.1))[222:238, 132:158] == 0).all()
+    between = labels.copy()
+    between[165:215, 120:150] = 17  # hair that falls on the shoulder ..
+    between[185:212, 125:145] = 0  # .. with a gap that hair and clothes surround
+    assert (clean_labels(between, HEAD)[190:208, 128:142] == 0).all()
+
+
 def test_pieces_that_hang_nowhere_go():
     labels = face()
     labels[205:218, 5:60] = 16
