@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from faceparse_core.parts import BEARD, HEAD  # noqa: E402
-from faceparse_core.training.beards import label_beards  # noqa: E402
-from faceparse_core.training.data import Pair  # noqa: E402
-from faceparse_core.training.labels import SKIN_OR_BEARD  # noqa: E402
+from faceparse_core.parts import BEARD, HEAD
+from faceparse_core.training.beards import label_beards
+from faceparse_core.training.data import Pair
+from faceparse_core.training.labels import SKIN_OR_BEARD
 
 pytestmark = pytest.mark.torch
 
