@@ -178,7 +178,7 @@ def test_the_product_reads_what_was_taught(taught):
 def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     import torch
 
-    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.bisenet import EMBEDDED, BiSeNet
     from faceparse_core.training.export import take_up
     from faceparse_core.training.labels import Classes, OwnPart, with_own
     from faceparse_core.training.stepper import normalise
@@ -188,7 +188,7 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
     )
     networks = []
     for classes in (Classes(), with_own([OwnPart("sticker"), OwnPart("scar")])):
-        network = BiSeNet(len(classes.names), 0.25, detail=True)
+        network = BiSeNet(len(classes.names), 0.25, True, EMBEDDED)
         take_up(network, known, rgb, classes)
         networks.append(network.eval())
     with torch.no_grad():

@@ -184,3 +184,16 @@ def test_shows_face_wants_skin_and_features():
     assert not shows_face(labels)
     labels[3, 3], labels[5, 5] = 4, 10
     assert shows_face(labels)
+
+
+def test_specks_of_features_on_much_skin_are_no_face():
+    labels = np.ones((60, 60), np.uint8)
+    labels[20:24, 20:24], labels[30:34, 30:36] = 4, 12
+    assert not shows_face(labels)  # 40 of 3600
+    labels[30:50, 26:36] = 10
+    assert shows_face(labels)  # 216, and an eye
+    labels[20:24, 20:24] = 1
+    labels[52:55, 26:36] = 13
+    assert not shows_face(labels)  # more, but nothing above the nose
+    labels[40:50, 20:40] = 13
+    assert shows_face(labels)

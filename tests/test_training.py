@@ -127,7 +127,7 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
     """Batch norms that the export folded away are there again, and the network computes the same."""
     import torch
 
-    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.bisenet import EMBEDDED, BiSeNet
     from faceparse_core.training.export import export_parser, load_checkpoint, take_up
     from faceparse_core.training.parser import train_parser
     from faceparse_core.training.stepper import normalise
@@ -136,7 +136,7 @@ def test_training_goes_on_from_an_exported_network(run, folder, tmp_path):
     path = tmp_path / "first.onnx"
     export_parser(load_checkpoint(run / "parser.pt"), path, 64, 1.8)
     rgb = normalise(next(batches(folder, tiny(), 0))[0].float())
-    network = BiSeNet(20, 0.125, detail=True)
+    network = BiSeNet(20, 0.125, True, EMBEDDED)
     take_up(network, path, rgb)
     with torch.no_grad():
         wanted = load_checkpoint(run / "parser.pt")(rgb)
@@ -179,7 +179,7 @@ def test_weights_are_mixed_with_those_before(run, folder, tmp_path):
 def test_weights_that_training_cannot_start_from(run, tmp_path, fault):
     import torch
 
-    from faceparse_core.bisenet import BiSeNet
+    from faceparse_core.bisenet import EMBEDDED, BiSeNet
     from faceparse_core.errors import ModelError
     from faceparse_core.models import folder as models
     from faceparse_core.training.export import take_up
@@ -189,7 +189,7 @@ def test_weights_that_training_cannot_start_from(run, tmp_path, fault):
     if fault != "no .onnx":
         path = models / ("heads.onnx" if fault == "another network" else "parser.onnx")
     with pytest.raises(ModelError, match="not a"):
-        take_up(BiSeNet(20, 0.125, detail=True), path, torch.zeros(2, 3, 64, 64))
+        take_up(BiSeNet(20, 0.125, True, EMBEDDED), path, torch.zeros(2, 3, 64, 64))
 
 
 def test_things_lie_in_front_of_faces():

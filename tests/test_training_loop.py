@@ -181,10 +181,14 @@ def test_a_gpu_that_is_not_there(folder, tmp_path, monkeypatch):
 def test_threads_are_as_they_were(run):
     import torch
 
-    assert torch.get_num_threads() == min(os.cpu_count(), torch.get_num_threads())
-    with stepper(*small_network()):
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() >= min(2, os.cpu_count())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with stepper(*small_network()):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 # stopped, killed, resumed ---------------------------------------------------------------------------------------------
@@ -455,7 +459,7 @@ def test_the_log_and_the_scores(run):
     assert [(row["step"], row["epoch"]) for row in scores] == [("5", "6"), ("9", "12"), ("12", "16")]
     assert all(0 <= float(row["mean F1"]) <= 1 for row in scores)
     assert float(scores[-1]["hair"]) >= 0
-    assert scores[-1]["hat"] == "nan"  # there is none on the pairs held out
+    assert scores[-1]["hat"] in ("nan", "0")  # there is none on the pairs held out: nan, unless one is said to be
 
 
 def test_the_best_checkpoint_is_kept(run):
