@@ -178,3 +178,15 @@ def test_the_faults_are_seen() -> None:
     other = traced(moved, trace).layers
     assert any("overlap" in fault for fault in faults([other[0], hair], labels, trace))
     assert any("seam" in fault for fault in faults([head, other[1]], labels, trace))
+
+
+@pytest.mark.parametrize("seed", [1885, 1935, 2165])
+@pytest.mark.parametrize("curves", ["bezier", "polygon"])
+def test_a_ring_around_one_pixel_is_drawn(seed, curves):
+    """Maps in which every few points of a border once were too few for a ring."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 27, 2).tolist()
+    labels = KINDS[seed % len(KINDS)](rng, height, width, int(rng.choice([2, 3, 4, 5, 6, 19])))
+    settings = TraceSettings(speck=0.0, sliver=0.0, joins="underlap", curves=curves)
+    tracing = trace_map(labels, {}, settings=settings, head_size=260.0)
+    assert not faults(tracing.layers, labels, settings, 0.0)
