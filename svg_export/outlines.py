@@ -431,7 +431,7 @@ class _Sheet:
         """Every fourth point of an arc, and both ends: enough where a few tenths of a pixel do not matter."""
         points = self._lattice([(arc, forward)]) if self._is_frame(arc) else self._smooth(arc, forward)
         if len(points) <= 12:  # around a pixel alone: a few of these would be no ring
-            return points
+            return points.astype(np.float64, copy=False)
         return np.concatenate([points[:-1:4], points[-1:]])
 
     def _walks(self, members: frozenset[int]) -> list[Walk]:
