@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core import FaceParseError, load_parser, parse_photo, read_photo
-from faceparse_core.parts import BEARD, FACE
+from faceparse_core.parts import BEARD, FACE, MOUTH
 
 SIDE, ACROSS = 200, 5  # px of a picture, faces in a row
 RED, PINK = (255, 40, 0), (255, 0, 255)
-MOUTH = (11, 12, 13)
 
 
 def main() -> int:

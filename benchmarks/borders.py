@@ -33,7 +33,7 @@ from scoring import seen  # noqa: E402
 from faceparse_core.errors import FaceParseError  # noqa: E402
 from faceparse_core.parse import measure_head, parse_photo  # noqa: E402
 from faceparse_core.parser import load_parser  # noqa: E402
-from faceparse_core.parts import BEARD, FACE, HAIR, NOSE  # noqa: E402
+from faceparse_core.parts import BEARD, FACE, HAIR, MOUTH, NOSE  # noqa: E402
 from faceparse_core.photo import Photo  # noqa: E402
 from faceparse_core.training.data import Pair, celebamask_val, data_folder, facesynthetics_train  # noqa: E402
 from svg_export.export import draw  # noqa: E402
@@ -45,7 +45,7 @@ GROUPS = {
     "hair": (HAIR,),
     "brows": (2, 3),
     "eyes": (4, 5),
-    "lips": (11, 12, 13),
+    "lips": MOUTH,
     "nose": (NOSE,),
 }
 FINER = 4  # times finer than the label map is measured

@@ -10,6 +10,9 @@ pixel thick.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +21,15 @@ Blocks = tuple[int, int, int, int]
 RESNET18: Blocks = (2, 2, 2, 2)  #: blocks of each stage (He et al., arXiv 1512.03385, table 1)
 RESNET34: Blocks = (3, 4, 6, 3)
 EMBEDDED: Blocks = (2, 3, 4, 2)  #: ours: more where the field of view is wide and a block is cheap
+
+_BLOCK = re.compile(r"cp\.resnet\.layer([1-4])\.(\d+)\.conv1\.weight")
+
+
+def blocks_of(names: Iterable[str]) -> Blocks:
+    """The blocks of each stage that weights of these names have; one where there is none."""
+    stages = [match[1] for name in names if (match := _BLOCK.fullmatch(name))]
+    one, two, three, four = (max(1, stages.count(stage)) for stage in "1234")
+    return one, two, three, four
 
 
 class ConvBNReLU(nn.Module):

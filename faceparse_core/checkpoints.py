@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceparse_core.bisenet import BiSeNet
+from faceparse_core.bisenet import BiSeNet, blocks_of
 from faceparse_core.classes import ClassMap
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.fcn8s import MEAN_BGR, FCN8s, face_scores, stretch
@@ -223,12 +223,9 @@ def _named_as_published(weights: Mapping[str, Tensor]) -> Weights:
 
 def _bisenet(weights: Weights) -> BiSeNet:
     """BiSeNet of the width, depth and classes that the weights have, without values."""
-    stage = re.compile(r"cp\.resnet\.layer([1-4])\.(\d+)\.conv1\.weight")
-    places = [match.groups() for key in weights if (match := stage.fullmatch(key))]
-    one, two, three, four = (max(1, sum(found == str(number) for found, _ in places)) for number in range(1, 5))
     base, classes = _rows(weights, "cp.resnet.conv1.weight", 64), _rows(weights, "conv_out.conv_out.weight", 19)
     with torch.device("meta"):
-        return BiSeNet(classes, base / 64, blocks=(one, two, three, four))
+        return BiSeNet(classes, base / 64, blocks=blocks_of(weights))
 
 
 def _fcn8s(weights: Weights) -> FCN8s:

@@ -22,6 +22,7 @@ from faceparse_core.parts import (
     HAIR,
     HAT,
     HEAD,
+    MOUTH,
     NOSE,
     OWN,
     PAIRS,
@@ -334,7 +335,7 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
 
 def across(view: Labels) -> NDArray[np.float64]:
     """Unit vector (x, y) along the head's own horizontal, to the picture's right: mouth to brows, turned."""
-    low, high = (np.nonzero(np.isin(view, parts)) for parts in ((11, 12, 13), (2, 3, 4, 5)))
+    low, high = (np.nonzero(np.isin(view, parts)) for parts in (MOUTH, (2, 3, 4, 5)))
     if not len(low[0]) or not len(high[0]):
         return np.array([1.0, 0.0])
     up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])

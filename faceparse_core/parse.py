@@ -14,7 +14,19 @@ from faceparse_core.clean import Box, CleanSettings, across, clean_labels, upsam
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
 from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of
-from faceparse_core.parts import BACKGROUND, BEARD, BY_PLANE, FACE, HEAD, MIRRORED, PARTS, STANDARD, PartTable, Rgb
+from faceparse_core.parts import (
+    BACKGROUND,
+    BEARD,
+    BY_PLANE,
+    FACE,
+    HEAD,
+    MIRRORED,
+    MOUTH,
+    PARTS,
+    STANDARD,
+    PartTable,
+    Rgb,
+)
 
 if TYPE_CHECKING:
     from faceparse_core.heads import Head
@@ -22,7 +34,7 @@ if TYPE_CHECKING:
     from faceparse_core.photo import Photo
 
 #: Kinds of feature: brows; eyes or glasses; nose; mouth.
-_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset((11, 12, 13)))
+_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset(MOUTH))
 #: Their area as a share of the skin's, at least; and where there are neither brows nor eyes. Sixty portraits and 100
 #: faces with things drawn before them (`covered` in `benchmarks/robustness.py`) all have some of both, if they are
 #: found, and 0.049 or more. The back of an eye that was taken for a face had 0.025, a blurred clock 0.059.

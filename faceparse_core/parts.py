@@ -71,6 +71,8 @@ BY_NAME: dict[str, Part] = {part.name: part for part in LAYERS.values()}
 
 #: Parts whose bounding box is the face: skin, brows, eyes, glasses, nose, mouth, lips.
 FACE: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+#: Mouth, upper and lower lip.
+MOUTH: tuple[int, ...] = (11, 12, 13)
 
 #: (left, right) ids of the parts that come in pairs.
 PAIRS: tuple[tuple[int, int], ...] = ((2, 3), (4, 5), (7, 8))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.cache import whole_file
-from faceparse_core.parts import BEARD, HAIR, HEAD, NECK
+from faceparse_core.parts import BEARD, HAIR, HEAD, MOUTH, NECK
 from faceparse_core.training.checkpoint import written
 from faceparse_core.training.data import DataSet, Pair
 from faceparse_core.training.labels import SKIN_OR_BEARD, UNKNOWN
@@ -27,7 +27,6 @@ from faceparse_core.training.teacher import Teacher
 
 SIZE = 384  #: px, the square that photos are read at
 GRID = 96  #: cells across, of what is kept of a photo's answer
-LIPS = (11, 12, 13)  #: mouth, upper and lower lip
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class BeardSettings:
     bare: float = 0.03  # ... and up to which it tells what skin looks like
     bearded: float = 0.010  # a photo shows a beard if this share of it is more probably beard than not ...
     beardless: float = 0.002  # ... and none up to this share
+    hint: float = 0.1  # probability up to which it has hardly a doubt of skin
+    enough: int = 200  # pixels of beard, and of skin, that tell what both look like
     weight: float = 1.0  # of the look beside the network's word
     keep: float = 0.8  # probability, after both, from which on a pixel is labelled beard ...
     drop: float = 0.2  # ... and up to which skin
@@ -78,10 +79,8 @@ def _asked(one: DataSet, teacher: Teacher, path: Path) -> NDArray[np.uint8]:
         with np.load(path) as kept:
             if str(kept["key"]) == key:
                 return np.asarray(kept["said"], np.uint8)
-    asked, column = (
-        replace(teacher, parser=replace(teacher.parser, size=SIZE)),
-        teacher.classes.of_label[BEARD],
-    )
+    asked = replace(teacher, parser=replace(teacher.parser, size=SIZE))
+    column = teacher.classes.of_label[BEARD]
     said = np.zeros((len(one.names), GRID, GRID), np.uint8)
     for index in range(len(said)):
         said[index] = np.rint(255 * asked.probabilities(one.read(index).rgb, GRID)[column])
@@ -104,25 +103,12 @@ def label_beards(pair: Pair, beard: NDArray[np.float32], s: BeardSettings = Bear
     skin = pair.labels == HEAD
     labels = pair.labels.copy()
     share = float((said[skin] > 0.5).sum()) / labels.size
-    if share <= s.beardless:
-        labels[skin & (said > 0.1)] = SKIN_OR_BEARD
+    again = _asked_again(pair.rgb, skin, said, s) if share >= s.bearded else None
+    if again is None:
+        labels[skin & (said > (s.hint if share <= s.beardless else s.bare))] = SKIN_OR_BEARD
         return replace(pair, labels=labels)
-    if share < s.bearded:
-        labels[skin & (said > s.bare)] = SKIN_OR_BEARD
-        return replace(pair, labels=labels)
-    sure, bare = skin & (said > s.sure), skin & (said < s.bare)
-    near = cv2.dilate((said > 0.1).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, height // 12)) > 0
-    bare &= near  # the skin beside the beard, not the forehead in another light
-    if sure.sum() < 200 or bare.sum() < 200:
-        labels[skin & (said > s.bare)] = SKIN_OR_BEARD
-        return replace(pair, labels=labels)
-    prior = np.log(np.clip(said, 0.02, 0.98) / (1 - np.clip(said, 0.02, 0.98)))
-    odds = prior + s.weight * np.clip(_likelier(_look(pair.rgb), sure, bare), -3, 3)
-    odds = cv2.bilateralFilter(np.clip(odds, -6, 6).astype(np.float32), 0, 2.0, 3.0)
-    again = 1 / (1 + np.exp(-odds))
-    again[said < s.bare] = 0
     labels[skin & (again > s.drop)] = SKIN_OR_BEARD
-    lips = np.isin(pair.labels, LIPS).astype(np.uint8)
+    lips = np.isin(pair.labels, MOUTH).astype(np.uint8)
     ring = skin & (cv2.dilate(lips, np.ones((3, 3), np.uint8), iterations=max(1, height // 26)) > 0)
     if not ring.any() or (again[ring] > s.keep).mean() < s.around:
         return replace(pair, labels=labels)
@@ -133,6 +119,24 @@ def label_beards(pair: Pair, beard: NDArray[np.float32], s: BeardSettings = Bear
     elsewhere = ((labels == HAIR) | (labels == NECK)) & (said > 0.5)  # the end of a long beard, called hair or neck
     labels[elsewhere] = UNKNOWN
     return replace(pair, labels=labels)
+
+
+def _asked_again(
+    rgb: NDArray[np.uint8], skin: NDArray[np.bool_], said: NDArray[np.float32], s: BeardSettings
+) -> NDArray[np.float32] | None:
+    """The probability of a beard by the network's word and by the look, (H, W); None where too little is sure."""
+    sure, bare = skin & (said > s.sure), skin & (said < s.bare)
+    reach = max(1, len(skin) // 12)
+    near = cv2.dilate((said > s.hint).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=reach) > 0
+    bare &= near  # the skin beside the beard, not the forehead in another light
+    if min(sure.sum(), bare.sum()) < s.enough:
+        return None
+    prior = np.log(np.clip(said, 0.02, 0.98) / (1 - np.clip(said, 0.02, 0.98)))
+    odds = prior + s.weight * np.clip(_likelier(_look(rgb), sure, bare), -3, 3)
+    odds = cv2.bilateralFilter(np.clip(odds, -6, 6).astype(np.float32), 0, 2.0, 3.0)
+    again = 1 / (1 + np.exp(-odds))
+    again[said < s.bare] = 0
+    return np.asarray(again, np.float32)
 
 
 def _look(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

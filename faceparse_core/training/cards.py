@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from faceparse_core.cache import whole_file
+from faceparse_core.classes import BESIDE
 from faceparse_core.errors import FaceParseError, ModelError, printable
 from faceparse_core.parts import PARTS, own_parts
 from faceparse_core.training.labels import Classes, OwnPart, one_part, with_own
@@ -23,7 +24,7 @@ from faceparse_core.training.labels import Classes, OwnPart, one_part, with_own
 
 def card_path(onnx_path: Path) -> Path:
     """Where the card of an .onnx lies."""
-    return onnx_path.with_suffix(".parts.json")
+    return onnx_path.with_suffix(BESIDE)
 
 
 def card_of(classes: Classes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from faceparse_core.bisenet import EMBEDDED, BiSeNet, DetailOutput
+from faceparse_core.bisenet import EMBEDDED, BiSeNet, DetailOutput, blocks_of
 from faceparse_core.errors import ModelError
 from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import read_checkpoint
@@ -249,10 +249,9 @@ def restore_parser(path: Path) -> nn.Module:
     """The exported network in torch, with the weights that stand in the .onnx: RGB 0..255 to scores."""
     weights = exported_weights(path)
     base = weights["network.cp.resnet.conv1.weight"].shape[0]
-    stages = [f"network.cp.resnet.layer{stage}" for stage in (1, 2, 3, 4)]
-    one, two, three, four = (sum(key.startswith(s) and key.endswith("conv1.weight") for key in weights) for s in stages)
+    blocks = blocks_of(name.removeprefix("network.") for name in weights)
     classes = len(weights["network.conv_out.conv_out.weight"])
-    network = BiSeNet(classes, base / 64, True, (one, two, three, four))
+    network = BiSeNet(classes, base / 64, True, blocks)
     parser = ParserNetwork(network)
     fold(parser.eval())
     del network.conv_out16, network.conv_out32

@@ -67,12 +67,6 @@ class Classes:
     own: tuple[OwnPart, ...] = ()  #: they have the last classes
 
     @property
-    def mirrored(self) -> tuple[int, ...]:
-        """For each class the one that stands for it in a mirrored picture."""
-        other = {self.of_label[label]: self.of_label[int(SIDES[label])] for label in range(len(self.of_label))}
-        return tuple(other[k] for k in range(len(self.names)))
-
-    @property
     def own_labels(self) -> tuple[int, ...]:
         """The ids in label maps of the parts of one's own."""
         return tuple(range(len(PARTS), len(self.of_label)))

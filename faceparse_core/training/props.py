@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.parts import MOUTH
 from faceparse_core.training.backgrounds import SIZE, SKIN_LIKE, Picture, random_color
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -17,7 +18,7 @@ Mask = NDArray[np.float32]  # (SIZE, SIZE), 0 to 1
 Colors = NDArray[np.float32]  # (SIZE, SIZE, 3), 0 to 255
 
 EARS = ((7,), (8,))
-FEATURES = (*EARS, (4,), (5,), (11, 12, 13))  # an ear, an eye, a mouth, by part ids
+FEATURES = (*EARS, (4,), (5,), MOUTH)  # an ear, an eye, a mouth, by part ids
 
 # ------------------------------------------------------------------------------------------ taken for a face, and none
 

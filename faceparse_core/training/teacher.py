@@ -28,12 +28,7 @@ class Teacher:
 
     def scores(self, rgb: NDArray[np.uint8], mirror: bool = True) -> NDArray[np.float32]:
         """Scores (classes, h, h) of a square picture, uint8 RGB (side, side, 3); `mirror`: the mean of both ways."""
-        box = (0, 0, rgb.shape[1], rgb.shape[1])
-        scores = score_box(rgb, box, self.parser, False)
-        if mirror:
-            turned = score_box(np.ascontiguousarray(rgb[:, ::-1]), box, self.parser, False)
-            scores = np.float32(0.5) * (scores + turned[list(self.classes.mirrored[: len(scores)])][..., ::-1])
-        return scores
+        return score_box(rgb, (0, 0, rgb.shape[1], rgb.shape[1]), self.parser, mirror)
 
     def probabilities(self, rgb: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
         """Of each class, float32 (classes, side, side), for a square picture, uint8 RGB."""
