@@ -13,7 +13,7 @@ The network is ours (`training/finder.py`). It takes the photo fitted into a squ
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ SURE_ENOUGH = 0.4  #: heat from which on a peak is a head
 GUESS = 0.15  #: heat from which on it is worth a second look, nearer ...
 SURE_NEARER = 0.55  #: ... the heat that a second look at something small wants: much looks like a small face ...
 SURE_LARGE = 0.35  #: ... and at something large, of which the first look had a guess
+FAINT = 0.2  #: ... and from which on a large face is a guess that the parser may confirm, where no head is sure
 SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
 NEARER = 3.0  #: side of the square for the second look, in face heights
 MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
@@ -83,6 +84,32 @@ def find_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 
         else:
             heads.append(head)
     return tuple(sorted(_once_each(heads), key=lambda head: -head.size))
+
+
+def guess_heads(rgb: NDArray[np.uint8], model: str | None = None, threads: int = 0) -> tuple[Head, ...]:
+    """Large faces of which the finder has no more than a guess, as `find_heads` takes it: for a parser to confirm.
+
+    Profiles and faces seen from below are rare among those that it learnt from, and some it knows better lying. First
+    come the guesses at the photo as it is, then those at the photo turned, as upright heads and as heads that lie so;
+    of each the hottest first.
+    """
+    session = _session(model, threads)
+    middle, least = np.array(rgb.shape[1::-1]) / 2, SMALL * max(rgb.shape[:2])
+    upright: list[Head] = []
+    turned: list[Head] = []
+    lying: list[Head] = []
+    for turns, (cos, sin) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):  # quarters, counter-clockwise
+        view = np.ascontiguousarray(np.rot90(rgb, turns))
+        for head in _look(session, view, FAINT):
+            if head.size < least:
+                continue
+            right, down = np.array((head.x, head.y)) - np.array(view.shape[1::-1]) / 2
+            x, y = middle + (cos * right - sin * down, sin * right + cos * down)
+            here = Head(float(x), float(y), head.size, head.score)
+            (turned if turns else upright).append(here)
+            if turns:
+                lying.append(replace(here, roll=(90.0, 180.0, -90.0)[turns - 1]))
+    return tuple(head for each in (upright, turned, lying) for head in sorted(each, key=lambda head: -head.score))
 
 
 def same_place(one: Head, other: Head) -> bool:

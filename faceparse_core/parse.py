@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 #: Kinds of feature: brows; eyes or glasses; nose; mouth.
 _KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset(MOUTH))
+_FEW = 2  #: so many of them confirm a head that the finder is sure of; one that it guessed must show them all
 #: Their area as a share of the skin's, at least; and where there are neither brows nor eyes. Sixty portraits and 100
 #: faces with things drawn before them (`covered` in `benchmarks/robustness.py`) all have some of both, if they are
 #: found, and 0.049 or more. The back of an eye that was taken for a face had 0.025, a blurred clock 0.059.
@@ -50,6 +52,7 @@ class Settings:
     again_size: float = 1.25  # the head is parsed again where the finder was off by this factor in size ...
     again_shift: float = 0.2  # ... or by this many face heights in place
     level: float = 25.0  # degrees: a head that tilts by more is parsed again, turned upright
+    guesses: int = 6  # of the finder's that are looked into where it is sure of no head
     mirror: bool = True  # parse the mirrored crop too and take the mean: a little better, twice the time
     clean: CleanSettings = field(default_factory=CleanSettings)
     group: GroupSettings = field(default_factory=GroupSettings)  # of several heads
@@ -114,7 +117,7 @@ def parse_heads(
 
     most  the largest so many, as the finder measures them, of those that the parser confirms; None: all
     """
-    from faceparse_core.heads import find_heads, same_place
+    from faceparse_core.heads import find_heads, guess_heads, same_place
     from faceparse_core.parser import load_parser
 
     parser = parser or load_parser()
@@ -123,15 +126,14 @@ def parse_heads(
     for head in heads:  # usually the first; where the finder mistook a hand for a head, the next
         if len(found) == most:
             break
-        labels, scores, box = parse_head(photo.rgb, head, parser, settings)
-        if not shows_face(labels, parser.parts):
-            continue
-        measured = measure_head(labels, settings.level, parser.table)
-        if _framed_badly(head, measured, settings):
-            labels, scores, box = parse_head(photo.rgb, measured, parser, settings)
-            measured = measure_head(labels, settings.level, parser.table)
-        if shows_face(labels, parser.parts) and not any(same_place(measured, other.claim.head) for other in found):
-            found.append(_Found(_claim(labels, box, measured), scores, box))
+        one = _confirmed(photo.rgb, head, parser, settings, _FEW)
+        if one and not any(same_place(one.claim.head, other.claim.head) for other in found):
+            found.append(one)
+    if not found:
+        guesses = guess_heads(photo.rgb)[: settings.guesses]
+        confirmed = (_confirmed(photo.rgb, head, parser, settings, len(_KINDS)) for head in guesses)
+        found = list(islice(filter(None, confirmed), 1))
+        heads = heads or tuple(each.claim.head for each in found)
     if not found:
         raise NoFaceError("no face found; try a photo in which the face is larger, upright and uncovered")
     while True:
@@ -150,6 +152,20 @@ class _Found:
     claim: Claim
     scores: NDArray[np.float32]
     box: Box
+
+
+def _confirmed(rgb: NDArray[np.uint8], head: Head, parser: Parser, settings: Settings, kinds: int) -> _Found | None:
+    """What the parser makes of a head, framed anew where it was framed badly; None where it sees no face."""
+    labels, scores, box = parse_head(rgb, head, parser, settings)
+    if not shows_face(labels, parser.parts, kinds):
+        return None
+    measured = measure_head(labels, settings.level, parser.table)
+    if _framed_badly(head, measured, settings):
+        labels, scores, box = parse_head(rgb, measured, parser, settings)
+        if not shows_face(labels, parser.parts, kinds):
+            return None
+        measured = measure_head(labels, settings.level, parser.table)
+    return _Found(_claim(labels, box, measured), scores, box)
 
 
 def _claim(labels: NDArray[np.uint8], box: Box, head: Head) -> Claim:
@@ -220,8 +236,10 @@ def _framed_badly(found: Head, measured: Head, s: Settings) -> bool:
     return bool(ratio > s.again_size or off > s.again_shift or found.roll != measured.roll)
 
 
-def shows_face(labels: NDArray[np.uint8], known: frozenset[int] = frozenset(range(1, len(PARTS)))) -> bool:
-    """Whether the map holds skin with at least two kinds of feature on it, or as many as are `known` to its parser.
+def shows_face(
+    labels: NDArray[np.uint8], known: frozenset[int] = frozenset(range(1, len(PARTS))), least: int = _FEW
+) -> bool:
+    """Whether the map holds skin with `least` kinds of feature on it, or as many as are `known` to its parser.
 
     Of a parser that knows all features they must amount to something beside the skin, too (`_LEAST`).
     """
@@ -230,7 +248,7 @@ def shows_face(labels: NDArray[np.uint8], known: frozenset[int] = frozenset(rang
     kinds = [kind & known for kind in _KINDS if kind & known]
     areas = [int(counts[list(kind)].sum()) for kind in kinds]
     skin = int(counts[HEAD] + counts[BEARD])
-    if not skin or sum(area > 0 for area in areas) < min(2, len(kinds)):
+    if not skin or sum(area > 0 for area in areas) < min(least, len(kinds)):
         return False
     if not known >= frozenset().union(*_KINDS):
         return True

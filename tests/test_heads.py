@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tarfile
 from importlib import resources
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceparse_core import heads
 from faceparse_core.errors import ModelError
-from faceparse_core.heads import Head, crop_box, find_heads
+from faceparse_core.heads import Head, crop_box, find_heads, guess_heads
 from faceparse_core.onnx_session import load_session
 from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
@@ -98,6 +99,26 @@ def test_a_small_head_must_be_seen_again(monkeypatch: pytest.MonkeyPatch) -> Non
             assert abs(head.x - 500) < 1
             assert abs(head.y - 500 - 0.5 * 288 / 24) < 1
             assert math.isclose(head.score, 0.9, rel_tol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(240, 240), (300, 480), (480, 100)])
+def test_guesses_lie_where_they_are_seen_in_the_photo_turned(
+    monkeypatch: pytest.MonkeyPatch, height: int, width: int
+) -> None:
+    """The finder sees a faint face at one place of every view; small and fainter ones are no guesses."""
+    pretend(monkeypatch, (13, 11, 0.25, 0.5, 0.2, -0.3), (4, 11, 0.3, 0.2, 0, 0), (20, 12, 0.15, 0.5, 0, 0))
+    photo = np.zeros((height, width, 3), np.uint8)
+    guesses = guess_heads(photo)
+    assert [head.roll for head in guesses] == [0, 0, 0, 0, 90, 180, -90]
+    assert guesses[1:4] == tuple(dataclasses.replace(head, roll=0.0) for head in guesses[4:])
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    for turns, head in enumerate(guesses[:4]):
+        view = np.rot90(across, turns), np.rot90(down, turns)
+        h, w = view[0].shape
+        x, y = ((place - 96) * max(h, w) / 192 for place in (11.7 * 8, 13.2 * 8))
+        here = (slice(round(h / 2 + y), round(h / 2 + y) + 1), slice(round(w / 2 + x), round(w / 2 + x) + 1))
+        assert (head.x, head.y) == pytest.approx((float(view[0][here][0, 0]), float(view[1][here][0, 0])), abs=2)
+        assert head.size == pytest.approx(max(h, w) / 2)
 
 
 def test_the_largest_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,33 @@ def test_a_finder_that_is_off_is_corrected(parser, example, monkeypatch, factor,
     assert (parsing.labels == right.labels)[on_head].mean() > 0.9
 
 
+def test_a_guess_counts_where_the_parser_sees_a_whole_face(parser, example, monkeypatch):
+    """If the finder is sure of nothing its guesses are looked into in their order; one that shows all features counts."""
+    right = parse_photo(example, parser)
+    at = measure_head(right.labels)
+    nowhere = Head(at.x, at.y + 2.5 * at.size, at.size, 0.3)
+    monkeypatch.setattr("faceparse_core.heads.find_heads", lambda *_: ())
+    monkeypatch.setattr("faceparse_core.heads.guess_heads", lambda *_: (nowhere, dataclasses.replace(at, score=0.2)))
+    parsing = parse_photo(example, parser)
+    assert parsing.heads == 1
+    assert parsing.head_size == pytest.approx(right.head_size, rel=0.05)
+    with pytest.raises(NoFaceError):
+        parse_photo(example, parser, dataclasses.replace(Settings(), guesses=1))
+    rgb = example.rgb.copy()
+    x, y, size = round(at.x), round(at.y), round(at.size)
+    rgb[y : y + size, x - size : x + size] = rgb[y, x]  # without a mouth
+    with pytest.raises(NoFaceError):
+        parse_photo(Photo(rgb, "half"), parser)
+
+
+@pytest.mark.parametrize("number", ["055", "063"])
+def test_profiles_and_faces_from_below_are_found(parser, data, number):
+    """A face that looks up past the camera, and a profile: the finder has a guess of both."""
+    parsing = parse_photo(read_photo(data / "photos" / f"{number}.jpg"), parser)
+    assert 450 < parsing.head_size < 700
+    assert np.isin((10, 12, 13), parsing.labels).all()
+
+
 def test_a_head_is_measured_by_its_face():
     labels = np.zeros((100, 80), np.uint8)
     labels[10:90, 20:60] = 17
@@ -184,6 +211,9 @@ def test_shows_face_wants_skin_and_features():
     assert not shows_face(labels)
     labels[3, 3], labels[5, 5] = 4, 10
     assert shows_face(labels)
+    assert not shows_face(labels, least=4)
+    labels[3, 6], labels[7, 5] = 2, 13
+    assert shows_face(labels, least=4)
 
 
 def test_specks_of_features_on_much_skin_are_no_face():
