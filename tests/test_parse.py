@@ -116,7 +116,7 @@ def test_a_finder_that_is_off_is_corrected(parser, example, monkeypatch, factor,
 
 
 def test_a_guess_counts_where_the_parser_sees_a_whole_face(parser, example, monkeypatch):
-    """If the finder is sure of nothing its guesses are looked into in their order; one that shows all features counts."""
+    """If the finder is sure of nothing its guesses are looked into in order; one that shows all features counts."""
     right = parse_photo(example, parser)
     at = measure_head(right.labels)
     nowhere = Head(at.x, at.y + 2.5 * at.size, at.size, 0.3)
