@@ -121,6 +121,18 @@ def test_a_hat_is_above_the_face():
     assert not (cleaned[150:] == 18).any()
 
 
+def test_a_beard_is_near_the_mouth():
+    """A goatee stays, and what hangs together with it; a shadow beneath the jaw is skin or neck."""
+    labels = face()
+    labels[145:158, 85:115][labels[145:158, 85:115] == 1] = 19
+    labels[170:185, 80:120] = 19  # on the neck
+    cleaned = clean_labels(labels, HEAD)
+    assert (cleaned[:160] == labels[:160]).all()
+    assert (cleaned[170:185, 88:112] == 14).all()
+    labels[158:170, 80:120] = 19  # it grows down to there
+    assert (clean_labels(labels, HEAD)[170:185, 80:120] == 19).all()
+
+
 def test_holes_in_clothes_are_mended_and_other_gaps_stay():
     labels = face((300, 200))
     labels[190:290, 10:190][labels[190:290, 10:190] == 0] = 16

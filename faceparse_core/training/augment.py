@@ -25,12 +25,12 @@ class AugmentSettings:
     size: int = 256  # side of the crop that the network sees, in px
     stride: int = 4  # labels are taken on the network's output grid, once every `stride` px
     near: tuple[float, float] = (0.85, 1.40)  # scale of the frame in the crop, 1 = the data set's own framing ...
-    far: tuple[float, float] = (0.50, 0.85)  # ... and zoomed out, as the wider crops of real photos show heads
-    far_share: float = 0.45
-    tilt: float = 14.0  # standard deviation of the rotation, in degrees
+    far: tuple[float, float] = (0.55, 0.85)  # ... and zoomed out, as the wider crops of real photos show heads
+    far_share: float = 0.3
+    tilt: float = 11.0  # standard deviation of the rotation, in degrees
     lying: float = 50.0  # heads that lie: any tilt up to this, in degrees
-    lying_share: float = 0.15
-    occluded: float = 0.3  # share of the crops with something in front of the face
+    lying_share: float = 0.1
+    occluded: float = 0.25  # share of the crops with something in front of the face
     cut: float = 0.15  # share of the crops in which the photo ends
     shift: float = 0.08  # of the crop's side, either way; zoomed-out heads wander a little further
 

@@ -40,7 +40,15 @@ class RunOptions:
 
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
 FURTHER = TrainSettings(
-    steps=2800, rendered=2, rate=8e-4, warmup=150, decay=0.7, sizes=((0.0, 352),), later=0.0, seed=7
+    steps=4400,
+    rendered=2,
+    rate=8e-4,
+    warmup=150,
+    decay=0.6,
+    ema=0.999,
+    sizes=((0.0, 320), (0.5, 384), (0.88, 448)),
+    later=0.0,
+    seed=11,
 )
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
