@@ -17,11 +17,15 @@ from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labe
 from faceparse_core.parts import (
     BACKGROUND,
     BEARD,
+    BROWS,
     BY_PLANE,
+    EYES,
     FACE,
+    GLASSES,
     HEAD,
     MIRRORED,
     MOUTH,
+    NOSE,
     PARTS,
     STANDARD,
     PartTable,
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from faceparse_core.photo import Photo
 
 #: Kinds of feature: brows; eyes or glasses; nose; mouth.
-_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset(MOUTH))
+_KINDS = (frozenset(BROWS), frozenset((*EYES, GLASSES)), frozenset((NOSE,)), frozenset(MOUTH))
 #: Their area as a share of the skin's, at least; and where there are neither brows nor eyes. Sixty portraits and 100
 #: faces with things drawn before them (`covered` in `benchmarks/robustness.py`) all have some of both, if they are
 #: found, and 0.049 or more. The back of an eye that was taken for a face had 0.025, a blurred clock 0.059.

@@ -29,6 +29,7 @@ from svg_export.svg import Face, decimals_for, prefix_of, svg_bytes
 
 if TYPE_CHECKING:
     from faceparse_core.parse import Parsing
+    from faceparse_core.parser import ModelInfo
     from faceparse_core.photo import Photo
 
 _EXIF_ORIENTATION = 274
@@ -90,7 +91,7 @@ def draw(
     head_size: float | None = None,
     photo_href: str | None = None,
     background: bool = False,
-    model: Mapping[str, str] | None = None,
+    model: ModelInfo | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     evidence: Evidence | None = None,
     table: PartTable = STANDARD,
@@ -104,7 +105,7 @@ def draw(
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
     evidence    the photo, on whose edges borders settle and whose light the style cel draws, and the parser's scores,
                 which tell where borders lie between pixels
-    model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
+    model       what parsed the photo, for the file's metadata; None: drawn by hand
     table       with the parts that this model has of its own
 
     Raises FaceParseError where none of `parts` is in the label map, SettingsError where cel has no photo.
@@ -135,7 +136,7 @@ def draw_group(
     title: str,
     photo_href: str | None = None,
     background: bool = False,
-    model: Mapping[str, str] | None = None,
+    model: ModelInfo | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     table: PartTable = STANDARD,
 ) -> Drawn:
@@ -191,7 +192,7 @@ def draw_group(
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,
-        "model": dict(model) if model else None,
+        "model": asdict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         **({"faces": len(sitters)} if several else {}),
         "parts": [table.layers[part].name for part in table.layer_order if part in parts],
@@ -312,7 +313,7 @@ def write_svg(
         trace,
         look,
         title=photo.name,
-        model={"name": parsing.model.name, "sha256": parsing.model.sha256},
+        model=parsing.model,
         table=parsing.table,
     )
     write_files({target: drawn.svg}, force)

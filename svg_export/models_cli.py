@@ -69,9 +69,13 @@ def main(argv: Sequence[str], kind: type[argparse.ArgumentParser]) -> int:
     }  # fmt: skip
     try:
         verbs.get(arguments.verb, _list)(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:  # whoever reads has seen enough
         silence(sys.stdout)
+    except OSError as error:  # of stdout: what else can fail says so itself
+        silence(sys.stdout)
+        print(f"{PROGRAM}: what was to be said could not be written ({error.strerror})", file=sys.stderr)
+        return 1
     except FaceParseError as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

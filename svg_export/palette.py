@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from faceparse_core.errors import FaceParseError, printable
+from faceparse_core.errors import FaceParseError, printable, quoted
 from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
 from svg_export.looks import TONED, TONES
 
@@ -134,7 +134,7 @@ def _json_color(name: str, value: object) -> Rgb:
         return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
     if isinstance(value, list) and len(value) == 3 and all(type(each) is int and 0 <= each <= 255 for each in value):
         return value[0], value[1], value[2]
-    raise PaletteError(f"the colour of {_quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
+    raise PaletteError(f"the colour of {quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
 
 
 def _face_and_name(text: str) -> tuple[int, str]:
@@ -166,17 +166,12 @@ def _by_name(swatches: list[tuple[str, Rgb]], table: PartTable) -> dict[str, Rgb
             tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
             known = ", ".join(name for name in (*PAIRS, *names) if name not in tones)
             toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
-            what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
+            what = f"{quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}; {toned}")
         if given.setdefault((face, name), color) != color:
-            raise PaletteError(f"{_quoted(text)} has two colours; keep one")
+            raise PaletteError(f"{quoted(text)} has two colours; keep one")
     for (face, pair), color in list(given.items()):
         for name in PAIRS.get(pair, ()):
             given.setdefault((face, name), color)
     found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in names}
     return {name: found[name] for name in sorted(found, key=_order_in(table))}
-
-
-def _quoted(text: str) -> str:
-    text = printable(text)
-    return repr(text if len(text) <= 40 else text[:39] + "…")
