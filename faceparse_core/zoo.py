@@ -170,7 +170,8 @@ def verified(file: Path) -> str:
     try:
         found = sha256_of(file)
     except OSError as error:
-        raise ModelError(f"{printable(os.fspath(file))}: the model cannot be read ({error.strerror})") from error
+        reason = f"the model cannot be read ({error.strerror}); check the name"
+        raise ModelError(f"{printable(os.fspath(file))}: {reason}") from error
     for model in KNOWN.values():
         for entry in model.files:
             if place(entry) == file and entry.sha256 not in (None, found):
@@ -210,7 +211,8 @@ def install(name: str, source: Path) -> Path:
             with in_cache(place(file)), whole_file(place(file)) as temporary:
                 shutil.copyfile(source, temporary)
             return place(file)
-    raise ModelError(f"{shown} is not {' or '.join(file.name for file in model.files)} (its SHA-256 is {found})")
+    names = " or ".join(file.name for file in model.files)
+    raise ModelError(f"{shown} is not {names} (its SHA-256 is {found}); get {model.by_hand} from {model.homepage}")
 
 
 def remove(name: str) -> list[Path]:

@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return models_cli.main(words[1:], OneLineParser)
         except KeyboardInterrupt:
+            print(f"{PROGRAM}: interrupted", file=sys.stderr)
             return 128 + signal.SIGINT
     parser = build_parser()
     arguments = parser.parse_args(words)

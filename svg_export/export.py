@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from svg_export.files import check_output, write_files
 from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.neighbours import reach_beneath, uncovered
+from svg_export.palette import face_and_name
 from svg_export.subpixel import Evidence
 from svg_export.svg import Face, decimals_for, prefix_of, svg_bytes
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from faceparse_core.photo import Photo
 
 _EXIF_ORIENTATION = 274
-_OF_A_FACE = re.compile(r"face\d+-")
 _JPEG_QUALITY = 90
 
 
@@ -235,9 +234,11 @@ def sitters_in(labels: GroupMap) -> tuple[Sitter, ...]:
 
 def _swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
     """The swatches of one face, by the names of its parts: its own ones win over those of all."""
-    prefix = f"face{number}-"
-    common = {name: color for name, color in swatches.items() if not _OF_A_FACE.match(name)}
-    own = {name.removeprefix(prefix): color for name, color in swatches.items() if name.startswith(prefix)}
+    by_face: dict[int, dict[str, Rgb]] = {0: {}, number: {}}
+    for name, color in swatches.items():
+        face, part = face_and_name(name)
+        by_face.setdefault(face, {})[part] = color
+    common, own = by_face[0], by_face[number]
     hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
     for given in (common, own):
         of_hair = {k: color for k, color in given.items() if k.startswith(hair) and not k.startswith(back)}

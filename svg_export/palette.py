@@ -74,7 +74,7 @@ def read_palette(path: Path, table: PartTable = STANDARD) -> dict[str, Rgb]:
             raise PaletteError("is too large to be a palette")
         return _by_name(reader(data.decode("utf-8-sig")), table)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = f"cannot be read ({error.strerror or error}); check the name"
     except UnicodeDecodeError:
         reason = "is no palette: it is not text in UTF-8"
     except PaletteError as error:
@@ -137,8 +137,8 @@ def _json_color(name: str, value: object) -> Rgb:
     raise PaletteError(f"the colour of {quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
 
 
-def _face_and_name(text: str) -> tuple[int, str]:
-    """`Face 2 Hair` -> (2, "hair"); `hair` -> (0, "hair"): of every face."""
+def face_and_name(text: str) -> tuple[int, str]:
+    """Whose swatch it is, and of what: `Face 2 Hair` -> (2, "hair"); `hair` -> (0, "hair"), of every face."""
     name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
     found = _OF_A_FACE.match(name)
     return (int(found[1]), name[found.end() :]) if found else (0, name)
@@ -146,7 +146,7 @@ def _face_and_name(text: str) -> tuple[int, str]:
 
 def _order_in(table: PartTable) -> Callable[[str], tuple[int, int]]:
     def order(name: str) -> tuple[int, int]:
-        face, part = _face_and_name(name)
+        face, part = face_and_name(name)
         return face, _names(table).index(part)
 
     return order
@@ -154,12 +154,12 @@ def _order_in(table: PartTable) -> Callable[[str], tuple[int, int]]:
 
 def _by_name(swatches: list[tuple[str, Rgb]], table: PartTable) -> dict[str, Rgb]:
     names = _names(table)
-    labels = {_face_and_name(part.label)[1]: part.name for part in table.own}
+    labels = {face_and_name(part.label)[1]: part.name for part in table.own}
     if not swatches:
         raise PaletteError("holds no swatch")
     given: dict[tuple[int, str], Rgb] = {}
     for text, color in swatches:
-        face, name = _face_and_name(text)
+        face, name = face_and_name(text)
         if name not in names and name not in PAIRS:
             name = labels.get(name, name)
         if name not in names and name not in PAIRS:
