@@ -343,6 +343,7 @@ def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> b
 def _widen(
     scores: NDArray[np.float32], box: Box, rgb: NDArray[np.uint8], parser: Parser, s: Settings, roll: float
 ) -> tuple[NDArray[np.float32], Box]:
+    """The scores of a crop `box` within those of a wider one, on one grid, and the wider box."""
     import cv2
 
     cells = scores.shape[1]
