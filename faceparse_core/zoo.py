@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.cache import cache_folder, in_cache, sha256_of, whole_file
+from faceparse_core.cache import cache_folder, cannot_read, in_cache, sha256_of, whole_file
 from faceparse_core.errors import ModelError, printable
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def verified(file: Path) -> str:
     try:
         found = sha256_of(file)
     except OSError as error:
-        reason = f"the model cannot be read ({error.strerror}); check the name"
-        raise ModelError(f"{printable(os.fspath(file))}: {reason}") from error
+        raise cannot_read(file, error) from error
     for model in KNOWN.values():
         for entry in model.files:
             if place(entry) == file and entry.sha256 not in (None, found):

@@ -187,7 +187,9 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
             os.replace(temporary, target)
     except OSError as error:
         names = ", ".join(shown(path) for path in contents)
-        raise OutputError(f"could not write {names}: {error.strerror}; what was there is as it was") from error
+        raise OutputError(
+            f"could not write {names}: {error.strerror}; what was there is as it was; name another place with -o"
+        ) from error
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)
