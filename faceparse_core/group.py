@@ -275,7 +275,7 @@ def _placed(claim: Claim, frame: Box, step: int = 1) -> NDArray[np.uint8]:
 
 def _claimed(placed: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a claim, as `_placed` gives it, names a part."""
-    return (placed > 0) & (placed != _UNSEEN)
+    return np.asarray((placed > 0) & (placed != _UNSEEN), bool)
 
 
 def _anyone(maps: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
