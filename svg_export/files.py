@@ -29,7 +29,7 @@ EXTRAS = {
     "gallery": ".gallery.png",
 }
 HEATMAP_OF = "heatmap-"
-_WRITTEN_HERE = re.compile(r"\.(labels|preview|mask|heatmap(-[a-z0-9-]+)?|colorize(-over)?|gallery)\.png$")
+_WRITTEN_HERE = re.compile(rf"({'|'.join(map(re.escape, EXTRAS.values()))}|\.{HEATMAP_OF}[a-z0-9-]+\.png)$")
 
 
 class OutputError(FaceParseError):
@@ -77,7 +77,7 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
         elif not os.path.exists(word) and glob.has_magic(word):
             lack = "no file matches this pattern"
             paths = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
-            found = [path for path in paths if labels or not _WRITTEN_HERE.search(path)]
+            found = [path for path in paths if labels or not _WRITTEN_HERE.search(path.lower())]
         elif not labels and word.lower().endswith(LABELS_SUFFIX):
             found, lack = [], "a label map, not a photo; --from-labels draws it"
         else:  # that it may not exist is found out when it is read: one photo's failure
