@@ -49,15 +49,16 @@ def together(
         answers[index] = _attempt(recipe, photos[index], replace(parser, run=lambda crops: desk.ask(index, crops)))
         desk.leave()
 
-    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(photos))]
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(photos))]
     try:
         for thread in threads:
             thread.start()
         desk.serve()
     finally:
         desk.close()
-    for thread in threads:
-        thread.join()
+        for thread in threads:  # also where Ctrl-C ended it: OpenCV cannot be left in the middle when Python ends
+            if thread.ident is not None:
+                thread.join()
     return [answers[index] for index in range(len(photos))]
 
 

@@ -33,6 +33,8 @@ def blocks_of(names: Iterable[str]) -> Blocks:
 
 
 class ConvBNReLU(nn.Module):
+    """A convolution that keeps the size but for its stride, batch norm, ReLU."""
+
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
@@ -99,6 +101,8 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
+    """The ResNet's features at 1/2, 1/4 and 1/8, and what it says of the whole, brought back to 1/8 and 1/16."""
+
     def __init__(self, base: int, blocks: Blocks) -> None:
         super().__init__()
         self.resnet = ResNet(base, blocks)
@@ -117,6 +121,8 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
+    """Joins the spatial features with the context, and weighs the channels by what the whole picture holds."""
+
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.convblk = ConvBNReLU(inputs, outputs, kernel=1)
@@ -130,6 +136,8 @@ class FeatureFusion(nn.Module):
 
 
 class Output(nn.Module):
+    """Scores at the size of the features."""
+
     def __init__(self, inputs: int, middle: int, classes: int) -> None:
         super().__init__()
         self.conv = ConvBNReLU(inputs, middle)

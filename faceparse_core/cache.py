@@ -44,6 +44,13 @@ def whole_file(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def cannot_read(path: Path, error: OSError) -> ModelError:
+    """What to say where a model's file cannot be read."""
+    return ModelError(
+        f"{printable(os.fspath(path))}: the model cannot be read ({error.strerror or error}); check the name"
+    )
+
+
 def cannot_write(path: Path, error: OSError) -> ModelError:
     """What to say where a file of the cache cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

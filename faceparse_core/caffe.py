@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import ModelError
+from faceparse_core.cache import cannot_read
+from faceparse_core.errors import ModelError, printable
 
 #: Message -> field -> (number, type or message, repeated). Packed lists of numbers are read in either form.
 _SCHEMA: dict[str, dict[str, tuple[int, str, bool]]] = {
@@ -40,7 +41,7 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
+        raise cannot_read(path, error) from error
     from google.protobuf.message import DecodeError
 
     net = caffe_message("NetParameter")
@@ -52,7 +53,9 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
             for kind, blob in zip(("weight", "bias"), layer.blobs, strict=False)
         }
     except (DecodeError, ValueError) as error:  # ValueError: a blob has not as many numbers as its shape says
-        raise ModelError(f"{path}: no .caffemodel, or one that was cut off ({error}); fetch it again") from error
+        raise ModelError(
+            f"{printable(str(path))}: no .caffemodel, or one that was cut off ({error}); fetch it again"
+        ) from error
 
 
 def caffe_message(name: str) -> Any:

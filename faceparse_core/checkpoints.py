@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceparse_core.bisenet import BiSeNet, blocks_of
+from faceparse_core.cache import cannot_read
 from faceparse_core.classes import ClassMap
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.fcn8s import MEAN_BGR, FCN8s, face_scores, stretch
@@ -113,7 +114,7 @@ def read_weights(path: Path) -> Weights:
             warnings.simplefilter("ignore")  # what is wrong with a file is said once, below
             holds: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ModelError(f"{shown}: the model cannot be read ({error.strerror})") from error
+        raise cannot_read(path, error) from error
     except Exception as error:  # a pickle can fail in any way
         raise ModelError(f"{shown}: {_why_not(error, path)}") from error
     found = max(_tensor_dicts(holds), key=len, default=None)

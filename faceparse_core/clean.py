@@ -16,13 +16,18 @@ from faceparse_core.arrays import distinct, window_of
 from faceparse_core.parts import (
     BACKGROUND,
     BEARD,
+    BROWS,
     BY_PLANE,
     CLOTH,
+    EARRING,
+    EARS,
+    EYES,
     FACE,
     HAIR,
     HAT,
     HEAD,
     MOUTH,
+    NECKLACE,
     NOSE,
     OWN,
     PAIRS,
@@ -37,24 +42,28 @@ if TYPE_CHECKING:
 Labels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond the photo
 
-EARRING = 9
 _ENOUGH = 400_000  #: pixels
 _TILE = 120  #: pixels, about: what is computed at once stays in the processor's cache
-#: Parts that are small by nature: brows, eyes, earrings, mouth, lips, necklace.
-_SMALL = frozenset((2, 3, 4, 5, 9, 11, 12, 13, 15))
-_OF_THE_HEAD = (*FACE, BEARD, HAIR, HAT, EARRING, *PAIRS[2])
+#: Parts that are small by nature.
+_SMALL = frozenset((*BROWS, *EYES, EARRING, *MOUTH, NECKLACE))
+_OF_THE_HEAD = (*FACE, BEARD, HAIR, HAT, EARRING, *EARS)
 _LARGE = frozenset((CLOTH, HAIR, HAT, BEARD))
-#: Parts of which a head shows one piece (eyes, ears, nose); whatever else is called so is a mistake.
-_SINGLE = frozenset((4, 5, 7, 8, NOSE))
+#: Parts of which a head shows one piece; whatever else is called so is a mistake.
+_SINGLE = frozenset((*EYES, *EARS, NOSE))
 
 
 @dataclass(frozen=True)
 class CleanSettings:
+    """Lengths in face heights; the square of one is the area that is meant."""
+
     speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
     tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
     small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes, lips and own parts, smaller than this
-    torn: float = 0.45  # background within clothes alone that is smaller than this squared is clothes
-    near: float = 0.75  # skin further from the face's centre than this is not this head's
+    torn: float = 0.45  # background smaller than this squared is clothes where it lies within them, and ...
+    rim: float = 0.9  # ... more than this share of its neighbours is clothes
+    least: float = 0.3  # where the largest piece of the face is smaller than this squared there is none
+    reach: float = 0.35  # the box of a piece of the face lies no farther than this from the face's centre, ...
+    near: float = 0.75  # ... and its middle no farther than this; skin that lies farther is not this head's
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     beard: float = 0.15  # a piece of beard further from the mouth is a shadow; those of 18 portraits are within 0.13
@@ -203,13 +212,13 @@ def _keep_this_head(view: Labels, centre: NDArray[np.float64], size: float, s: C
     low, high = stats[:, :2], stats[:, :2] + stats[:, 2:4]
     gap = np.hypot(*(np.maximum(0, np.maximum(low - centre, centre - high))).T)
     lies = np.hypot(*(centroids - centre).T)
-    own = (gap < 0.35 * size) & (lies < s.near * size)
+    own = (gap < s.reach * size) & (lies < s.near * size)
     own[0] = False
     if not own.any():
         view[:] = BACKGROUND
         return
     largest = np.flatnonzero(own)[stats[own, 4].argmax()]
-    if stats[largest, 4] < (0.3 * size) ** 2:
+    if stats[largest, 4] < (s.least * size) ** 2:
         view[:] = BACKGROUND
         return
     foreign = ~own
@@ -279,7 +288,7 @@ def _mend_clothes(view: Labels, size: float, s: CleanSettings) -> None:
         hole = slice(top[piece] - 1, bottom[piece] + 1), slice(left[piece] - 1, right[piece] + 1)
         mask = (index[hole] == piece).view(np.uint8)
         rim = (cv2.dilate(mask, np.ones((3, 3), np.uint8)) > mask) & (area[hole] != BACKGROUND)
-        if (area[hole][rim] == CLOTH).mean() > 0.9:
+        if (area[hole][rim] == CLOTH).mean() > s.rim:
             area[hole][mask > 0] = CLOTH
 
 
@@ -352,7 +361,7 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
 
 def across(view: Labels) -> NDArray[np.float64]:
     """Unit vector (x, y) along the head's own horizontal, to the picture's right: mouth to brows, turned."""
-    low, high = (np.nonzero(np.isin(view, parts)) for parts in (MOUTH, (2, 3, 4, 5)))
+    low, high = (np.nonzero(np.isin(view, parts)) for parts in (MOUTH, (*BROWS, *EYES)))
     if not len(low[0]) or not len(high[0]):
         return np.array([1.0, 0.0])
     up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])

@@ -38,3 +38,9 @@ class Interrupted(FaceParseError):
 def printable(text: str) -> str:
     """`text` for a message or title: control characters and bytes that are no UTF-8 become replacement characters."""
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def quoted(word: object) -> str:
+    """A word of the user's for a message: in quotes, printable, cut where it is long."""
+    text = printable(str(word))
+    return repr(text if len(text) <= 40 else text[:39] + "…")

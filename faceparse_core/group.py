@@ -33,16 +33,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import window_of
-from faceparse_core.clean import CleanSettings, clean_labels
+from faceparse_core.clean import Box, CleanSettings, clean_labels
 from faceparse_core.parts import (
     BEARD,
     CLOTH,
+    EARS,
     FACE,
     MOST_OWN,
     NECK,
     NECKLACE,
     OWN,
-    PAIRS,
     PARTS,
     STANDARD,
     PartTable,
@@ -62,7 +62,7 @@ GroupMap = NDArray[np.uint8] | NDArray[np.uint16]
 _ENOUGH = 2_000_000  # px: in so many neighbours are told apart
 _UNSEEN = 255  # in a head's map, where its crop does not reach
 _BODY = (NECK, NECKLACE, CLOTH)
-_SKIN = (*FACE, BEARD, *PAIRS[2])
+_SKIN = (*FACE, BEARD, *EARS)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _own_map(
     number: int,
     owner: NDArray[np.uint16],
     anyone: NDArray[np.uint8],
-    frame: Frame,
+    frame: Box,
     cleaning: CleanSettings | None,
     table: PartTable,
 ) -> OwnMap:
@@ -200,14 +200,14 @@ def _own_map(
     x, y = frame[0] + columns.start, frame[1] + rows.start
     mine = owner[rows, columns] == number
     own = _placed(claim, (x, y, frame[0] + columns.stop, frame[1] + rows.stop))
-    labels = np.where(mine, np.where((own > 0) & (own != _UNSEEN), own, anyone[rows, columns]), 0).astype(np.uint8)
+    labels = np.where(mine, np.where(_claimed(own), own, anyone[rows, columns]), 0).astype(np.uint8)
     head = replace(claim.head, x=claim.head.x - x, y=claim.head.y - y)
     labels = clean_labels(labels, head, cleaning or CleanSettings(), table)
     labels[~mine & (owner[rows, columns] > 0)] = 0  # cleaning fills holes, which may be another's
     return labels, rows, columns
 
 
-def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence[Claim], frame: Frame) -> bool:
+def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence[Claim], frame: Box) -> bool:
     """Give what was cleaned away from one head to another that claims it, in `owner`; whether there was any."""
     handed = False
     before = owner.copy()
@@ -218,8 +218,7 @@ def _hand_on(owner: NDArray[np.uint16], maps: Sequence[OwnMap], claims: Sequence
         for other, claim in enumerate(claims, 1):
             if other == number or not lost.any():
                 continue
-            own = _placed(claim, box)
-            taken = lost & (own > 0) & (own != _UNSEEN)
+            taken = lost & _claimed(_placed(claim, box))
             view[taken] = other
             lost &= ~taken
             handed |= bool(taken.any())
@@ -235,15 +234,12 @@ def _write(out: GroupMap, labels: NDArray[np.uint8], left: int, top: int, index:
         view[own] = labels[own].astype(view.dtype) - OWN + first
 
 
-Frame = tuple[int, int, int, int]  # left, top, right, bottom, px
-
-
-def _box(claim: Claim) -> Frame:
+def _box(claim: Claim) -> Box:
     height, width = claim.labels.shape
     return claim.left, claim.top, claim.left + width, claim.top + height
 
 
-def _frame(claims: Sequence[Claim]) -> Frame:
+def _frame(claims: Sequence[Claim]) -> Box:
     lefts, tops, rights, bottoms = zip(*map(_box, claims), strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
@@ -265,7 +261,7 @@ def _neighbours(claims: Sequence[Claim]) -> list[list[int]]:
     return groups
 
 
-def _placed(claim: Claim, frame: Frame, step: int = 1) -> NDArray[np.uint8]:
+def _placed(claim: Claim, frame: Box, step: int = 1) -> NDArray[np.uint8]:
     """A claim's labels on every `step`-th pixel of the frame, _UNSEEN where its crop does not reach."""
     left, top, right, bottom = frame
     out = np.full((-(-(bottom - top) // step), -(-(right - left) // step)), _UNSEEN, np.uint8)
@@ -277,6 +273,11 @@ def _placed(claim: Claim, frame: Frame, step: int = 1) -> NDArray[np.uint8]:
     return out
 
 
+def _claimed(placed: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a claim, as `_placed` gives it, names a part."""
+    return np.asarray((placed > 0) & (placed != _UNSEEN), bool)
+
+
 def _anyone(maps: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """What the first head says that claims a pixel; 0 where none does."""
     said = np.zeros_like(maps[0])
@@ -286,7 +287,7 @@ def _anyone(maps: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def _owners(
-    rgb: NDArray[np.uint8], claims: Sequence[Claim], frame: Frame, s: GroupSettings, table: PartTable
+    rgb: NDArray[np.uint8], claims: Sequence[Claim], frame: Box, s: GroupSettings, table: PartTable
 ) -> NDArray[np.uint16]:
     """(h, w) of the frame: which head each pixel belongs to, 1 the first of `claims`, 0 none."""
     import cv2
@@ -306,7 +307,7 @@ def _owners(
         next_one = np.where(nearer, nearest, np.minimum(next_one, distance))
         nearest = np.where(nearer, distance, nearest)
         owner[nearer], label[nearer] = number, said[nearer]
-        claimants += (own > 0) & (own != _UNSEEN)
+        claimants += _claimed(own)
     skin = np.isin(label, [*_SKIN, *table.own_on_head])
     sure = claimed & (nearest <= np.where(skin, s.sure_face, s.sure) * next_one)
     waves = (claimants > 1) & ~skin & ~np.isin(label, _BODY)
@@ -335,7 +336,7 @@ def _distance(
     return np.hypot(x, np.where(body, y - np.float32(s.chest), y + np.float32(s.crown)))
 
 
-def _upscaled(owner: NDArray[np.uint16], claims: Sequence[Claim], frame: Frame, step: int) -> NDArray[np.uint16]:
+def _upscaled(owner: NDArray[np.uint16], claims: Sequence[Claim], frame: Box, step: int) -> NDArray[np.uint16]:
     """Owners of every pixel of the frame from those of every `step`-th, with smooth borders."""
     import cv2
 
@@ -360,6 +361,5 @@ def _upscaled(owner: NDArray[np.uint16], claims: Sequence[Claim], frame: Frame, 
         out[area][better] = number
         most[area][better] = share[better]
     for number, claim in enumerate(claims, 1):  # slivers that were not seen at this size are whose they can be
-        own = _placed(claim, frame)
-        out[(out == 0) & (own > 0) & (own != _UNSEEN)] = number
+        out[(out == 0) & _claimed(_placed(claim, frame))] = number
     return out

@@ -49,7 +49,9 @@ def load_session(source: str | os.PathLike[str] | bytes, threads: int = 0, devic
         )
     except Exception as problem:  # ONNX Runtime's errors have no common base but Exception
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise BrokenModelError(f"{shown}: not a network that ONNX Runtime can run ({reason})") from problem
+        raise BrokenModelError(
+            f"{shown}: not a network that ONNX Runtime can run ({reason}); fetch or export it again"
+        ) from problem
     if providers[0] not in session.get_providers():  # the package has it, the machine has not
         raise lacking
     return session

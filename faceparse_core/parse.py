@@ -18,11 +18,15 @@ from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labe
 from faceparse_core.parts import (
     BACKGROUND,
     BEARD,
+    BROWS,
     BY_PLANE,
+    EYES,
     FACE,
+    GLASSES,
     HEAD,
     MIRRORED,
     MOUTH,
+    NOSE,
     PARTS,
     STANDARD,
     PartTable,
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from faceparse_core.photo import Photo
 
 #: Kinds of feature: brows; eyes or glasses; nose; mouth.
-_KINDS = (frozenset((2, 3)), frozenset((4, 5, 6)), frozenset((10,)), frozenset(MOUTH))
+_KINDS = (frozenset(BROWS), frozenset((*EYES, GLASSES)), frozenset((NOSE,)), frozenset(MOUTH))
 _FEW = 2  #: so many of them confirm a head that the finder is sure of; one that it guessed must show them all
 #: Their area as a share of the skin's, at least; and where there are neither brows nor eyes. Sixty portraits and 100
 #: faces with things drawn before them (`covered` in `benchmarks/robustness.py`) all have some of both, if they are
@@ -357,6 +361,7 @@ def _cut_off(scores: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> b
 def _widen(
     scores: NDArray[np.float32], box: Box, rgb: NDArray[np.uint8], parser: Parser, s: Settings, roll: float
 ) -> tuple[NDArray[np.float32], Box]:
+    """The scores of a crop `box` within those of a wider one, on one grid, and the wider box."""
     import cv2
 
     cells = scores.shape[1]

@@ -124,6 +124,8 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
             answers = [session.run([out], {entry.name: crops})[0] for crops in pieces(ready, at_once)]
             answer = np.asarray(np.concatenate(answers), np.float32)
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            if "bad_alloc" in str(error):
+                raise MemoryError from error
             raise ModelError(f"{info.name}: not a face parser ({str(error).splitlines()[0]})") from error
         if answer.ndim != 4 or answer.shape[2] != answer.shape[3]:
             raise ModelError(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from faceparse_core.errors import FaceParseError, printable
+from faceparse_core.errors import FaceParseError, printable, quoted
 
 Rgb = tuple[int, int, int]
 
@@ -58,7 +58,8 @@ PARTS: tuple[Part, ...] = (
     Part(19, "beard", "Beard", True, (96, 68, 52), (90, 45, 10)),
 )
 
-BACKGROUND, HEAD, NOSE, NECK, NECKLACE, CLOTH, HAIR, HAT, BEARD = 0, 1, 10, 14, 15, 16, 17, 18, 19
+BACKGROUND, HEAD, GLASSES, EARRING, NOSE = 0, 1, 6, 9, 10
+NECK, NECKLACE, CLOTH, HAIR, HAT, BEARD = 14, 15, 16, 17, 18, 19
 
 #: A layer that no label map has: what of the hair falls behind the neck and the shoulders, told from the hair's place.
 HAIR_BACK = 20
@@ -75,7 +76,8 @@ FACE: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 MOUTH: tuple[int, ...] = (11, 12, 13)
 
 #: (left, right) ids of the parts that come in pairs.
-PAIRS: tuple[tuple[int, int], ...] = ((2, 3), (4, 5), (7, 8))
+BROWS, EYES, EARS = (2, 3), (4, 5), (7, 8)
+PAIRS: tuple[tuple[int, int], ...] = (BROWS, EYES, EARS)
 
 _OTHER_SIDE = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
 #: For each id the one that stands for it in a mirrored picture: left and right change places.
@@ -211,13 +213,13 @@ def own_parts(described: object) -> PartTable:
         good = isinstance(name, str) and len(name) <= _LONGEST_NAME and _OWN_NAME.fullmatch(name)
         if not good:
             raise FaceParseError(
-                f"{_said(name)} is no name for a part: lower-case words with hyphens between, each beginning with a "
+                f"{quoted(name)} is no name for a part: lower-case words with hyphens between, each beginning with a "
                 f"letter, at most {_LONGEST_NAME} characters"
             )
         if name in _TAKEN or _TAKEN_TOO.fullmatch(name):
-            raise FaceParseError(f"an own part cannot be called {_said(name)}: something else is; choose another name")
+            raise FaceParseError(f"an own part cannot be called {quoted(name)}: something else is; choose another name")
         if name.endswith(("-left", "-right")):  # photos are mirrored, in training and after it
-            raise FaceParseError(f"own parts have no sides: make {_said(name)} and its other side one part")
+            raise FaceParseError(f"own parts have no sides: make {quoted(name)} and its other side one part")
     table = PartTable(tuple(_own_part(k, name, described[name], names) for k, name in enumerate(names)))
     order = table.layer_order
     for part in table.own:
@@ -230,7 +232,7 @@ def _own_part(index: int, name: str, given: object, names: list[str]) -> OwnPart
     if not isinstance(given, Mapping):
         raise FaceParseError(f"{name} has to be an object of label, on_head, above and color, or of none of them: {{}}")
     if unknown := [word for word in given if word not in ("label", "on_head", "above", "color")]:
-        raise FaceParseError(f"{name} has no property {_said(unknown[0])}; there are label, on_head, above and color")
+        raise FaceParseError(f"{name} has no property {quoted(unknown[0])}; there are label, on_head, above and color")
     label, on_head = given.get("label", name.replace("-", " ").capitalize()), given.get("on_head", True)
     text = label.strip() if isinstance(label, str) else ""
     if not 0 < len(text) <= _LONGEST_LABEL or printable(text) != text:
@@ -239,16 +241,11 @@ def _own_part(index: int, name: str, given: object, names: list[str]) -> OwnPart
         raise FaceParseError(f"on_head of {name} is neither true nor false")
     above = given.get("above", "glasses" if on_head else "hat")
     if not isinstance(above, str) or above not in (*BY_NAME, *names):
-        raise FaceParseError(f"{name} lies above {_said(above)}, which is no part; choose from: {', '.join(BY_NAME)}")
+        raise FaceParseError(f"{name} lies above {quoted(above)}, which is no part; choose from: {', '.join(BY_NAME)}")
     color = given.get("color", list(_OWN_COLORS[index]))
     if not (isinstance(color, list) and len(color) == 3 and all(type(c) is int and 0 <= c <= 255 for c in color)):
         raise FaceParseError(f"the color of {name} is not [red, green, blue], each a whole number from 0 to 255")
     return OwnPart(OWN + index, name, text, on_head, (color[0], color[1], color[2]), _OWN_COLORS[index], above=above)
-
-
-def _said(word: object) -> str:
-    text = printable(str(word))
-    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 STANDARD = PartTable()  #: without parts of a model's own
@@ -274,7 +271,7 @@ def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTa
             wanted.add(table.by_name[word].id)
         else:
             known = ", ".join([*table.presets, *(table.layers[i].name for i in table.layer_order)])
-            raise FaceParseError(f"unknown part {word!r}; choose from: {known}")
+            raise FaceParseError(f"unknown part {quoted(word)}; choose from: {known}")
     if words and not wanted:
         raise FaceParseError("no own parts are known: they are those of a model with a NAME.parts.json beside it")
     return frozenset(wanted)

@@ -52,7 +52,7 @@ def read_photo(source: Source, name: str | None = None) -> Photo:
     palette, CMYK and 16 bits a channel become 8-bit RGB. `name` is the file's stem unless given.
     Raises PhotoError, with what to do, where the file cannot be read or is no photo.
     """
-    shown = "the photo" if isinstance(source, bytes) else printable(os.fspath(source))
+    shown = printable(name or "the photo") if isinstance(source, bytes) else printable(os.fspath(source))
     image = _open(_read(source, shown, PhotoError), shown, PHOTO_FORMATS, PhotoError)
     if min(image.size) < SMALLEST_SIDE:
         raise PhotoError(

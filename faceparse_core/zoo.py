@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.cache import cache_folder, in_cache, sha256_of, whole_file
+from faceparse_core.cache import cache_folder, cannot_read, in_cache, sha256_of, whole_file
 from faceparse_core.errors import ModelError, printable
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def verified(file: Path) -> str:
     try:
         found = sha256_of(file)
     except OSError as error:
-        raise ModelError(f"{printable(os.fspath(file))}: the model cannot be read ({error.strerror})") from error
+        raise cannot_read(file, error) from error
     for model in KNOWN.values():
         for entry in model.files:
             if place(entry) == file and entry.sha256 not in (None, found):
@@ -210,7 +210,8 @@ def install(name: str, source: Path) -> Path:
             with in_cache(place(file)), whole_file(place(file)) as temporary:
                 shutil.copyfile(source, temporary)
             return place(file)
-    raise ModelError(f"{shown} is not {' or '.join(file.name for file in model.files)} (its SHA-256 is {found})")
+    names = " or ".join(file.name for file in model.files)
+    raise ModelError(f"{shown} is not {names} (its SHA-256 is {found}); get {model.by_hand} from {model.homepage}")
 
 
 def remove(name: str) -> list[Path]:

@@ -12,14 +12,22 @@ from faceparse_core.lazy import names_from
 
 if TYPE_CHECKING:
     from svg_export.export import Drawn, write_svg
+    from svg_export.files import OutputError
     from svg_export.layers import TraceSettings
     from svg_export.looks import LookSettings
 
-__all__ = ["Drawn", "LookSettings", "TraceSettings", "write_svg"]
+__all__ = ["Drawn", "LookSettings", "OutputError", "TraceSettings", "write_svg"]
 __version__ = "0.1.0"
 
 __getattr__ = names_from(
-    __name__, {"Drawn": "export", "LookSettings": "looks", "TraceSettings": "layers", "write_svg": "export"}
+    __name__,
+    {
+        "Drawn": "export",
+        "LookSettings": "looks",
+        "OutputError": "files",
+        "TraceSettings": "layers",
+        "write_svg": "export",
+    },
 )
 
 

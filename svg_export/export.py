@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,15 +23,16 @@ from svg_export.files import check_output, write_files
 from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.neighbours import reach_beneath, uncovered
+from svg_export.palette import face_and_name
 from svg_export.subpixel import Evidence
 from svg_export.svg import Face, decimals_for, prefix_of, svg_bytes
 
 if TYPE_CHECKING:
     from faceparse_core.parse import Parsing
+    from faceparse_core.parser import ModelInfo
     from faceparse_core.photo import Photo
 
 _EXIF_ORIENTATION = 274
-_OF_A_FACE = re.compile(r"face\d+-")
 _JPEG_QUALITY = 90
 
 
@@ -90,7 +90,7 @@ def draw(
     head_size: float | None = None,
     photo_href: str | None = None,
     background: bool = False,
-    model: Mapping[str, str] | None = None,
+    model: ModelInfo | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     evidence: Evidence | None = None,
     table: PartTable = STANDARD,
@@ -104,7 +104,7 @@ def draw(
     swatches    colours by name, as `palette.read_palette` gives them; they win over `colors`
     evidence    the photo, on whose edges borders settle and whose light the style cel draws, and the parser's scores,
                 which tell where borders lie between pixels
-    model       what parsed the photo (name, sha256), for the file's metadata; None: drawn by hand
+    model       what parsed the photo, for the file's metadata; None: drawn by hand
     table       with the parts that this model has of its own
 
     Raises FaceParseError where none of `parts` is in the label map, SettingsError where cel has no photo.
@@ -135,7 +135,7 @@ def draw_group(
     title: str,
     photo_href: str | None = None,
     background: bool = False,
-    model: Mapping[str, str] | None = None,
+    model: ModelInfo | None = None,
     swatches: Mapping[str, Rgb] | None = None,
     table: PartTable = STANDARD,
 ) -> Drawn:
@@ -191,7 +191,7 @@ def draw_group(
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,
-        "model": dict(model) if model else None,
+        "model": asdict(model) if model else None,
         "size": {"height": size[0], "width": size[1]},
         **({"faces": len(sitters)} if several else {}),
         "parts": [table.layers[part].name for part in table.layer_order if part in parts],
@@ -234,9 +234,11 @@ def sitters_in(labels: GroupMap) -> tuple[Sitter, ...]:
 
 def _swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
     """The swatches of one face, by the names of its parts: its own ones win over those of all."""
-    prefix = f"face{number}-"
-    common = {name: color for name, color in swatches.items() if not _OF_A_FACE.match(name)}
-    own = {name.removeprefix(prefix): color for name, color in swatches.items() if name.startswith(prefix)}
+    by_face: dict[int, dict[str, Rgb]] = {0: {}, number: {}}
+    for name, color in swatches.items():
+        face, part = face_and_name(name)
+        by_face.setdefault(face, {})[part] = color
+    common, own = by_face[0], by_face[number]
     hair, back = LAYERS[HAIR].name, LAYERS[HAIR_BACK].name  # one has the other's colours, but where it has its own
     for given in (common, own):
         of_hair = {k: color for k, color in given.items() if k.startswith(hair) and not k.startswith(back)}
@@ -312,7 +314,7 @@ def write_svg(
         trace,
         look,
         title=photo.name,
-        model={"name": parsing.model.name, "sha256": parsing.model.sha256},
+        model=parsing.model,
         table=parsing.table,
     )
     write_files({target: drawn.svg}, force)

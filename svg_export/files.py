@@ -15,6 +15,7 @@ from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+_READ = "JPEG, PNG, WebP, TIFF and BMP are read"
 LABELS_SUFFIX = ".labels.png"
 #: What can be written beside the SVG, and under which suffix. Of each part there can be a heatmap, `heatmap-hair`.
 EXTRAS = {
@@ -28,7 +29,7 @@ EXTRAS = {
     "gallery": ".gallery.png",
 }
 HEATMAP_OF = "heatmap-"
-_WRITTEN_HERE = re.compile(r"\.(labels|preview|mask|heatmap(-[a-z0-9-]+)?|colorize(-over)?|gallery)\.png$")
+_WRITTEN_HERE = re.compile(rf"({'|'.join(map(re.escape, EXTRAS.values()))}|\.{HEATMAP_OF}[a-z0-9-]+\.png)$")
 
 
 class OutputError(FaceParseError):
@@ -57,27 +58,32 @@ class Job:
 def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str], list[str]]:
     """(sources, complaints) for the command's words: files, folders, patterns that no shell expanded, `-`.
 
-    A folder gives its photos by suffix, not those of its subfolders, and not what this command wrote itself; with
-    `labels` it gives its `*.labels.png`. A source named twice counts once. A complaint is one line about one word.
+    A folder gives its photos by suffix, not those of its subfolders, and not what this command wrote itself, which
+    patterns leave out, too; with `labels` it gives its `*.labels.png`. A source named twice counts once. A complaint is
+    one line about one word: a label map in a photo's place is one, for as a photo it would be a dark picture.
     """
     sources: dict[str, str] = {}
     complaints: list[str] = []
     for word in words:
+        lack = ""
         if word == STDIN:
             found = [word]
         elif os.path.isdir(word):
+            lack = f"no *{LABELS_SUFFIX} in this folder" if labels else f"no photos in this folder ({_READ})"
             try:
-                found, lack = _folder(word, labels), f"no {f'*{LABELS_SUFFIX}' if labels else 'photos'} in this folder"
+                found = _folder(word, labels)
             except OSError as error:
                 found, lack = [], f"cannot be listed: {error.strerror}"
-            if not found:
-                complaints.append(f"{shown(word)}: {lack}")
         elif not os.path.exists(word) and glob.has_magic(word):
-            found = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
-            if not found:
-                complaints.append(f"{shown(word)}: no file matches this pattern")
-        else:
-            found = [word]  # that it may not exist is found out when it is read: one photo's failure
+            lack = "no file matches this pattern"
+            paths = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
+            found = [path for path in paths if labels or not _WRITTEN_HERE.search(path.lower())]
+        elif not labels and word.lower().endswith(LABELS_SUFFIX):
+            found, lack = [], "a label map, not a photo; --from-labels draws it"
+        else:  # that it may not exist is found out when it is read: one photo's failure
+            found, lack = [word] if word else [], "an empty name is no photo's; name a file or a folder"
+        if not found:
+            complaints.append(f"{shown(word) or repr(word)}: {lack}")
         for path in found:
             sources.setdefault(path if path == STDIN else os.path.realpath(path), path)
     return list(sources.values()), complaints
@@ -101,28 +107,13 @@ def plan(
     to_stdout = output == STDIN or (output is None and STDIN in sources)
     if to_stdout and (len(sources) > 1 or extras):
         raise ValueError("the SVG of stdin goes to stdout: one photo and no further files; name a folder with -o")
-    if not svg and output is not None and not os.path.isdir(output):
-        raise ValueError(f"-o {shown(output)}: without an SVG it is a folder that exists")
-    if output is None or to_stdout:
-        folder = None
-    elif os.path.isdir(output):
-        folder = Path(output)
-    elif output.lower().endswith(".svg"):
-        if len(sources) > 1:
-            raise ValueError(f"-o {shown(output)} is one file, and there are {len(sources)} photos; name a folder")
-        folder = Path(output).parent
-    else:
-        folder = Path(output)
-    if folder is not None and not folder.is_dir():
-        raise ValueError(f"-o {shown(output)}: the folder {shown(folder)} does not exist; make it first")
-    is_file = output is not None and not to_stdout and not os.path.isdir(output)
-
+    folder, file = _place(None if to_stdout else output, len(sources), svg)
     jobs: list[Job] = []
     complaints: list[str] = []
     taken: dict[str, str] = {}
     for source in sources:
         stem = "stdin" if source == STDIN else _stem(source)
-        path = Path(output) if output and is_file else (folder or Path(source).parent) / f"{stem}.svg"
+        path = file or (folder or Path(source).parent) / f"{stem}.svg"
         base = path.with_suffix("")
         files = {kind: base.with_name(base.name + suffix_of(kind)) for kind in extras}
         job = Job(source, path if svg and not to_stdout else None, files, to_stdout)
@@ -133,6 +124,25 @@ def plan(
             first = shown(job.outputs[0])
             complaints.append(f"{shown(source)}: {first} is the file of {shown(rival)} already; use -o for one")
     return jobs, complaints
+
+
+def _place(output: str | None, photos: int, svg: bool) -> tuple[Path | None, Path | None]:
+    """The folder, or the one file, that -o names; neither where there is no -o. Raises ValueError."""
+    if output is None:
+        return None, None
+    if os.path.isdir(output):
+        return Path(output), None
+    option = f"-o {shown(output) or repr(output)}"
+    if not svg:
+        raise ValueError(f"{option}: without an SVG it is a folder that exists")
+    if not output.lower().endswith(".svg"):
+        raise ValueError(f"{option}: there is no such folder, make it first; or name a file that ends in .svg")
+    if photos > 1:
+        raise ValueError(f"{option} is one file, and there are {photos} photos; name a folder")
+    file = Path(output)
+    if not file.parent.is_dir():
+        raise ValueError(f"{option}: the folder {shown(file.parent)} does not exist; make it first")
+    return None, file
 
 
 def suffix_of(kind: str) -> str:
@@ -177,7 +187,9 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
             os.replace(temporary, target)
     except OSError as error:
         names = ", ".join(shown(path) for path in contents)
-        raise OutputError(f"could not write {names}: {error.strerror}; what was there is as it was") from error
+        raise OutputError(
+            f"could not write {names}: {error.strerror}; what was there is as it was; name another place with -o"
+        ) from error
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from faceparse_core.parts import BY_NAME, Rgb
 
 ToneName = Literal["shadow", "light"]
 TONES: tuple[ToneName, ...] = ("shadow", "light")  #: bottom to top
+Style = Literal["flat", "outline", "flat+outline", "cel", "cel+outline"]
 #: Parts broad enough to show them.
 TONED = frozenset(
     BY_NAME[name].id
@@ -42,7 +43,7 @@ class ToneSettings:
 class LookSettings:
     """What is drawn of the curves."""
 
-    style: Literal["flat", "outline", "flat+outline", "cel", "cel+outline"] = "flat"
+    style: Style = "flat"
     weight: float = 0.01  #: of the lines, in fractions of the head's size: 2.6 px of a 260 px head
     tones: ToneSettings = field(default_factory=ToneSettings)  #: of cel
 

@@ -24,11 +24,12 @@ from typing import Any
 from faceparse_core import zoo
 from faceparse_core.cache import cache_folder, whole_file
 from faceparse_core.errors import FaceParseError
-from faceparse_core.models import folder as EMBEDDED_FOLDER
+from faceparse_core.models import folder as MODELS
 from svg_export.files import OutputError, shown
 from svg_export.report import PROGRAM, silence
 
 COMMAND = "models"
+_EMBEDDED_FILE = MODELS / "parser.onnx"
 
 
 def build_parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -69,9 +70,13 @@ def main(argv: Sequence[str], kind: type[argparse.ArgumentParser]) -> int:
     }  # fmt: skip
     try:
         verbs.get(arguments.verb, _list)(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:  # whoever reads has seen enough
         silence(sys.stdout)
+    except OSError as error:  # of stdout: what else can fail says so itself
+        silence(sys.stdout)
+        print(f"{PROGRAM}: what was to be said could not be written ({error.strerror})", file=sys.stderr)
+        return 1
     except FaceParseError as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -107,15 +112,14 @@ def download_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    weights = EMBEDDED_FOLDER / "parser.onnx"
     rows: list[dict[str, Any]] = [
         {
             "name": zoo.EMBEDDED,
-            "megabytes": round(weights.stat().st_size / 1e6),
+            "megabytes": round(_EMBEDDED_FILE.stat().st_size / 1e6),
             "state": "in the package",
             "about": "20 parts: our own network, the default",
             "licence": zoo.EMBEDDED_LICENCE,
-            "path": os.fspath(weights),
+            "path": os.fspath(_EMBEDDED_FILE),
             "homepage": None,
         }
     ]
@@ -144,7 +148,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _get(arguments: argparse.Namespace) -> None:
     if arguments.name == zoo.EMBEDDED:
-        path = EMBEDDED_FOLDER / "parser.onnx"
+        path = _EMBEDDED_FILE
     elif arguments.source is not None:
         path = zoo.install(arguments.name, arguments.source)
     else:
@@ -164,7 +168,7 @@ def _path(arguments: argparse.Namespace) -> None:
     if arguments.name is None:
         print(shown(cache_folder()))
     elif arguments.name == zoo.EMBEDDED:
-        print(shown(EMBEDDED_FOLDER / "parser.onnx"))
+        print(shown(_EMBEDDED_FILE))
     else:
         path = zoo.present(zoo.known(arguments.name))
         if path is None:

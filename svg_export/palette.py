@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from faceparse_core.errors import FaceParseError, printable
+from faceparse_core.errors import FaceParseError, printable, quoted
 from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
 from svg_export.looks import TONED, TONES
 
@@ -74,7 +74,7 @@ def read_palette(path: Path, table: PartTable = STANDARD) -> dict[str, Rgb]:
             raise PaletteError("is too large to be a palette")
         return _by_name(reader(data.decode("utf-8-sig")), table)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = f"cannot be read ({error.strerror or error}); check the name"
     except UnicodeDecodeError:
         reason = "is no palette: it is not text in UTF-8"
     except PaletteError as error:
@@ -134,11 +134,11 @@ def _json_color(name: str, value: object) -> Rgb:
         return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
     if isinstance(value, list) and len(value) == 3 and all(type(each) is int and 0 <= each <= 255 for each in value):
         return value[0], value[1], value[2]
-    raise PaletteError(f"the colour of {_quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
+    raise PaletteError(f"the colour of {quoted(name)} is neither '#rrggbb' nor [red, green, blue] up to 255")
 
 
-def _face_and_name(text: str) -> tuple[int, str]:
-    """`Face 2 Hair` -> (2, "hair"); `hair` -> (0, "hair"): of every face."""
+def face_and_name(text: str) -> tuple[int, str]:
+    """Whose swatch it is, and of what: `Face 2 Hair` -> (2, "hair"); `hair` -> (0, "hair"), of every face."""
     name = "-".join(re.split(r"[\s_-]+", text.strip().lower()))
     found = _OF_A_FACE.match(name)
     return (int(found[1]), name[found.end() :]) if found else (0, name)
@@ -146,7 +146,7 @@ def _face_and_name(text: str) -> tuple[int, str]:
 
 def _order_in(table: PartTable) -> Callable[[str], tuple[int, int]]:
     def order(name: str) -> tuple[int, int]:
-        face, part = _face_and_name(name)
+        face, part = face_and_name(name)
         return face, _names(table).index(part)
 
     return order
@@ -154,29 +154,24 @@ def _order_in(table: PartTable) -> Callable[[str], tuple[int, int]]:
 
 def _by_name(swatches: list[tuple[str, Rgb]], table: PartTable) -> dict[str, Rgb]:
     names = _names(table)
-    labels = {_face_and_name(part.label)[1]: part.name for part in table.own}
+    labels = {face_and_name(part.label)[1]: part.name for part in table.own}
     if not swatches:
         raise PaletteError("holds no swatch")
     given: dict[tuple[int, str], Rgb] = {}
     for text, color in swatches:
-        face, name = _face_and_name(text)
+        face, name = face_and_name(text)
         if name not in names and name not in PAIRS:
             name = labels.get(name, name)
         if name not in names and name not in PAIRS:
             tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
             known = ", ".join(name for name in (*PAIRS, *names) if name not in tones)
             toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
-            what = f"{_quoted(text)} is no part or layer" if name else "a swatch has no name"
+            what = f"{quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}; {toned}")
         if given.setdefault((face, name), color) != color:
-            raise PaletteError(f"{_quoted(text)} has two colours; keep one")
+            raise PaletteError(f"{quoted(text)} has two colours; keep one")
     for (face, pair), color in list(given.items()):
         for name in PAIRS.get(pair, ()):
             given.setdefault((face, name), color)
     found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in names}
     return {name: found[name] for name in sorted(found, key=_order_in(table))}
-
-
-def _quoted(text: str) -> str:
-    text = printable(text)
-    return repr(text if len(text) <= 40 else text[:39] + "…")

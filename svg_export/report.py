@@ -40,10 +40,9 @@ PROGRAM = "faceparse-svg"
 class Report:
     """Counts what was written and what failed, and tells it."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
-        """quiet: stdout belongs to the SVG, nothing else may be printed there."""
+    def __init__(self, *, as_json: bool = False) -> None:
         self.written = self.failed = 0
-        self._json, self._quiet = as_json, quiet
+        self._json = as_json
         self._bar: Any = None
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
@@ -60,7 +59,7 @@ class Report:
     def photo(self, source: str, index: int) -> None:
         self._event("photo", photo=source, index=index, of=self._photos)
         if self._bar is not None:
-            self._bar.set_description(os.path.basename(_name(source)))
+            self._bar.set_description(os.path.basename(source_name(source)))
 
     def step(self, source: str, step: str) -> None:
         self._event("step", photo=source, step=step)
@@ -68,12 +67,12 @@ class Report:
     def note(self, source: str | None, message: str) -> None:
         """What is to be said of one photo, or (None) of all."""
         self._event("note", photo=source, message=message)
-        self._line(f"{PROGRAM if source is None else _name(source)}: note: {message}", sys.stderr)
+        self._line(f"{PROGRAM if source is None else source_name(source)}: note: {message}", sys.stderr)
 
     def wrote(self, source: str, svg: Path | None, extra: dict[str, Path | None], **facts: Any) -> None:
         self.written += 1
         self._event("written", photo=source, svg=_text(svg), **{k: _text(v) for k, v in extra.items()}, **facts)
-        if not self._json and not self._quiet:
+        if not self._json:
             reached = (
                 f" ({facts['nodes']} nodes, within {facts['error']:g} px)" if facts.get("error") is not None else ""
             )
@@ -87,7 +86,7 @@ class Report:
         self.failed += 1
         message = " ".join(message.split())
         self._event("error", photo=source, message=message)
-        self._line(f"{PROGRAM}: {f'{_name(source)}: ' if source is not None else ''}{message}", sys.stderr)
+        self._line(f"{PROGRAM}: {f'{source_name(source)}: ' if source is not None else ''}{message}", sys.stderr)
         if source is not None:
             self._advance()
 
@@ -133,7 +132,8 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def _name(source: str) -> str:
+def source_name(source: str) -> str:
+    """A photo as messages call it."""
     return "stdin" if source == STDIN else shown(source)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -17,9 +18,12 @@ import cv2
 import numpy as np
 import pytest
 from command import COMMAND, Capture, leftovers, maps, one_line, run
+from conftest import ROOT
 
 from svg_export import files
 from svg_export.check import check_svg
+
+AT_HOME = {**os.environ, "PYTHONPATH": os.fspath(ROOT)}  #: `python -m svg_export` in any folder
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,12 @@ from svg_export.check import check_svg
         ["a.jpg", "b.jpg", "-o", "one.svg"],
         ["a.jpg", "-o", "missing-folder"],
         ["a.jpg", "-o", "missing-folder/a.svg"],
+        ["a.jpg", "-o", ""],
+        ["a.jpg", "--palette", "missing.gpl"],
+        ["a.jpg", "--heads", "two"],
+        ["a.jpg", "--mask", "--mask-threshold", "much"],
+        ["a.png", "--from-labels", "--device", "cuda"],
+        ["a.png", "--from-labels", "--mask", "--mask-threshold", "0"],
         ["-", "--json"],
         ["-", "--preview"],
         ["-", "a.jpg"],
@@ -45,7 +55,36 @@ from svg_export.check import check_svg
 )
 def test_wrong_usage(arguments: list[str], capsys: Capture) -> None:
     assert run(*arguments) == 2
-    assert one_line(capsys).startswith("faceparse-svg: ")
+    line = one_line(capsys)
+    assert line.startswith("faceparse-svg: ")
+    assert "invalid _" not in line, "argparse names the function that read the number"
+
+
+def test_an_empty_name_is_no_folder(capsys: Capture) -> None:
+    assert run("") == 1
+    assert "''" in one_line(capsys)
+
+
+def test_a_label_map_is_not_parsed_as_a_photo(tmp_path: Path, capsys: Capture) -> None:
+    maps(tmp_path, "a.labels.png", "a.preview.png")
+    assert run(tmp_path / "a.labels.png") == 1
+    assert "--from-labels" in one_line(capsys)
+    assert run(tmp_path / "*.png") == 1
+    assert "no file matches" in one_line(capsys)
+    assert list(tmp_path.glob("*.svg")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes and fills the streams")
+@pytest.mark.parametrize("words", ["a.png --from-labels -o - >&-", "- -o . <&-", "models >/dev/full"])
+def test_streams_that_are_closed_or_full(words: str, tmp_path: Path) -> None:
+    maps(tmp_path, "a.png")
+    if "full" in words and not Path("/dev/full").exists():
+        pytest.skip("this system has no full device")
+    command = f"{shlex.join(COMMAND)} {words}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, timeout=120, env=AT_HOME)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    assert b"a bug in" not in done.stderr
 
 
 def png_header(width: int, height: int) -> bytes:

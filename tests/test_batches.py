@@ -120,7 +120,4 @@ def test_an_interrupt_leaves_nobody_waiting() -> None:
     parser = Parser(ModelInfo("interrupted", ""), 1, 1.0, interrupted)
     with pytest.raises(KeyboardInterrupt):
         together(photos, parser, lambda _, parser: parser.run(crops_of(1)))
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
-            thread.join(5)
     assert threading.active_count() <= before

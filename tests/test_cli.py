@@ -18,7 +18,7 @@ import pytest
 from command import COMMAND, Capture, leftovers, maps, one_line, process, run, without_notes
 
 from faceparse_core.parts import PARTS
-from svg_export import __version__, cli, files
+from svg_export import __version__, files, options
 from svg_export.check import check_svg
 
 # --- what it writes -------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_parts_choose_the_layers(face_png: Path, parts: str, layers: set[str]) -
     assert {part.name for part in PARTS if f'<g id="{part.name}"' in svg} == layers
 
 
-@pytest.mark.parametrize("joins", cli.JOINS)
+@pytest.mark.parametrize("joins", options.JOINS)
 def test_every_way_of_joining_is_sound(face_png: Path, joins: str) -> None:
     assert run(face_png, "--from-labels", "--joins", joins, "--background") == 0
     svg = face_png.with_name("drawn.svg").read_bytes()

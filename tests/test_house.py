@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 import svg_export
-from svg_export import cli
+from svg_export import options
 
 HEAVY = {"torch", "torchvision", "onnxruntime", "cv2", "numpy", "shapely", "PIL", "svgwrite", "tqdm"}
 
@@ -60,7 +60,7 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     assert not loaded_by("import faceparse_core, svg_export, svg_export.cli") & HEAVY
-    assert not loaded_by("import svg_export.cli as c\nc.build_parser().format_help()") & HEAVY
+    assert not loaded_by("import svg_export.options as c\nc.build_parser().format_help()") & HEAVY
     assert "numpy" in loaded_by("import svg_export.svg"), "the test sees nothing at all"
 
 
@@ -85,10 +85,10 @@ def test_the_commands_choices_are_the_settings_own() -> None:
     from svg_export.looks import LookSettings
 
     hints = typing.get_type_hints(TraceSettings)
-    assert set(cli.JOINS) == set(typing.get_args(hints["joins"]))
-    assert set(cli.CURVES) == set(typing.get_args(hints["curves"]))
-    assert set(cli.STYLES) == set(typing.get_args(typing.get_type_hints(LookSettings)["style"]))
-    text = re.sub(r"\s+", " ", cli.build_parser().format_help())
+    assert set(options.JOINS) == set(typing.get_args(hints["joins"]))
+    assert set(options.CURVES) == set(typing.get_args(hints["curves"]))
+    assert set(options.STYLES) == set(typing.get_args(typing.get_type_hints(LookSettings)["style"]))
+    text = re.sub(r"\s+", " ", options.build_parser().format_help())
     assert f"({TraceSettings().joins}, the default)" in text
     assert f"({LookSettings().style}, the default)" in text
     assert f"(default: {LookSettings().weight})" in text
@@ -96,8 +96,8 @@ def test_the_commands_choices_are_the_settings_own() -> None:
 
 def test_the_readme_names_every_option() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    options = set(re.findall(r"--[a-z-]+", cli.build_parser().format_help())) - {"--help", "--output", "--"}
-    assert not {option for option in options if option not in readme}
+    named = set(re.findall(r"--[a-z-]+", options.build_parser().format_help())) - {"--help", "--output", "--"}
+    assert not {option for option in named if option not in readme}
 
 
 def test_the_readme_holds_the_two_commands() -> None:
