@@ -475,9 +475,9 @@ def test_the_score_is_the_one_of_the_export(run, folder, tmp_path):
     """What is told while training is what the exported network scores, but for its rounded weights."""
     from dataclasses import replace
 
-    from faceparse_core.training.data import celebamask_val
     from faceparse_core.training.evaluate import evaluate
     from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.layouts import celebamask_val
 
     export_parser(load_checkpoint(run / "parser.pt"), tmp_path / "a.onnx", 64, 1.8, "full")
     parser = replace(load_parser(str(tmp_path / "a.onnx")), size=64)
@@ -487,7 +487,7 @@ def test_the_score_is_the_one_of_the_export(run, folder, tmp_path):
 
 def test_sheets_show_photo_labels_and_what_is_said(run, folder):
     from faceparse_core.parts import PARTS
-    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.layouts import celebamask_val
 
     assert sorted(path.name for path in (run / "sheets").iterdir()) == [
         "epoch-006.png",

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from faceparse_core.bisenet import EMBEDDED, BiSeNet
+from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.training.checkpoint import Checkpoint, write_checkpoint
-from faceparse_core.training.labels import Classes
 from faceparse_core.training.settings import TrainSettings, rate_factor
 from faceparse_core.training.stepper import Loss, Stepper, normalise
 
@@ -25,7 +25,7 @@ class Run:
     def __init__(self, s: TrainSettings, classes: Classes, loss: Loss, device: torch.device) -> None:
         torch.manual_seed(s.seed)
         self.settings, self.classes = s, classes
-        network: Any = BiSeNet(len(classes.names), s.width, True, EMBEDDED)
+        network: Any = BiSeNet(len(classes.meanings), s.width, True, EMBEDDED)
         self.network = network.to(device, memory_format=torch.channels_last)
         to_learn(self.network, s)
         self.average: Any = copy.deepcopy(self.network).eval()
