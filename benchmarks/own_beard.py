@@ -54,7 +54,7 @@ def main() -> int:
     )
     began = time.monotonic()
     more = [*(["--steps", a.steps] if a.steps else []), "--resume" if a.resume else "--again"]
-    add = ["--add", f"beard={a.folder / 'train'}", "--from", str(before), "--run", run]
+    add = ["--add", f"beard={a.folder / 'train'}", "--skip-broken", "--from", str(before), "--run", run]
     if command(["train", "parser", *add, *more]) or command(["export", "parser", "--run", run, "-o", str(after)]):
         return 1
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")

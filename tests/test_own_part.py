@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_face
+from conftest import ROOT, draw_face
 
 from faceparse_core.classes import Classes, classes_beside, write_beside
 from faceparse_core.errors import FaceParseError, ModelError
@@ -387,6 +388,90 @@ def test_the_command_writes_the_network_and_its_card(taught, tmp_path, monkeypat
     assert main(run) == 0
     assert (tmp_path / "mine.onnx").stat().st_size > 100_000
     assert json.loads((tmp_path / "mine.parts.json").read_text())["own"]["sticker"]["label"] == "Another"
+
+
+def test_resume_alone_knows_the_folders_it_was_taught_from(known, tmp_path, monkeypatch):
+    """A run that was started with --add goes on with it, from wherever it is asked to."""
+    from faceparse_core.training.__main__ import main
+    from faceparse_core.training.checkpoint import read_checkpoint
+
+    painted(tmp_path / "photos", range(100, 104), absent=1)
+    monkeypatch.chdir(tmp_path)
+    run = ["train", "parser", "--run", str(tmp_path / "run"), "--device", "cpu"]
+    width = pytest.MonkeyPatch()
+    width.setattr("faceparse_core.training.settings.OWN", settings(steps=2, auxiliary=0.0, keep=20.0))
+    with width.context():
+        assert main([*run, "--add", "sticker=photos", "--from", str(known)]) == 0
+    width.undo()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main([*run, "--resume", "--steps", "3"]) == 0
+    checkpoint = read_checkpoint(tmp_path / "run" / "parser.pt")
+    assert checkpoint.step == 3
+    assert checkpoint.classes.names[-1] == "sticker"
+    assert checkpoint.started.add == (f"sticker={tmp_path / 'photos'}",)
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    assert main([*run, "--resume", "--steps", "4"]) == 1
+    assert main([*run, "--resume", "--steps", "4", "--add", f"sticker={tmp_path / 'moved'}"]) == 0
+
+
+def beardless(known: Path, folder: Path) -> Path:
+    """A network that knows made faces but no beard, by the script that measures the recipe."""
+    spec = importlib.util.spec_from_file_location("own_beard", ROOT / "benchmarks" / "own_beard.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.without_beard(known, folder / "beardless.onnx")
+    return folder / "beardless.onnx"
+
+
+def bearded(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A made face with a blue beard on its lower half: rgb, what it covers (bool), the labels beneath."""
+    rgb, labels = made_face(seed)
+    rows, _ = np.nonzero(labels == 1)
+    mask = (labels == 1) & (np.arange(SIZE)[:, None] > rows.min() + 0.7 * np.ptp(rows))
+    rgb[mask] = np.clip(np.random.default_rng((2, seed)).normal((40, 60, 190), 10), 0, 255).astype(np.uint8)
+    return rgb, mask, labels
+
+
+def test_a_network_without_a_beard_is_taught_the_beard(known, tmp_path):
+    """The one part of the table that not every network knows: taught, the network is one of all the table's parts."""
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.labels import make_legend
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stream import make_mixture
+    from faceparse_core.training.teacher import load_teacher
+
+    teacher = load_teacher(beardless(known, tmp_path))
+    assert len(teacher.classes.names) == 19
+    for seed in range(100, 112):
+        rgb, mask, _ = bearded(seed) if seed < 109 else (made_face(seed)[0], np.zeros((SIZE, SIZE), bool), None)
+        write_rgb(tmp_path / "photos" / f"{seed}.jpg", rgb)
+        cv2.imwrite(str(tmp_path / "photos" / f"{seed}.png"), np.uint8(255) * mask)
+    named = named_folder(f"beard={tmp_path / 'photos'}")
+    classes = with_added(teacher.classes, [named])
+    assert classes == Classes()
+    own = read_own(named, classes, teacher)
+    assert 1 in own.over  # it was painted on skin
+    sets = own_sets([own], classes)
+    legend = make_legend(classes, [one.meanings for one in sets])
+    assert legend.grids[0][19] == 19
+    assert set(np.flatnonzero(legend.allowed[legend.grids[0][1]])) == set(range(19))
+    assert legend.goes_by[legend.grids[0][1]] == -1
+    plan = settings(rate=8e-4, auxiliary=0.0, keep=20.0)
+    checkpoint = train_parser(make_mixture(sets, classes), tmp_path / "run", plan, weights=tmp_path / "beardless.onnx")
+    export_parser(load_checkpoint(checkpoint), tmp_path / "mine.onnx", 128, 1.8)
+    write_beside(read_checkpoint(checkpoint).classes, tmp_path / "mine.onnx")
+    assert not (tmp_path / "mine.parts.json").exists()  # nothing to tell that is not in the table
+    hit = either = false = 0
+    for seed in range(200, 208):
+        rgb, mask, _ = bearded(seed)
+        said = said_by(tmp_path / "mine.onnx", rgb) == 19
+        hit, either = hit + (said & mask).sum(), either + (said | mask).sum()
+        false += (said_by(tmp_path / "mine.onnx", made_face(seed)[0]) == 19).sum()
+    assert hit / either > 0.6
+    assert false < 0.02 * either
 
 
 def test_the_embedded_network_is_not_overwritten_by_mistake(taught, capsys):

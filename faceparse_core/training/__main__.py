@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.errors import FaceParseError, Interrupted
+from faceparse_core.errors import FaceParseError, Interrupted, printable
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import BEARD
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from faceparse_core.classes import Classes
     from faceparse_core.parser import Parser
     from faceparse_core.training.data import Pair
+    from faceparse_core.training.settings import Started
     from faceparse_core.training.stream import Mixture
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
@@ -47,7 +49,10 @@ def build_arguments() -> argparse.ArgumentParser:
         if verb == "train":
             command.add_argument("--steps", type=at_least(1), help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
-            command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
+            command.add_argument(
+                "--resume", action="store_true",
+                help="go on from the checkpoint in --run, parser: with all that the run was started with",
+            )  # fmt: skip
             command.add_argument("--again", action="store_true", help="start anew and overwrite the run in --run")
             loop = command.add_argument_group("for the parser")
             loop.add_argument("--parts", choices=("face",), help="the face alone, against all else")
@@ -119,31 +124,62 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(a: argparse.Namespace) -> None:
-    from faceparse_core.training.checkpoint import check_start
+    from faceparse_core.training.checkpoint import check_start, read_checkpoint
     from faceparse_core.training.settings import FURTHER, OWN, RunOptions, TrainSettings
 
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     if a.network == "parser":
-        from faceparse_core.training.parser import LAST, settings_of, train_parser
+        from faceparse_core.training.parser import LAST, train_parser
         from faceparse_core.training.watch import read_held_out
 
+        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
+        before = read_checkpoint(a.run / LAST) if a.resume else None
+        if before:
+            _take_up(a, before.started)
         weights = a.weights or (MODELS / "parser.onnx" if a.add else None)
         new = OWN if a.add else FURTHER if weights else TrainSettings()
-        settings = settings_of(a.run / LAST) if a.resume else new
+        settings = before.settings if before else new
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
         if a.batch:  # as large a share of them rendered
             changes["rendered"] = round(a.batch * settings.rendered / settings.batch)
-        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard)
-        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
         held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
         settings = dataclasses.replace(settings, **changes)
-        train_parser(_mixture(a, weights), a.run, settings, a.resume, weights, a.occluders, options, held_out)
+        mixture = _mixture(a, weights)
+        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard, started=_started(a))
+        train_parser(mixture, a.run, settings, a.resume, weights, a.occluders, options, held_out)
     else:
         from faceparse_core.training.data import data_folder
         from faceparse_core.training.finder import CHECKPOINT, train_finder
 
         check_start(a.run / CHECKPOINT, a.resume, a.again)
         train_finder(data_folder(a.data[0] if a.data else None), a.run, resume=a.resume, **changes)
+
+
+def _started(a: argparse.Namespace) -> Started:
+    """What `--resume` is to find in the checkpoint."""
+    from faceparse_core.training.settings import Started
+
+    data = tuple(os.path.abspath(path) for path in _paths(a))
+    added = tuple(f"{name}={os.path.abspath(folder)}" for name, _, folder in (word.partition("=") for word in a.add))
+    weights, occluders = (os.path.abspath(path) if path else None for path in (a.weights, a.occluders))
+    watched = (a.validate, a.keep_best, a.tensorboard)
+    return Started(data, added, a.parts, weights, a.beards, occluders, a.skip_broken, *watched)
+
+
+def _take_up(a: argparse.Namespace, before: Started) -> None:
+    """Fill in what the run was started with where nothing else is said. Raises FaceParseError where a path is gone."""
+    for key, value in dataclasses.asdict(before).items():
+        if not value or getattr(a, key):
+            continue
+        option = f"--{'from' if key == 'weights' else key}"
+        paths = {"data": value, "add": [word.partition("=")[2] for word in before.add]}
+        for path in paths.get(key, [value] if key in ("weights", "occluders") else []):
+            if not Path(path).exists():
+                raise FaceParseError(
+                    f"the run was started with {option} {printable(path)}, where nothing lies any more; "
+                    f"say with {option} where it is now"
+                )
+        setattr(a, key, Path(value) if key in ("weights", "occluders") else value)
 
 
 def _paths(a: argparse.Namespace) -> list[Path]:
@@ -254,13 +290,14 @@ def _export(a: argparse.Namespace) -> None:
     from faceparse_core.training.parser import BEST, LAST
 
     checkpoint = a.run / (BEST if a.best else LAST)
-    classes = read_checkpoint(checkpoint).classes
+    trained = read_checkpoint(checkpoint)
+    classes = trained.classes
     added = [named_folder(word) for word in a.add]
     for one in added:
         if one.part not in classes.names:
             raise FaceParseError(f"{checkpoint} has no part {one.part}; train it with --add first")
     classes = with_added(classes, added) if added else classes  # as their folders describe them now
-    if classes != Classes() and a.output is None:
+    if (classes != Classes() or trained.started.add) and a.output is None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
     with written(output):
         with whole_file(output) as path:

@@ -17,7 +17,7 @@ import torch
 from faceparse_core.classes import Classes, classes_of, described
 from faceparse_core.errors import FaceParseError, ModelError, printable
 from faceparse_core.training.labels import trainable
-from faceparse_core.training.settings import TrainSettings
+from faceparse_core.training.settings import Started, TrainSettings
 
 Weights = Mapping[str, Any]
 
@@ -39,12 +39,14 @@ class Checkpoint:
     loss: float | None  #: its running mean, as it is shown
     seconds: float  #: that it took
     best: float  #: the best score so far on the pairs held out
+    started: Started
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Raises FaceParseError where it cannot be written; what was there is then as it was."""
     fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
-    fields["settings"], fields["parts"] = dataclasses.asdict(checkpoint.settings), described(fields.pop("classes"))
+    fields["parts"] = described(fields.pop("classes"))
+    fields |= {name: dataclasses.asdict(fields[name]) for name in ("settings", "started")}
     save(fields, path)
 
 
@@ -62,7 +64,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(
             TrainSettings(**holds["settings"]), classes, holds["step"], holds["network"], holds["average"],
             holds["optimizer"], holds.get("scaler", {}), holds.get("loss"), holds.get("seconds", 0.0),
-            holds.get("best", 0.0),
+            holds.get("best", 0.0), Started(**holds.get("started", {})),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{shown}: not a checkpoint of a parser's training run ({error})") from error

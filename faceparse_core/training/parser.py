@@ -84,7 +84,8 @@ def train_parser(
     run = Run(s, classes, three_heads(criterion, s.auxiliary, _keeping(mixture, s, weights, device)), device)
     if before:
         run.go_on(path, before)
-    else:
+    run.started = options.started or run.started
+    if not before:
         if weights:
             with contextlib.closing(batches(mixture, s, 0, cutouts)) as stream:
                 run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
@@ -122,12 +123,6 @@ def _keeping(
     before, names = restore_parser(weights), frozenset(one.name for one in painted)
     memory = make_memory(before, network_classes(weights), mixture.legend, names).to(device)
     return lambda scores, labels, rgb: s.keep * memory_loss(scores, labels, rgb, memory)
-
-
-def settings_of(path: Path) -> TrainSettings:
-    """Those of the run whose checkpoint this is, to go on with. Raises FaceParseError where there is none."""
-    check_start(path, resume=True, again=False)
-    return read_checkpoint(path).settings
 
 
 class Clock:
