@@ -38,7 +38,6 @@ _PAIRS: dict[str, tuple[int, ...]] = {PARTS[pair[0]].name.removesuffix("-left"):
 
 BESIDE = ".parts.json"  #: how the name of the file beside a model ends
 
-
 #: The classes of face-parsing.PyTorch, and with the beard ours: each its own part.
 OUR_CLASSES: dict[int, ClassMap] = {count: tuple((part.id,) for part in PARTS[:count]) for count in (19, 20)}
 
@@ -60,7 +59,8 @@ class Classes:
     def of_part(self) -> dict[int, int]:
         """For the id of each part the class that the network sees it as, and for BACKGROUND.
 
-        What it does not know it takes for the head where it lies on that, else for background.
+        What it does not know it takes for the head where it lies on that, else for background. Of several classes that
+        stand for a part the first is named.
         """
         known = {part: k for k, parts in reversed(list(enumerate(self.meanings))) for part in parts}
         return {part.id: known.get(part.id, known[HEAD if part.on_head else BACKGROUND]) for part in self.table.parts}
