@@ -35,7 +35,8 @@ from faceparse_core.parse import measure_head, parse_photo  # noqa: E402
 from faceparse_core.parser import load_parser  # noqa: E402
 from faceparse_core.parts import BEARD, FACE, HAIR, MOUTH, NOSE  # noqa: E402
 from faceparse_core.photo import Photo  # noqa: E402
-from faceparse_core.training.data import Pair, celebamask_val, data_folder, facesynthetics_train  # noqa: E402
+from faceparse_core.training.data import Pair, data_folder  # noqa: E402
+from faceparse_core.training.layouts import whole_tar  # noqa: E402
 from svg_export.export import draw  # noqa: E402
 from svg_export.layers import EVERY_PART  # noqa: E402
 from svg_export.subpixel import Evidence  # noqa: E402
@@ -160,8 +161,8 @@ def main() -> None:
     if not set(given.what) <= set(steps):
         arguments.error(f"choose from {', '.join(steps)}")
     try:
-        read = {"facesynthetics": facesynthetics_train, "celebamask": celebamask_val}[given.pairs]
-        pairs = read(data_folder())[given.first :: given.every]
+        tars = {"facesynthetics": "facesynthetics/train.tar", "celebamask": "celebamask/val.tar"}
+        pairs = whole_tar(data_folder() / tars[given.pairs])[given.first :: given.every]
         for name in given.what or steps:
             steps[name](pairs)
     except FaceParseError as error:

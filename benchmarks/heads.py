@@ -27,7 +27,8 @@ from faceparse_core.group import count_faces, labels_of
 from faceparse_core.parse import parse_heads
 from faceparse_core.parser import load_parser
 from faceparse_core.photo import Photo
-from faceparse_core.training.data import Pair, celebamask_val, data_folder
+from faceparse_core.training.data import Pair, data_folder
+from faceparse_core.training.layouts import celebamask_val
 from svg_export.preview import png
 
 HEIGHT = 700  # px

@@ -25,9 +25,10 @@ from faceparse_core.parse import parse_photo
 from faceparse_core.parser import Parser, load_parser
 from faceparse_core.parts import BEARD, HEAD
 from faceparse_core.photo import Photo
-from faceparse_core.training.data import Pair, celebamask_val, data_folder
+from faceparse_core.training.data import Pair, data_folder
 from faceparse_core.training.evaluate import SCORED, Scores, confusion
 from faceparse_core.training.labels import UNKNOWN
+from faceparse_core.training.layouts import celebamask_val
 from faceparse_core.training.occluders import occlude
 
 Changed = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]

@@ -41,7 +41,8 @@ from scoring import SVG, count_segments, score  # noqa: E402
 
 from faceparse_core.errors import FaceParseError  # noqa: E402
 from faceparse_core.parts import BY_NAME  # noqa: E402
-from faceparse_core.training.data import celebamask_val, data_folder  # noqa: E402
+from faceparse_core.training.data import data_folder  # noqa: E402
+from faceparse_core.training.layouts import celebamask_val  # noqa: E402
 
 Labels = NDArray[np.uint8]
 Points = NDArray[np.float64]

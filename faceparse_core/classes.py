@@ -11,7 +11,7 @@ or as JSON, `["background", "head", "brow"]` or `{"0": "background", "1": "head"
 the place where they lie. Several classes may stand for one part. The head there must be: by it a face is known.
 
 Of a model with parts of its own the map is an object that describes those, too (`parts.own_parts` says how). As
-NAME.parts.json beside NAME.onnx it is found without being asked for:
+NAME.parts.json beside NAME.onnx it is found without being asked for; training writes it there:
 
     {"classes": ["background", "head", "sticker"], "own": {"sticker": {"above": "nose", "color": [230, 40, 60]}}}
 """
@@ -21,12 +21,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.cache import whole_file
 from faceparse_core.errors import FaceParseError, ModelError, printable
 from faceparse_core.parts import BACKGROUND, BY_PLANE, HEAD, PAIRS, PARTS, STANDARD, PartTable, own_parts
 
@@ -36,17 +38,33 @@ _PAIRS: dict[str, tuple[int, ...]] = {PARTS[pair[0]].name.removesuffix("-left"):
 
 BESIDE = ".parts.json"  #: how the name of the file beside a model ends
 
+#: The classes of face-parsing.PyTorch, and with the beard ours: each its own part.
+OUR_CLASSES: dict[int, ClassMap] = {count: tuple((part.id,) for part in PARTS[:count]) for count in (19, 20)}
+
 
 @dataclass(frozen=True)
 class Classes:
-    """What the classes of a network stand for."""
+    """What the classes of a network stand for, in the order of its scores."""
 
-    meanings: ClassMap
+    meanings: ClassMap = OUR_CLASSES[len(PARTS)]
     table: PartTable = STANDARD  #: with the parts that are the network's own
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The word of a class map for each class."""
+        words = {parts: word for word, parts in _words(self.table).items()}
+        return tuple(words[parts] for parts in self.meanings)
 
-#: The classes of face-parsing.PyTorch, and with the beard ours: each its own part.
-OUR_CLASSES: dict[int, ClassMap] = {count: tuple((part.id,) for part in PARTS[:count]) for count in (19, 20)}
+    @cached_property
+    def of_part(self) -> dict[int, int]:
+        """For the id of each part the class that the network sees it as, and for BACKGROUND.
+
+        What it does not know it takes for the head where it lies on that, else for background. Of several classes that
+        stand for a part the first is named.
+        """
+        known = {part: k for k, parts in reversed(list(enumerate(self.meanings))) for part in parts}
+        return {part.id: known.get(part.id, known[HEAD if part.on_head else BACKGROUND]) for part in self.table.parts}
+
 
 _FAR = 1e4  #: log probability's distance: what no class stands for is never the best
 
@@ -65,25 +83,59 @@ def read_classes(path: Path) -> Classes:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ModelError(f"{shown}: the class map cannot be read ({reason})") from error
-    own: object = {}
     if text.lstrip().startswith(("[", "{")):
-        words, own = _from_json(text, shown)
-    else:
-        lines = (line.split("#")[0].strip() for line in text.splitlines())
-        words = [line for line in lines if line]
+        try:
+            holds = json.loads(text, object_pairs_hook=_each_once)
+        except FaceParseError as error:
+            raise ModelError(f"{shown}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{shown}: no JSON ({error})") from error
+        return classes_of(holds, shown)
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return named_classes([line for line in lines if line], shown)
+
+
+def classes_of(holds: object, shown: str) -> Classes:
+    """What a class map says that is no text any more. Raises ModelError, which names its source `shown`."""
+    own: object = {}
+    if isinstance(holds, dict) and {"classes", "own"} & holds.keys():
+        if unknown := sorted(holds.keys() - {"classes", "own"}):
+            raise ModelError(f"{shown}: nothing is called {printable(unknown[0])!r} here; there are classes and own")
+        own, holds = holds.get("own", {}), holds.get("classes")
+    if isinstance(holds, dict):
+        if missing := [k for k in range(len(holds)) if str(k) not in holds]:
+            raise ModelError(f"{shown}: class {missing[0]} has no name; the classes are numbered from 0 on")
+        holds = [holds[str(k)] for k in range(len(holds))]
+    if not isinstance(holds, list) or not all(isinstance(word, str) for word in holds):
+        raise ModelError(f"{shown}: a class map names the classes of a network, each by one word")
     try:
         table = own_parts(own)
     except FaceParseError as error:
         raise ModelError(f"{shown}: {error}") from error
-    classes = named_classes(words, shown, table)
-    if unused := [part.name for part in table.own if part.name not in words]:
+    classes = named_classes(holds, shown, table)
+    if unused := [part.name for part in table.own if part.name not in holds]:
         raise ModelError(f"{shown}: no class is called {unused[0]!r}, and the file describes it as a part of its own")
     return classes
 
 
+def described(classes: Classes) -> dict[str, Any]:
+    """The class map that `classes_of` reads as these classes; what JSON can hold."""
+    return {"classes": list(classes.names), "own": classes.table.described()}
+
+
+def write_beside(classes: Classes, model: Path) -> None:
+    """Writes NAME.parts.json beside a model's file, or removes it where the classes are ours. Raises OSError."""
+    path = model.with_suffix(BESIDE)
+    if classes == Classes():
+        path.unlink(missing_ok=True)  # of another network that lay here before
+        return
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(described(classes), indent=2) + "\n", encoding="utf-8")
+
+
 def named_classes(words: Sequence[str], shown: str, table: PartTable = STANDARD) -> Classes:
     """What classes of these names stand for, in their order. Raises ModelError, which names its source `shown`."""
-    names = {part.name: (part.id,) for part in table.parts} | _PAIRS
+    names = _words(table)
     for word in words:
         if word not in names:
             raise ModelError(
@@ -96,27 +148,9 @@ def named_classes(words: Sequence[str], shown: str, table: PartTable = STANDARD)
     return Classes(classes, table)
 
 
-def _from_json(text: str, shown: str) -> tuple[list[str], object]:
-    """The names of the classes, and the description of the own parts."""
-    own: object = {}
-    try:
-        holds = json.loads(text, object_pairs_hook=_each_once)
-        if isinstance(holds, dict) and {"classes", "own"} & holds.keys():
-            if unknown := sorted(holds.keys() - {"classes", "own"}):
-                raise FaceParseError(f"nothing is called {printable(unknown[0])!r} here; there are classes and own")
-            own = holds.get("own", {})
-            holds = holds.get("classes")
-        if isinstance(holds, dict):
-            holds = [holds.pop(str(number)) for number in range(len(holds))]
-    except FaceParseError as error:
-        raise ModelError(f"{shown}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{shown}: no JSON ({error})") from error
-    except KeyError as error:
-        raise ModelError(f"{shown}: class {error.args[0]} has no name; the classes are numbered from 0 on") from error
-    if not isinstance(holds, list) or not all(isinstance(word, str) for word in holds):
-        raise ModelError(f"{shown}: a class map names the classes of a network, each by one word")
-    return holds, own
+def _words(table: PartTable) -> dict[str, tuple[int, ...]]:
+    """What each word of a class map stands for."""
+    return {part.name: (part.id,) for part in table.parts} | _PAIRS
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

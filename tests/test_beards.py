@@ -88,10 +88,11 @@ def test_degenerate_answers(value):
 
 
 def test_a_data_set_is_told_by_a_network_that_is_asked_once(tmp_path):
+    from faceparse_core.classes import Classes
     from faceparse_core.parser import ModelInfo, Parser
     from faceparse_core.training.beards import tell_beards
     from faceparse_core.training.data import DataSet
-    from faceparse_core.training.labels import CELEBAMASK, EXACT, Classes, make_legend
+    from faceparse_core.training.labels import CELEBAMASK, EXACT, make_legend
     from faceparse_core.training.teacher import Teacher
 
     pair, beard = man()

@@ -12,11 +12,22 @@ import pytest
 from command import Capture, one_line, run
 
 from faceparse_core import contours, heatmap, mask
-from faceparse_core.classes import OUR_CLASSES, Classes, known_parts, read_classes, to_parts
+from faceparse_core.classes import (
+    BESIDE,
+    OUR_CLASSES,
+    Classes,
+    classes_beside,
+    classes_of,
+    described,
+    known_parts,
+    read_classes,
+    to_parts,
+    write_beside,
+)
 from faceparse_core.errors import FaceParseError, ModelError
 from faceparse_core.parse import parse_photo, shows_face
 from faceparse_core.parser import ModelInfo, Parser, load_parser
-from faceparse_core.parts import BY_NAME, HAIR, HEAD, PAIRS, select_parts
+from faceparse_core.parts import BEARD, BY_NAME, HAIR, HEAD, PAIRS, PARTS, PRESETS, own_parts, select_parts
 from faceparse_core.photo import read_photo
 
 
@@ -58,6 +69,35 @@ def test_what_is_no_class_map(tmp_path: Path, text: str, words: str) -> None:
         read_classes(written(tmp_path, text))
     assert "classes.txt" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        Classes(),
+        Classes(OUR_CLASSES[19]),
+        Classes(((0,), (1,))),
+        Classes(((0,), (2, 3), (1,), (240,)), own_parts({"sticker": {"above": "nose", "color": [1, 2, 3]}})),
+    ],
+    ids=["ours", "without a beard", "the face alone", "own"],
+)
+def test_what_is_written_beside_a_model_is_read_there(tmp_path: Path, classes: Classes) -> None:
+    model = tmp_path / "mine.onnx"
+    model.with_suffix(BESIDE).write_text('["background", "head", "hat"]')  # another network's, that lay here before
+    write_beside(classes, model)
+    assert (classes_beside(model) or Classes()) == classes
+    assert classes_of(described(classes), "here") == classes
+    assert [path.name for path in tmp_path.iterdir()] == ([] if classes == Classes() else ["mine.parts.json"])
+
+
+def test_a_part_that_a_network_does_not_know_is_head_or_background() -> None:
+    assert Classes().of_part == {part.id: part.id for part in PARTS}
+    assert Classes(OUR_CLASSES[19]).of_part[BEARD] == HEAD
+    alone = Classes(((0,), (1,))).of_part
+    assert {part for part, seen in alone.items() if seen == 1} == PRESETS["face"]
+    brows = Classes(((0,), (2, 3), (1,), (240,)), own_parts({"sticker": {}}))
+    assert [brows.of_part[part] for part in (0, 1, 2, 3, 10, HAIR, 240)] == [0, 2, 1, 1, 2, 0, 3]
+    assert brows.names == ("background", "brow", "head", "sticker")
 
 
 def test_a_class_map_that_cannot_be_read(tmp_path: Path) -> None:

@@ -8,22 +8,23 @@ from faceparse_core.errors import FaceParseError
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from faceparse_core.parts import BEARD, HEAD, PARTS  # noqa: E402
+from faceparse_core.classes import Classes  # noqa: E402
+from faceparse_core.parts import BEARD, HEAD, OWN, PARTS, own_parts  # noqa: E402
 from faceparse_core.training.labels import (  # noqa: E402
     CELEBAMASK,
     EXACT,
+    FACE_ALONE,
     OTHER,
     SETS,
     UNKNOWN,
-    Classes,
-    OwnPart,
     coarse,
     make_legend,
-    one_part,
     said_as,
-    with_own,
 )
 from faceparse_core.training.losses import label_table, make_memory, memory_loss, parsing_loss  # noqa: E402
+
+#: The table's classes, and a part of one's own as the last.
+STICKERS = Classes((*Classes().meanings, (OWN,)), own_parts({"sticker": {}}))
 
 
 def loss_of(scores, labels, meanings, classes=Classes()):  # noqa: B008
@@ -99,24 +100,22 @@ def test_whatever_a_label_may_stand_for_is_right():
 
 
 def test_an_own_part_that_may_lie_on_skin_in_others_photos():
-    classes = with_own([OwnPart("sticker")])
-    people = {**CELEBAMASK, HEAD: CELEBAMASK[HEAD] | {20}}
+    people = {**CELEBAMASK, HEAD: CELEBAMASK[HEAD] | {OWN}}
     skin, hair = (torch.full((1, 4, 4), part, dtype=torch.uint8) for part in (HEAD, 17))
     scores = torch.zeros(1, 21, 4, 4)
     scores[:, 20] = 12.0
-    assert loss_of(scores, skin, [people], classes) < 0.01
-    assert loss_of(scores, hair, [people], classes) > 5
+    assert loss_of(scores, skin, [people], STICKERS) < 0.01
+    assert loss_of(scores, hair, [people], STICKERS) > 5
     # What nobody could tell apart in a user's own photo is at least not what they painted.
     other = torch.full((1, 4, 4), OTHER, dtype=torch.uint8)
     own = {OTHER: frozenset(range(20))}
-    assert loss_of(scores, other, [own], classes) > 3
-    assert loss_of(-scores, other, [own], classes) < 0.01
+    assert loss_of(scores, other, [own], STICKERS) > 3
+    assert loss_of(-scores, other, [own], STICKERS) < 0.01
 
 
 def test_one_part_is_all_of_a_preset():
-    classes = one_part("face")
-    assert classes.names == ("background", "head")
-    legend = make_legend(classes, [CELEBAMASK, EXACT])
+    assert FACE_ALONE.names == ("background", "head")
+    legend = make_legend(FACE_ALONE, [CELEBAMASK, EXACT])
     for grid in legend.grids:
         assert {PARTS[k].name for k in range(20) if grid[k] == 1} == {
             "head", "brow-left", "brow-right", "eye-left", "eye-right", "glasses", "nose", "mouth", "lip-upper",
@@ -155,8 +154,7 @@ def test_what_is_said_in_a_data_sets_words():
 
 def test_what_was_known_is_kept_but_where_the_new_is_painted():
     """Nothing is lost where a network says what it said; a new class beside the old ones costs nothing."""
-    classes = with_own([OwnPart("sticker")])
-    legend = make_legend(classes, [{OTHER: frozenset(range(20))}])
+    legend = make_legend(STICKERS, [{OTHER: frozenset(range(20))}])
     generator = torch.Generator().manual_seed(0)
     old = torch.randn(1, 20, 4, 4, generator=generator)
 

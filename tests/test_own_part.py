@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_face
+from conftest import ROOT, draw_face
 
+from faceparse_core.classes import Classes, classes_beside, write_beside
 from faceparse_core.errors import FaceParseError, ModelError
-from faceparse_core.parts import FACE, PARTS
+from faceparse_core.parts import FACE, OWN, PARTS, own_parts
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-STICKER = 20
+STICKER = 20  # its class; in label maps it has the id OWN
 SIZE = 128  #: px of a made face
 
 
@@ -98,7 +100,6 @@ def taught(known, tmp_path_factory) -> Path:
 
 
 def teach(known: Path, folder: Path, **changes) -> Path:
-    from faceparse_core.training.cards import write_card
     from faceparse_core.training.checkpoint import read_checkpoint
     from faceparse_core.training.export import export_parser, load_checkpoint
     from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
@@ -109,16 +110,16 @@ def teach(known: Path, folder: Path, **changes) -> Path:
     painted(folder / "photos", range(100, 116), absent=3)
     (folder / "photos" / "part.json").write_text('{"label": "Star", "above": "nose", "color": [40, 190, 70]}')
     teacher = load_teacher(known)
-    part, photos = named_folder(f"sticker={folder / 'photos'}")
-    classes = with_added(teacher.classes, [part])
-    own = read_own(part, photos, classes, teacher)
+    named = named_folder(f"sticker={folder / 'photos'}")
+    classes = with_added(teacher.classes, [named])
+    own = read_own(named, classes, teacher)
     assert len(own.pairs) == 16
     assert not own.broken
     mixture = make_mixture(own_sets([own], classes), classes)
     plan = settings(**{"steps": 160, "rate": 8e-4, "auxiliary": 0.0, "keep": 20.0, **changes})
     checkpoint = train_parser(mixture, folder / "run", plan, weights=known)
     export_parser(load_checkpoint(checkpoint), folder / "mine.onnx", 128, 1.8)
-    write_card(read_checkpoint(checkpoint).classes, folder / "mine.onnx")
+    write_beside(read_checkpoint(checkpoint).classes, folder / "mine.onnx")
     return folder / "mine.onnx"
 
 
@@ -151,13 +152,16 @@ def test_a_sticker_is_learnt_and_nothing_forgotten(known, taught):
 def test_the_file_beside_it_says_what_the_classes_are(taught, tmp_path):
     card = json.loads((taught.parent / "mine.parts.json").read_text("utf-8"))
     assert card["classes"] == [*(part.name for part in PARTS), "sticker"]
-    assert card["own"] == {"sticker": {"label": "Star", "above": "nose", "color": [40, 190, 70]}}
-    from faceparse_core.training.cards import read_card
+    assert card["own"] == {"sticker": {"label": "Star", "on_head": True, "above": "nose", "color": [40, 190, 70]}}
+    from faceparse_core.training.labels import network_classes
 
-    assert read_card(taught).own[0].label == "Star"
+    assert network_classes(taught).table.own[0].label == "Star"
     (tmp_path / "x.parts.json").write_text("{")
     with pytest.raises(ModelError, match="JSON"):
-        read_card(tmp_path / "x.onnx")
+        network_classes(tmp_path / "x.onnx")
+    (tmp_path / "x.parts.json").write_text('["background", "head", "hair"]')
+    with pytest.raises(ModelError, match="another network"):
+        network_classes(tmp_path / "x.onnx")
 
 
 def test_the_product_reads_what_was_taught(taught):
@@ -180,14 +184,14 @@ def test_a_new_class_starts_unlikely_and_disturbs_nothing(known):
 
     from faceparse_core.bisenet import EMBEDDED, BiSeNet
     from faceparse_core.training.export import take_up
-    from faceparse_core.training.labels import Classes, OwnPart, with_own
     from faceparse_core.training.stepper import normalise
 
     rgb = normalise(
         torch.stack([torch.from_numpy(made_face(k)[0][:96, :96].copy()).permute(2, 0, 1) for k in range(4)]).float()
     )
     networks = []
-    for classes in (Classes(), with_own([OwnPart("sticker"), OwnPart("scar")])):
+    more = Classes((*Classes().meanings, (OWN,), (OWN + 1,)), own_parts({"sticker": {}, "scar": {}}))
+    for classes in (Classes(), more):
         network = BiSeNet(len(classes.names), 0.25, True, EMBEDDED)
         take_up(network, known, rgb, classes)
         networks.append(network.eval())
@@ -206,30 +210,30 @@ def test_what_was_not_painted_may_be_anything_but_the_part(known, tmp_path):
 
     painted(tmp_path, range(100, 104), absent=1)
     teacher = load_teacher(known)
-    part, folder = named_folder(f"sticker={tmp_path}")
-    classes = with_added(teacher.classes, [part])
-    own = read_own(part, folder, classes, teacher)
+    named = named_folder(f"sticker={tmp_path}")
+    classes = with_added(teacher.classes, [named])
+    own = read_own(named, classes, teacher)
     assert len(own.pairs) == 4
-    assert [bool((pair.labels == STICKER).any()) for pair in own.pairs] == [True, True, True, False]
+    assert [bool((pair.labels == OWN).any()) for pair in own.pairs] == [True, True, True, False]
     assert own.over & set(FACE)
     for pair in own.pairs:
         assert {0, 1, 17} <= set(np.unique(pair.labels))
     legend = make_legend(classes, [one.meanings for one in own_sets([own], classes)])
     (rest,) = set(legend.grids[0][:20].tolist())
     assert set(np.flatnonzero(legend.allowed[rest])) == set(range(20))
-    assert legend.grids[0][STICKER] == STICKER
-    measured = read_own(part, folder, classes, teacher, teach=False)
-    assert set(np.unique(measured.pairs[0].labels)) <= {STICKER, OTHER, UNKNOWN}
+    assert legend.grids[0][OWN] == STICKER
+    measured = read_own(named, classes, teacher, teach=False)
+    assert set(np.unique(measured.pairs[0].labels)) <= {OWN, OTHER, UNKNOWN}
 
 
 def test_others_photos_may_show_it_where_it_was_seen(known, tmp_path):
     from faceparse_core.training.labels import CELEBAMASK, EXACT, also
 
-    people = also(CELEBAMASK, {STICKER: frozenset({1, 10})})
-    assert people[1] == {1, 19, STICKER}
-    assert people[10] == {10, STICKER}
+    people = also(CELEBAMASK, {OWN: frozenset({1, 10})})
+    assert people[1] == {1, 19, OWN}
+    assert people[10] == {10, OWN}
     assert people[17] == {17}
-    assert also(EXACT, {STICKER: frozenset({1})})[1] == {1, STICKER}
+    assert also(EXACT, {OWN: frozenset({1})})[1] == {1, OWN}
     assert also(EXACT, {}) == {}
 
 
@@ -245,9 +249,9 @@ def test_an_own_part_joins_other_pairs(known, tmp_path):
     cv2.imwrite(str(tmp_path / "pairs" / "1_labels.png"), labels)
     painted(tmp_path / "photos", range(100, 103))
     teacher = load_teacher(known)
-    part, folder = named_folder(f"sticker={tmp_path / 'photos'}")
-    classes = with_added(teacher.classes, [part])
-    folders = [read_own(part, folder, classes, teacher)]
+    named = named_folder(f"sticker={tmp_path / 'photos'}")
+    classes = with_added(teacher.classes, [named])
+    folders = [read_own(named, classes, teacher)]
     mixture = make_mixture(
         [*unnoticed(find_sets(tmp_path / "pairs"), folders, classes), *own_sets(folders, classes)], classes
     )
@@ -263,10 +267,9 @@ def test_an_own_part_joins_other_pairs(known, tmp_path):
 def test_the_face_alone(known, tmp_path):
     """One part against all else, with things before it, from the weights of a network that knows all parts."""
     from faceparse_core.training.augment import AugmentSettings
-    from faceparse_core.training.cards import read_card, write_card
     from faceparse_core.training.checkpoint import read_checkpoint
     from faceparse_core.training.export import export_parser, load_checkpoint
-    from faceparse_core.training.labels import one_part
+    from faceparse_core.training.labels import FACE_ALONE
     from faceparse_core.training.layouts import find_sets
     from faceparse_core.training.parser import train_parser
     from faceparse_core.training.stream import make_mixture
@@ -275,13 +278,13 @@ def test_the_face_alone(known, tmp_path):
         rgb, labels = made_face(seed)
         write_rgb(tmp_path / "pairs" / f"{seed}.jpg", rgb)
         cv2.imwrite(str(tmp_path / "pairs" / f"{seed}_labels.png"), labels)
-    mixture = make_mixture(find_sets(tmp_path / "pairs"), one_part("face"), augment=AugmentSettings(occluded=0.6))
+    mixture = make_mixture(find_sets(tmp_path / "pairs"), FACE_ALONE, augment=AugmentSettings(occluded=0.6))
     checkpoint = train_parser(mixture, tmp_path / "run", settings(steps=60, rate=2e-3), weights=known)
     path = tmp_path / "face.onnx"
     export_parser(load_checkpoint(checkpoint), path, 128, 1.8)
-    write_card(read_checkpoint(checkpoint).classes, path)
+    write_beside(read_checkpoint(checkpoint).classes, path)
     assert json.loads((tmp_path / "face.parts.json").read_text())["classes"] == ["background", "head"]
-    assert read_card(path).names == ("background", "head")
+    assert classes_beside(path) == FACE_ALONE
     scores = []
     for seed in range(200, 206):
         rgb, labels = made_face(seed)
@@ -323,9 +326,9 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
     if fault == "no photo":
         (tmp_path / "broken.jpg").unlink()
     teacher = load_teacher(known)
-    part, folder = named_folder(f"sticker={tmp_path}")
-    classes = with_added(teacher.classes, [part])
-    sets = own_sets([read_own(part, folder, classes, teacher)], classes)
+    named = named_folder(f"sticker={tmp_path}")
+    classes = with_added(teacher.classes, [named])
+    sets = own_sets([read_own(named, classes, teacher)], classes)
     with pytest.raises(PairError, match=says) as error:
         make_mixture(sets, classes)
     assert "broken" in str(error.value)
@@ -347,6 +350,7 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
         ("sticker={}", '{"colour": 1}', "no property"),
         ("sticker={}", '{"color": "red"}', "the color of sticker is not"),
         ("sticker={}", '{"above": "moon"}', "which is no part"),
+        ("beard={}", '{"label": "Stubble"}', "remove the file"),
     ],
 )
 def test_parts_that_cannot_be_added(tmp_path, word, facts, says):
@@ -364,15 +368,15 @@ def test_folders_that_teach_nothing(known, tmp_path):
     from faceparse_core.training.teacher import load_teacher
 
     teacher = load_teacher(known)
-    part, folder = named_folder(f"sticker={tmp_path}")
-    classes = with_added(teacher.classes, [part])
+    named = named_folder(f"sticker={tmp_path}")
+    classes = with_added(teacher.classes, [named])
     with pytest.raises(FaceParseError, match="no photos there"):
-        read_own(part, folder, classes, teacher)
+        read_own(named, classes, teacher)
     painted(tmp_path, range(100, 101), absent=1)
     with pytest.raises(FaceParseError, match="anything painted"):
-        read_own(part, folder, classes, teacher)
+        read_own(named, classes, teacher)
     with pytest.raises(FaceParseError, match="twice"):
-        with_added(teacher.classes, [part, part])
+        with_added(teacher.classes, [named, named])
 
 
 def test_the_command_writes_the_network_and_its_card(taught, tmp_path, monkeypatch):
@@ -383,7 +387,91 @@ def test_the_command_writes_the_network_and_its_card(taught, tmp_path, monkeypat
     run = ["export", "parser", "--run", str(taught.parent / "run"), "--add", f"sticker={tmp_path}", "-o", "mine.onnx"]
     assert main(run) == 0
     assert (tmp_path / "mine.onnx").stat().st_size > 100_000
-    assert json.loads((tmp_path / "mine.parts.json").read_text())["own"] == {"sticker": {"label": "Another"}}
+    assert json.loads((tmp_path / "mine.parts.json").read_text())["own"]["sticker"]["label"] == "Another"
+
+
+def test_resume_alone_knows_the_folders_it_was_taught_from(known, tmp_path, monkeypatch):
+    """A run that was started with --add goes on with it, from wherever it is asked to."""
+    from faceparse_core.training.__main__ import main
+    from faceparse_core.training.checkpoint import read_checkpoint
+
+    painted(tmp_path / "photos", range(100, 104), absent=1)
+    monkeypatch.chdir(tmp_path)
+    run = ["train", "parser", "--run", str(tmp_path / "run"), "--device", "cpu"]
+    width = pytest.MonkeyPatch()
+    width.setattr("faceparse_core.training.settings.OWN", settings(steps=2, auxiliary=0.0, keep=20.0))
+    with width.context():
+        assert main([*run, "--add", "sticker=photos", "--from", str(known)]) == 0
+    width.undo()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main([*run, "--resume", "--steps", "3"]) == 0
+    checkpoint = read_checkpoint(tmp_path / "run" / "parser.pt")
+    assert checkpoint.step == 3
+    assert checkpoint.classes.names[-1] == "sticker"
+    assert checkpoint.started.add == (f"sticker={tmp_path / 'photos'}",)
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    assert main([*run, "--resume", "--steps", "4"]) == 1
+    assert main([*run, "--resume", "--steps", "4", "--add", f"sticker={tmp_path / 'moved'}"]) == 0
+
+
+def beardless(known: Path, folder: Path) -> Path:
+    """A network that knows made faces but no beard, by the script that measures the recipe."""
+    spec = importlib.util.spec_from_file_location("own_beard", ROOT / "benchmarks" / "own_beard.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.without_beard(known, folder / "beardless.onnx")
+    return folder / "beardless.onnx"
+
+
+def bearded(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A made face with a blue beard on its lower half: rgb, what it covers (bool), the labels beneath."""
+    rgb, labels = made_face(seed)
+    rows, _ = np.nonzero(labels == 1)
+    mask = (labels == 1) & (np.arange(SIZE)[:, None] > rows.min() + 0.7 * np.ptp(rows))
+    rgb[mask] = np.clip(np.random.default_rng((2, seed)).normal((40, 60, 190), 10), 0, 255).astype(np.uint8)
+    return rgb, mask, labels
+
+
+def test_a_network_without_a_beard_is_taught_the_beard(known, tmp_path):
+    """The one part of the table that not every network knows: taught, the network is one of all the table's parts."""
+    from faceparse_core.training.checkpoint import read_checkpoint
+    from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.labels import make_legend
+    from faceparse_core.training.own import named_folder, own_sets, read_own, with_added
+    from faceparse_core.training.parser import train_parser
+    from faceparse_core.training.stream import make_mixture
+    from faceparse_core.training.teacher import load_teacher
+
+    teacher = load_teacher(beardless(known, tmp_path))
+    assert len(teacher.classes.names) == 19
+    for seed in range(100, 112):
+        rgb, mask, _ = bearded(seed) if seed < 109 else (made_face(seed)[0], np.zeros((SIZE, SIZE), bool), None)
+        write_rgb(tmp_path / "photos" / f"{seed}.jpg", rgb)
+        cv2.imwrite(str(tmp_path / "photos" / f"{seed}.png"), np.uint8(255) * mask)
+    named = named_folder(f"beard={tmp_path / 'photos'}")
+    classes = with_added(teacher.classes, [named])
+    assert classes == Classes()
+    own = read_own(named, classes, teacher)
+    assert 1 in own.over  # it was painted on skin
+    sets = own_sets([own], classes)
+    legend = make_legend(classes, [one.meanings for one in sets])
+    assert legend.grids[0][19] == 19
+    assert set(np.flatnonzero(legend.allowed[legend.grids[0][1]])) == set(range(19))
+    assert legend.goes_by[legend.grids[0][1]] == -1
+    plan = settings(rate=8e-4, auxiliary=0.0, keep=20.0)
+    checkpoint = train_parser(make_mixture(sets, classes), tmp_path / "run", plan, weights=tmp_path / "beardless.onnx")
+    export_parser(load_checkpoint(checkpoint), tmp_path / "mine.onnx", 128, 1.8)
+    write_beside(read_checkpoint(checkpoint).classes, tmp_path / "mine.onnx")
+    assert not (tmp_path / "mine.parts.json").exists()  # nothing to tell that is not in the table
+    hit = either = false = 0
+    for seed in range(200, 208):
+        rgb, mask, _ = bearded(seed)
+        said = said_by(tmp_path / "mine.onnx", rgb) == 19
+        hit, either = hit + (said & mask).sum(), either + (said | mask).sum()
+        false += (said_by(tmp_path / "mine.onnx", made_face(seed)[0]) == 19).sum()
+    assert hit / either > 0.6
+    assert false < 0.02 * either
 
 
 def test_the_embedded_network_is_not_overwritten_by_mistake(taught, capsys):

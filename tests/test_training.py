@@ -79,9 +79,9 @@ def test_mirrored_labels_swap_sides():
 def test_crop_and_labels_lie_on_each_other(folder):
     """Where the label grid says hair, the crop shows hair's colour: geometry of picture and labels is one."""
     from faceparse_core.training import augment as module
-    from faceparse_core.training.data import celebamask_train
+    from faceparse_core.training.layouts import whole_tar
 
-    pairs = celebamask_train(folder)
+    pairs = whole_tar(folder / "celebamask" / "train-0.tar")
     rng = np.random.default_rng(3)
     settings = module.AugmentSettings(size=128)
     for _ in range(8):
@@ -242,7 +242,7 @@ def test_users_cutouts_are_pasted(tmp_path):
 def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
     """Scores, confusions and sheets of a parser that calls all hair a hat."""
     from faceparse_core.parser import ModelInfo, Parser
-    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.layouts import celebamask_val
     from faceparse_core.training.report import write_report
 
     pairs = celebamask_val(folder)
@@ -299,12 +299,12 @@ def test_f1_and_iou_by_hand():
 
 @pytest.mark.parametrize("fault", ["nothing", "not a tar"])
 def test_missing_data_is_one_clear_error(tmp_path, fault):
-    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.layouts import celebamask_val
 
     if fault == "not a tar":
         (tmp_path / "celebamask").mkdir()
         (tmp_path / "celebamask" / "val.tar").write_bytes(b"x" * 2000)
-    with pytest.raises(FaceParseError, match="not a readable tar"):
+    with pytest.raises(FaceParseError, match="neither a folder nor a readable tar"):
         celebamask_val(tmp_path)
 
 
@@ -319,8 +319,8 @@ def test_command_without_data(monkeypatch, capsys):
 def test_scores_that_the_model_card_names(data):
     """The embedded parser on the whole validation set: at least what was promised."""
     from faceparse_core.parse import Settings
-    from faceparse_core.training.data import celebamask_val
     from faceparse_core.training.evaluate import evaluate
+    from faceparse_core.training.layouts import celebamask_val
 
     scores = evaluate(load_parser(), celebamask_val(data), mirror=Settings().mirror)
     assert scores.mean_f1 >= 0.83

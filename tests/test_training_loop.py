@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,10 +22,12 @@ from hypothesis import strategies as st
 from training_data import tiny, write_data
 
 from faceparse_core.errors import FaceParseError, Interrupted, ModelError
+from faceparse_core.models import folder as models
 from faceparse_core.parser import load_parser
 
 pytestmark = pytest.mark.torch
 
+EMBEDDED_WEIGHTS = models / "parser.onnx"
 SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered": 2}  # two replicas of the network, if there are cores
 
 
@@ -393,7 +396,8 @@ def test_a_checkpoint_of_something_else(folder, run, tmp_path, fault):
     elif fault == "of the finder":
         torch.save({"network": {}, "average": {}, "optimizer": {}, "step": 4, "seconds": 1.0, "plan": "{}"}, path)
     elif fault == "other parts":
-        torch.save({**holds, "parts": {"classes": [*holds["parts"]["classes"], "sticker"]}}, path)
+        parts = {"classes": [*holds["parts"]["classes"], "sticker"], "own": {"sticker": {}}}
+        torch.save({**holds, "parts": parts}, path)
     else:
         torch.save({**holds, "network": {"conv.weight": torch.zeros(3)}}, path)
     error = FaceParseError if fault == "other parts" else ModelError
@@ -475,9 +479,9 @@ def test_the_score_is_the_one_of_the_export(run, folder, tmp_path):
     """What is told while training is what the exported network scores, but for its rounded weights."""
     from dataclasses import replace
 
-    from faceparse_core.training.data import celebamask_val
     from faceparse_core.training.evaluate import evaluate
     from faceparse_core.training.export import export_parser, load_checkpoint
+    from faceparse_core.training.layouts import celebamask_val
 
     export_parser(load_checkpoint(run / "parser.pt"), tmp_path / "a.onnx", 64, 1.8, "full")
     parser = replace(load_parser(str(tmp_path / "a.onnx")), size=64)
@@ -487,7 +491,7 @@ def test_the_score_is_the_one_of_the_export(run, folder, tmp_path):
 
 def test_sheets_show_photo_labels_and_what_is_said(run, folder):
     from faceparse_core.parts import PARTS
-    from faceparse_core.training.data import celebamask_val
+    from faceparse_core.training.layouts import celebamask_val
 
     assert sorted(path.name for path in (run / "sheets").iterdir()) == [
         "epoch-006.png",
@@ -635,6 +639,53 @@ def test_the_command_goes_on_with_the_runs_own_settings(folder, run, tmp_path, c
     holds = torch.load(out / "parser.pt", weights_only=True)
     assert holds["step"] == 14
     assert holds["settings"]["width"] == 0.125
+
+
+def started(out):
+    from faceparse_core.training.checkpoint import read_checkpoint
+
+    return read_checkpoint(out / "parser.pt").started
+
+
+def test_resume_alone_goes_on_as_the_run_was_started(folder, tmp_path, monkeypatch, capsys):
+    """From another folder, without the variable: the same data, from the same weights, validated as before."""
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.delenv("FACEPARSE_DATA", raising=False)
+    out, small = tmp_path / "run", ("--batch", "2", "--device", "cpu")
+    weights = os.path.relpath(EMBEDDED_WEIGHTS, folder.parent)
+    first = ("train", "parser", "--data", folder.name, "--from", weights, "--run", out, "--steps", "1", *small)
+    assert command(*first, "--validate", "2", "--skip-broken") == 0
+    monkeypatch.chdir(tmp_path)
+    resumed = ("train", "parser", "--run", out, "--resume", "--device", "cpu")
+    assert command(*resumed, "--steps", "2") == 0
+    assert [row["step"] for row in rows(out / "validation.csv")] == ["1", "2"]
+    told = started(out)
+    assert told.data == (os.fspath(folder),)
+    assert Path(told.weights) == EMBEDDED_WEIGHTS
+    assert (told.validate, told.skip_broken, told.beards) == (2, True, False)
+    assert "started" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gone", ["data", "add"])
+def test_a_path_that_is_gone_is_told_and_may_be_named_anew(folder, run, tmp_path, capsys, gone):
+    import shutil
+
+    from faceparse_core.training.checkpoint import read_checkpoint, write_checkpoint
+    from faceparse_core.training.settings import Started
+
+    out, before = tmp_path / "run", read_checkpoint(run / "parser.pt")
+    lost = os.fspath(tmp_path / "lost")
+    what = Started(data=(lost,)) if gone == "data" else Started(add=(f"sticker={lost}",))
+    write_checkpoint(replace(before, started=what), out / "parser.pt")
+    assert command("train", "parser", "--run", out, "--resume", "--steps", "13", "--device", "cpu") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"--{gone} {lost}, where nothing lies any more" in error
+    if gone == "data":
+        shutil.copytree(folder, tmp_path / "found")
+        words = ("--data", tmp_path / "found", "--steps", "13", "--device", "cpu")
+        assert command("train", "parser", "--run", out, "--resume", *words) == 0
+        assert started(out).data == (os.fspath(tmp_path / "found"),)
 
 
 @pytest.mark.parametrize("words", [("--batch", "1"), ("--accumulate", "0"), ("--device", "tpu"), ("--validate", "0")])

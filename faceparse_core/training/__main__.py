@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.errors import FaceParseError, Interrupted
+from faceparse_core.errors import FaceParseError, Interrupted, printable
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import BEARD
 
 if TYPE_CHECKING:
+    from faceparse_core.classes import Classes
     from faceparse_core.parser import Parser
     from faceparse_core.training.data import Pair
-    from faceparse_core.training.labels import Classes
+    from faceparse_core.training.settings import Started
     from faceparse_core.training.stream import Mixture
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
@@ -47,7 +49,10 @@ def build_arguments() -> argparse.ArgumentParser:
         if verb == "train":
             command.add_argument("--steps", type=at_least(1), help="optimisation steps")
             command.add_argument("--seed", type=int, help="of everything random")
-            command.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run")
+            command.add_argument(
+                "--resume", action="store_true",
+                help="go on from the checkpoint in --run, parser: with all that the run was started with",
+            )  # fmt: skip
             command.add_argument("--again", action="store_true", help="start anew and overwrite the run in --run")
             loop = command.add_argument_group("for the parser")
             loop.add_argument("--parts", choices=("face",), help="the face alone, against all else")
@@ -119,31 +124,62 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(a: argparse.Namespace) -> None:
-    from faceparse_core.training.checkpoint import check_start
+    from faceparse_core.training.checkpoint import check_start, read_checkpoint
     from faceparse_core.training.settings import FURTHER, OWN, RunOptions, TrainSettings
 
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     if a.network == "parser":
-        from faceparse_core.training.parser import LAST, settings_of, train_parser
+        from faceparse_core.training.parser import LAST, train_parser
         from faceparse_core.training.watch import read_held_out
 
+        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
+        before = read_checkpoint(a.run / LAST) if a.resume else None
+        if before:
+            _take_up(a, before.started)
         weights = a.weights or (MODELS / "parser.onnx" if a.add else None)
         new = OWN if a.add else FURTHER if weights else TrainSettings()
-        settings = settings_of(a.run / LAST) if a.resume else new
+        settings = before.settings if before else new
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
         if a.batch:  # as large a share of them rendered
             changes["rendered"] = round(a.batch * settings.rendered / settings.batch)
-        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard)
-        check_start(a.run / LAST, a.resume, a.again)  # before the data are read
         held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
         settings = dataclasses.replace(settings, **changes)
-        train_parser(_mixture(a, weights), a.run, settings, a.resume, weights, a.occluders, options, held_out)
+        mixture = _mixture(a, weights)
+        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard, started=_started(a))
+        train_parser(mixture, a.run, settings, a.resume, weights, a.occluders, options, held_out)
     else:
         from faceparse_core.training.data import data_folder
         from faceparse_core.training.finder import CHECKPOINT, train_finder
 
         check_start(a.run / CHECKPOINT, a.resume, a.again)
         train_finder(data_folder(a.data[0] if a.data else None), a.run, resume=a.resume, **changes)
+
+
+def _started(a: argparse.Namespace) -> Started:
+    """What `--resume` is to find in the checkpoint."""
+    from faceparse_core.training.settings import Started
+
+    data = tuple(os.path.abspath(path) for path in _paths(a))
+    added = tuple(f"{name}={os.path.abspath(folder)}" for name, _, folder in (word.partition("=") for word in a.add))
+    weights, occluders = (os.path.abspath(path) if path else None for path in (a.weights, a.occluders))
+    watched = (a.validate, a.keep_best, a.tensorboard)
+    return Started(data, added, a.parts, weights, a.beards, occluders, a.skip_broken, *watched)
+
+
+def _take_up(a: argparse.Namespace, before: Started) -> None:
+    """Fill in what the run was started with where nothing else is said. Raises FaceParseError where a path is gone."""
+    for key, value in dataclasses.asdict(before).items():
+        if not value or getattr(a, key):
+            continue
+        option = f"--{'from' if key == 'weights' else key}"
+        paths = {"data": value, "add": [word.partition("=")[2] for word in before.add]}
+        for path in paths.get(key, [value] if key in ("weights", "occluders") else []):
+            if not Path(path).exists():
+                raise FaceParseError(
+                    f"the run was started with {option} {printable(path)}, where nothing lies any more; "
+                    f"say with {option} where it is now"
+                )
+        setattr(a, key, Path(value) if key in ("weights", "occluders") else value)
 
 
 def _paths(a: argparse.Namespace) -> list[Path]:
@@ -154,8 +190,9 @@ def _paths(a: argparse.Namespace) -> list[Path]:
 
 
 def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
+    from faceparse_core.classes import Classes
     from faceparse_core.training.augment import AugmentSettings
-    from faceparse_core.training.labels import Classes, one_part
+    from faceparse_core.training.labels import FACE_ALONE
     from faceparse_core.training.layouts import find_sets
     from faceparse_core.training.stream import make_mixture
 
@@ -163,14 +200,15 @@ def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
         raise FaceParseError("--parts and --add exclude each other: a network of one part learns no others")
     sets = [one for path in _paths(a) for one in find_sets(path)]
     if a.parts:  # whatever lies before a face is the harder half of telling it from all else
-        return make_mixture(sets, one_part(a.parts), a.skip_broken, augment=AugmentSettings(occluded=0.6))
+        return make_mixture(sets, FACE_ALONE, a.skip_broken, augment=AugmentSettings(occluded=0.6))
     if a.beards:
         from faceparse_core.training.beards import tell_beards
         from faceparse_core.training.teacher import load_teacher
 
-        if weights is None:
+        knows = load_teacher(weights) if weights else None
+        if knows is None or "beard" not in knows.classes.names:
             raise FaceParseError("--beards asks a network that knows the beard; name it with --from")
-        sets = tell_beards(sets, load_teacher(weights), a.run)
+        sets = tell_beards(sets, knows, a.run)
     if not a.add:
         return make_mixture(sets, Classes(), a.skip_broken)
     from faceparse_core.training.own import named_folder, own_sets, read_own, unnoticed, with_added
@@ -179,8 +217,8 @@ def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
     assert weights is not None
     teacher = load_teacher(weights)
     added = [named_folder(word) for word in a.add]
-    classes = with_added(teacher.classes, [part for part, _ in added])
-    folders = [read_own(part, folder, classes, teacher) for part, folder in added]
+    classes = with_added(teacher.classes, added)
+    folders = [read_own(named, classes, teacher) for named in added]
     sets = [*unnoticed(sets, folders, classes), *own_sets(folders, classes)]
     return make_mixture(sets, classes, a.skip_broken)
 
@@ -213,30 +251,30 @@ def _evaluate(a: argparse.Namespace) -> None:
 
 def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]:
     """The parser, what it tells apart, and the pairs to measure it on."""
+    from faceparse_core.classes import Classes, classes_beside
     from faceparse_core.parser import load_parser
-    from faceparse_core.training.cards import card_path
     from faceparse_core.training.data import Pairs
-    from faceparse_core.training.labels import Classes
     from faceparse_core.training.layouts import find_sets
     from faceparse_core.training.own import named_folder, own_sets, read_own
     from faceparse_core.training.teacher import Teacher, load_teacher
 
     sets = [one for path in _paths(a) for one in find_sets(path, "test")]
-    ours = a.add or (Path(a.model).suffix == ".onnx" and card_path(Path(a.model)).exists())
+    ours = a.add or (Path(a.model).suffix == ".onnx" and classes_beside(a.model))
     teacher = load_teacher(a.model) if ours else Teacher(load_parser(a.model), Classes())
     parser, classes = dataclasses.replace(teacher.parser, size=a.size or teacher.parser.size), teacher.classes
     added = [named_folder(word) for word in a.add]
-    for part, _ in added:
-        if part.name not in classes.names:
+    for one in added:
+        if one.part not in classes.names:
             raise FaceParseError(
-                f"{parser.info.name} has no part {part.name}; name the network that learnt it with --model"
+                f"{parser.info.name} has no part {one.part}; name the network that learnt it with --model"
             )
-    folders = [read_own(part, folder, classes, teacher, teach=False) for part, folder in added]
+    folders = [read_own(one, classes, teacher, teach=False) for one in added]
     return parser, classes, Pairs([*sets, *own_sets(folders, classes, teach=False)], a.skip_broken)
 
 
 def _export(a: argparse.Namespace) -> None:
     from faceparse_core.cache import whole_file
+    from faceparse_core.classes import Classes, write_beside
     from faceparse_core.training.checkpoint import written
 
     output = a.output or MODELS / f"{a.network}.onnx"
@@ -246,28 +284,27 @@ def _export(a: argparse.Namespace) -> None:
         with written(output), whole_file(output) as path:
             export_finder(a.run / CHECKPOINT, path)
         return
-    from faceparse_core.training.cards import write_card
     from faceparse_core.training.checkpoint import read_checkpoint
     from faceparse_core.training.export import export_parser, load_checkpoint, mix
-    from faceparse_core.training.labels import Classes
-    from faceparse_core.training.own import named_folder
+    from faceparse_core.training.own import named_folder, with_added
     from faceparse_core.training.parser import BEST, LAST
 
     checkpoint = a.run / (BEST if a.best else LAST)
-    classes = read_checkpoint(checkpoint).classes
-    for part, _ in map(named_folder, a.add):
-        if part.name not in classes.names:
-            raise FaceParseError(f"{checkpoint} has no part {part.name}; train it with --add first")
-        own = tuple(part if one.name == part.name else one for one in classes.own)
-        classes = dataclasses.replace(classes, own=own)
-    if classes != Classes() and a.output is None:
+    trained = read_checkpoint(checkpoint)
+    classes = trained.classes
+    added = [named_folder(word) for word in a.add]
+    for one in added:
+        if one.part not in classes.names:
+            raise FaceParseError(f"{checkpoint} has no part {one.part}; train it with --add first")
+    classes = with_added(classes, added) if added else classes  # as their folders describe them now
+    if (classes != Classes() or trained.started.add) and a.output is None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
     with written(output):
         with whole_file(output) as path:
             export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
             if a.mix:
                 mix(path, a.mix, a.share, a.weights)
-        write_card(classes, output)
+        write_beside(classes, output)
 
 
 if __name__ == "__main__":

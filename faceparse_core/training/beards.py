@@ -80,7 +80,7 @@ def _asked(one: DataSet, teacher: Teacher, path: Path) -> NDArray[np.uint8]:
             if str(kept["key"]) == key:
                 return np.asarray(kept["said"], np.uint8)
     asked = replace(teacher, parser=replace(teacher.parser, size=SIZE))
-    column = teacher.classes.of_label[BEARD]
+    column = teacher.classes.of_part[BEARD]
     said = np.zeros((len(one.names), GRID, GRID), np.uint8)
     for index in range(len(said)):
         said[index] = np.rint(255 * asked.probabilities(one.read(index).rgb, GRID)[column])

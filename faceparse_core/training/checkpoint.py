@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from faceparse_core.classes import Classes, classes_of, described
 from faceparse_core.errors import FaceParseError, ModelError, printable
-from faceparse_core.training.cards import card_of, classes_of
-from faceparse_core.training.labels import Classes
-from faceparse_core.training.settings import TrainSettings
+from faceparse_core.training.labels import trainable
+from faceparse_core.training.settings import Started, TrainSettings
 
 Weights = Mapping[str, Any]
 
@@ -39,12 +39,14 @@ class Checkpoint:
     loss: float | None  #: its running mean, as it is shown
     seconds: float  #: that it took
     best: float  #: the best score so far on the pairs held out
+    started: Started
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Raises FaceParseError where it cannot be written; what was there is then as it was."""
     fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
-    fields["settings"], fields["parts"] = dataclasses.asdict(checkpoint.settings), card_of(fields.pop("classes"))
+    fields["parts"] = described(fields.pop("classes"))
+    fields |= {name: dataclasses.asdict(fields[name]) for name in ("settings", "started")}
     save(fields, path)
 
 
@@ -58,11 +60,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:  # a pickle can fail in any way
         raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
     try:
-        classes = classes_of(holds["parts"], shown) if "parts" in holds else Classes()
+        classes = trainable(classes_of(holds["parts"], shown), shown) if "parts" in holds else Classes()
         return Checkpoint(
             TrainSettings(**holds["settings"]), classes, holds["step"], holds["network"], holds["average"],
             holds["optimizer"], holds.get("scaler", {}), holds.get("loss"), holds.get("seconds", 0.0),
-            holds.get("best", 0.0),
+            holds.get("best", 0.0), Started(**holds.get("started", {})),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{shown}: not a checkpoint of a parser's training run ({error})") from error

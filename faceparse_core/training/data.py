@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.parts import PARTS
-from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings
+from faceparse_core.training.labels import UNKNOWN, Meanings
 
 
 class PairError(FaceParseError):
@@ -198,47 +197,3 @@ def same_size(rgb: NDArray[np.uint8], labels: NDArray[np.uint8], shown: str) -> 
 PART_IDS = np.full(256, -1, np.int64)
 PART_IDS[: len(PARTS)] = np.arange(len(PARTS))
 PART_IDS[UNKNOWN] = UNKNOWN
-
-
-# ------------------------------------------------------------------------------------------ our tars, whole, as lists
-
-
-def read_pairs(tars: Sequence[Path], meanings: Meanings = EXACT) -> list[Pair]:
-    """All pairs of `tars`, NAME.webp beside NAME.png, by name. Raises FaceParseError on a missing or broken tar."""
-    raw: dict[str, dict[str, bytes]] = {}
-    for tar in tars:
-        try:
-            with tarfile.open(tar) as archive:
-                for member in archive:
-                    file = archive.extractfile(member)
-                    if file is not None:
-                        path = Path(member.name)
-                        raw.setdefault(f"{tar.stem}/{path.stem}", {})[path.suffix] = file.read()
-        except (OSError, tarfile.TarError) as error:
-            raise FaceParseError(f"{tar}: not a readable tar of pairs ({error})") from error
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV decodes outside of Python's lock
-        pairs = pool.map(_decode, sorted(raw), [raw[name] for name in sorted(raw)])
-        return [replace(pair, meanings=meanings) for pair in pairs]
-
-
-def _decode(name: str, files: dict[str, bytes]) -> Pair:
-    if not {".webp", ".png"} <= files.keys():
-        raise PairError(f"{name}: expected {name}.webp and {name}.png, found {sorted(files)}")
-    rgb, labels = decode_photo(files[".webp"], name), decode_labels(files[".png"], name)
-    same_size(rgb, labels, name)
-    return Pair(name, rgb, labels)
-
-
-def celebamask_train(folder: Path) -> list[Pair]:
-    """The human-labelled pairs to train on."""
-    return read_pairs(sorted((folder / "celebamask").glob("train-*.tar")), CELEBAMASK)
-
-
-def celebamask_val(folder: Path) -> list[Pair]:
-    """The human-labelled pairs to measure on."""
-    return read_pairs([folder / "celebamask" / "val.tar"], CELEBAMASK)
-
-
-def facesynthetics_train(folder: Path) -> list[Pair]:
-    """The rendered pairs, with beards."""
-    return read_pairs([folder / "facesynthetics" / "train.tar"])

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.classes import Classes
 from faceparse_core.clean import best_planes
 from faceparse_core.parser import Parser
 from faceparse_core.parts import BACKGROUND, BEARD, PAIRS, PARTS
 from faceparse_core.training.data import Pair
-from faceparse_core.training.labels import NAMELESS, OTHER, UNKNOWN, Classes, said_as
+from faceparse_core.training.labels import NAMELESS, OTHER, UNKNOWN, said_as
 from faceparse_core.training.teacher import Teacher
 
 SCORED = tuple(part.id for part in PARTS if part.id not in (0, BEARD))  #: the 18 parts of CelebAMask-HQ
@@ -29,7 +30,7 @@ class Scores:
     def scored(self) -> tuple[int, ...]:
         """The classes that the labels know, without the background: of CelebAMask-HQ's parts all or none."""
         there = np.flatnonzero(self.confusion.sum(1))
-        people = frozenset(SCORED if len(self.names) >= len(PARTS) and np.isin(there, SCORED).any() else ())
+        people = frozenset(SCORED if len(self.names) > SCORED[-1] and np.isin(there, SCORED).any() else ())
         return tuple(k for k in range(1, len(self.names)) if k in people or k in there)
 
     def f1(self, part: int) -> float:
@@ -62,7 +63,7 @@ class Scores:
         shown = [k for k in self.scored if self._counts(k)[1]]
         rows = [f"{self.names[k]:12} {self.f1(k):.4f} {self.iou(k):.4f}" for k in shown]
         means = [f"mean F1 over the {len(shown)} parts {self.mean_f1:.4f}"] if len(shown) > 1 else []
-        if len(shown) > 1 and len(self.names) >= len(PARTS):
+        if len(shown) > 1 and len(self.names) > SCORED[-1]:
             means.append(f"mean F1 with sides merged    {self.merged().mean_f1:.4f}")
         return "\n".join([f"{'part':12} {'F1':6} {'IoU':6}", *rows, *means])
 
@@ -80,20 +81,20 @@ def say(
     height, width = pair.labels.shape
     said = best_planes(Teacher(parser, classes).scores(pair.rgb, mirror), (0, 0, width, height), (height, width))
     meanings = {
-        classes.of_label[label]: frozenset(classes.of_label[part] for part in parts)
+        classes.of_part[label]: frozenset(classes.of_part[part] for part in parts)
         for label, parts in sorted(pair.meanings.items(), reverse=True)
         if label not in NAMELESS
     }
     said = said_as(meanings, truth(pair, classes), said)
-    if (other := pair.labels == OTHER).any():  # all that is known there: it is no own part
-        said[other & ~np.isin(said, [classes.of_label[k] for k in classes.own_labels])] = BACKGROUND
+    if (other := pair.labels == OTHER).any():  # all that is known there: it is not what was painted
+        said[other & np.isin(said, [classes.of_part[part] for part in pair.meanings[OTHER]])] = BACKGROUND
     return said
 
 
 def truth(pair: Pair, classes: Classes = Classes()) -> NDArray[np.uint8]:  # noqa: B008 - frozen
     """The map of classes that the pair's labels make, uint8 (H, W). OTHER counts as background."""
     table = np.full(256, UNKNOWN, np.uint8)
-    table[: len(classes.of_label)] = classes.of_label
+    table[list(classes.of_part)] = list(classes.of_part.values())
     table[OTHER] = BACKGROUND
     return table[pair.labels]
 
@@ -112,7 +113,7 @@ def evaluate(
     classes: Classes = Classes(),  # noqa: B008 - frozen
 ) -> Scores:
     """Parse the whole frame of every pair and count. `classes`: what `parser.run` tells apart."""
-    count = len(classes.names)
+    count = len(classes.meanings)
     total = np.zeros((count, count), np.int64)
     for pair in pairs:
         total += confusion(truth(pair, classes), say(parser, pair, mirror, classes), count)

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from faceparse_core.bisenet import EMBEDDED, BiSeNet, DetailOutput, blocks_of
+from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError
-from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import read_checkpoint
-from faceparse_core.training.labels import Classes, growth
+from faceparse_core.training.labels import growth, network_classes
 from faceparse_core.training.stepper import normalise
 
 Stored = Literal["full", "half", "int8"]  #: how weights lie in a file: float32, float16, int8 by output channel
@@ -52,7 +52,7 @@ class ParserNetwork(nn.Module):
 def load_checkpoint(path: Path) -> BiSeNet:
     """The running mean of the weights of a training run, in evaluation mode. Raises ModelError."""
     checkpoint = read_checkpoint(path)
-    network = BiSeNet(len(checkpoint.classes.names), checkpoint.settings.width, True, EMBEDDED)
+    network = BiSeNet(len(checkpoint.classes.meanings), checkpoint.settings.width, True, EMBEDDED)
     try:
         network.load_state_dict(checkpoint.average)
     except RuntimeError as error:
@@ -177,7 +177,7 @@ def take_up(network: BiSeNet, path: Path, rgb: Tensor, classes: Classes = Classe
     """
     weights = {name.removeprefix("network."): value for name, value in exported_weights(path).items()}
     own, folded = network.state_dict(), {}
-    rows = torch.from_numpy(growth(read_card(path), classes))
+    rows = torch.from_numpy(growth(network_classes(path), classes))
     for name in _LAST:
         if name in weights and len(weights[name]) == rows.shape[1]:
             weights[name] = torch.tensordot(rows, weights[name], 1)

@@ -27,7 +27,7 @@ from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
 from faceparse_core.training.checkpoint import save
 from faceparse_core.training.composites import Composite, Cutout, Spot, Studio, make_cutouts
-from faceparse_core.training.data import read_pairs
+from faceparse_core.training.layouts import whole_tar
 
 CELL = 8  #: pixels of the input per cell of the maps
 GRID = SIZE // CELL
@@ -216,7 +216,7 @@ def _cutouts(tars: list[Path]) -> list[Cutout]:
     """Cutouts of the tars, one tar at a time: full pairs of all would take 6 GB."""
     if not tars:
         raise FaceParseError("no training data: the folder has no celebamask/train-*.tar")
-    return [cutout for tar in tars for cutout in make_cutouts(read_pairs([tar]))]
+    return [cutout for tar in tars for cutout in make_cutouts(whole_tar(tar))]
 
 
 def train_finder(

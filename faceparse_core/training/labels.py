@@ -2,8 +2,8 @@
 
 Data sets name faces in their own ways: people who painted CelebAMask-HQ called a beard skin, LaPa has no word for a
 neck. So a label stands for a set of parts, one of them the part that it goes by. A pair's label map holds the ids that
-its labels go by; a data set's `Meanings` say which of them may be more. What a network is to tell apart are `Classes`.
-A `Legend` brings the two together: it numbers the labels of training grids.
+its labels go by; a data set's `Meanings` say which of them may be more. What a network is to tell apart are `Classes`,
+those of `faceparse_core.classes`. A `Legend` brings the two together: it numbers the labels of training grids.
 
     0 .. classes - 1    exactly that class
     128 .. 254          one label of one data set: a set of classes
@@ -12,14 +12,17 @@ A `Legend` brings the two together: it numbers the labels of training grids.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.errors import FaceParseError
-from faceparse_core.parts import BEARD, HEAD, MIRRORED, PARTS, PRESETS
+from faceparse_core.classes import OUR_CLASSES, Classes, classes_beside, known_parts
+from faceparse_core.errors import FaceParseError, ModelError, printable
+from faceparse_core.parts import BACKGROUND, BEARD, HEAD, MIRRORED, PARTS
 
 UNKNOWN = 255  #: label of pixels that nobody labelled; every loss and score leaves them out
 OTHER = 254  #: in pairs' label maps: nobody knows which part, but not the one that a user painted
@@ -28,7 +31,7 @@ NAMELESS = (SKIN_OR_BEARD, OTHER)  #: these are no part's id
 SETS = 128  #: labels of training grids from here on stand for sets of classes
 
 #: Part id that a label goes by -> all ids that it may stand for. A label that is missing stands for itself alone.
-#: SKIN_OR_BEARD and one that may be any part of the table go by none.
+#: SKIN_OR_BEARD and one that may be the head and may be background go by none.
 Meanings = Mapping[int, frozenset[int]]
 
 EXACT: Meanings = {}  #: every label is one part, and all parts have labels
@@ -47,41 +50,22 @@ def coarse(sets: Mapping[int, Sequence[int]], labels: Sequence[int]) -> Meanings
 CELEBAMASK = coarse({HEAD: [BEARD]}, range(BEARD))
 
 
-@dataclass(frozen=True)
-class OwnPart:
-    """A part that the table of parts does not have, taught by a user. What None stands for the product decides."""
-
-    name: str  #: a word as in ``--parts``
-    label: str | None = None  #: the layer's name as an illustrator reads it
-    on_head: bool | None = None  #: lies on the head
-    above: str | None = None  #: name of the part directly beneath it
-    color: tuple[int, int, int] | None = None  #: sRGB
+#: The face against all else: skin and what lies on it, taken together as `head`.
+FACE_ALONE = Classes(((BACKGROUND,), (HEAD,)))
 
 
-@dataclass(frozen=True)
-class Classes:
-    """What a network tells apart, in the order of its scores."""
-
-    names: tuple[str, ...] = tuple(part.name for part in PARTS)
-    of_label: tuple[int, ...] = tuple(range(len(PARTS)))  #: for each id of label maps, own parts' last, its class
-    own: tuple[OwnPart, ...] = ()  #: they have the last classes
-
-    @property
-    def own_labels(self) -> tuple[int, ...]:
-        """The ids in label maps of the parts of one's own."""
-        return tuple(range(len(PARTS), len(self.of_label)))
+def network_classes(path: Path) -> Classes:
+    """The classes of an exported .onnx: what lies beside it says, else those of the table. Raises ModelError."""
+    return trainable(classes_beside(path) or Classes(), printable(os.fspath(path)))
 
 
-def with_own(own: Sequence[OwnPart]) -> Classes:
-    """The classes of the table and these parts after them."""
-    names = (*(part.name for part in PARTS), *(part.name for part in own))
-    return Classes(names, tuple(range(len(names))), tuple(own))
-
-
-def one_part(preset: str) -> Classes:
-    """Two classes: the parts of a preset, taken together as `head`, against all else."""
-    inside = PRESETS[preset]
-    return Classes(("background", "head"), tuple(int(part.id in inside) for part in PARTS))
+def trainable(classes: Classes, shown: str) -> Classes:
+    """`classes`, if networks that are trained here have such: the table's parts in its order, with or without the
+    beard, and own parts after them; or the face alone. Raises ModelError, which names their source `shown`."""
+    parts, base = classes.meanings, OUR_CLASSES[BEARD]
+    if classes != FACE_ALONE and (parts[: len(base)] != base or len(set(parts)) < len(parts)):
+        raise ModelError(f"{shown}: the classes of another network than those that are trained here")
+    return classes
 
 
 def growth(old: Classes, new: Classes) -> NDArray[np.float32]:
@@ -89,13 +73,11 @@ def growth(old: Classes, new: Classes) -> NDArray[np.float32]:
 
     Each new class starts as the mean of the old ones whose parts it has; one that has none is a row of zeros.
     """
-    rows = np.zeros((len(new.names), len(old.names)), np.float32)
-    known = {part.name: old.of_label[len(PARTS) + k] for k, part in enumerate(old.own)}
-    for label, k in enumerate(new.of_label):
-        if label < len(PARTS):
-            rows[k, old.of_label[label]] = 1
-        elif (name := new.own[label - len(PARTS)].name) in known:
-            rows[k, known[name]] = 1
+    rows = np.zeros((len(new.meanings), len(old.meanings)), np.float32)
+    told = {old.table.layers[part].name for part in known_parts(old.meanings) | {BACKGROUND}}
+    for part in new.table.parts:
+        if part.name in told:
+            rows[new.of_part[part.id], old.of_part[old.table.by_name[part.name].id]] = 1
     return rows / np.maximum(rows.sum(1, keepdims=True), 1)
 
 
@@ -115,7 +97,7 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
 
     Raises FaceParseError where left and right of a data set mean different things, or where there are too many labels.
     """
-    count = len(classes.names)
+    count = len(classes.meanings)
     grids = np.full((len(spaces), 256), UNKNOWN, np.uint8)
     allowed = np.zeros((256, count), bool)
     goes_by = np.full(256, -1, np.int64)
@@ -125,7 +107,8 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
     goes_by[:count] = np.arange(count)
     spoken[:count] = np.eye(count, dtype=bool)
     number = SETS
-    table = frozenset(classes.of_label[part.id] for part in PARTS)
+    of_part = classes.of_part
+    anything = {of_part[BACKGROUND], of_part[HEAD]}
     seen: list[tuple[dict[int, frozenset[int]], int]] = []
     for index, meanings in enumerate(spaces):
         sets = _closed(meanings)
@@ -133,10 +116,10 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
             grids[index] = grids[same]
             continue
         seen.append((sets, index))
-        grids[index, : len(classes.of_label)] = classes.of_label
-        known = {label: frozenset(classes.of_label[part] for part in parts) for label, parts in sets.items()}
+        grids[index, list(of_part)] = list(of_part.values())
+        known = {label: frozenset(of_part[part] for part in parts) for label, parts in sets.items()}
         goes = {
-            label: -1 if label == SKIN_OR_BEARD or table <= parts else classes.of_label[label]
+            label: -1 if label == SKIN_OR_BEARD or anything <= parts else of_part[label]
             for label, parts in known.items()
         }
         if all(parts == {goes[label]} for label, parts in known.items() if goes[label] >= 0):
@@ -147,16 +130,16 @@ def make_legend(classes: Classes, spaces: Sequence[Meanings]) -> Legend:
             for label, parts in known.items():
                 if goes[label] >= 0:
                     calls[goes[label], list(parts)] = True
-        anything: dict[frozenset[int], int] = {}  # what goes by no class needs no number of its own
+        nameless: dict[frozenset[int], int] = {}  # what goes by no class needs no number of its own
         for label, parts in sorted(known.items()):
             if number == UNKNOWN:
                 raise FaceParseError("too many labels; train on fewer kinds of data sets, or add fewer parts at once")
-            if goes[label] < 0 and parts in anything:
-                grids[index, label] = anything[parts]
+            if goes[label] < 0 and parts in nameless:
+                grids[index, label] = nameless[parts]
                 continue
             grids[index, label] = number
             if goes[label] < 0:
-                anything[parts] = number
+                nameless[parts] = number
             allowed[number, list(parts)] = True
             goes_by[number] = goes[label]
             spoken[number] = calls

@@ -21,6 +21,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -177,6 +178,26 @@ def rendered_held_out(path: Path) -> list[DataSet]:
     return [one for one in sets if one.names]
 
 
+def whole_tar(tar: Path) -> list[Pair]:
+    """All pairs of one of our tars, by name, as they lie there: none held out, none cut to a frame.
+
+    Raises FaceParseError on a missing or broken tar.
+    """
+    files = open_files(tar)
+    pairs, broken = _our_pairs(files)
+    if broken:
+        raise PairError(broken[0])
+    meanings = EXACT if _is_rendered(files) else CELEBAMASK
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV decodes outside of Python's lock
+        read = pool.map(partial(_decoded, files, pairs, None), range(len(pairs)))
+        return [replace(pair, meanings=meanings) for pair in read]
+
+
+def celebamask_val(folder: Path) -> list[Pair]:
+    """The pairs that people labelled, to measure on."""
+    return whole_tar(folder / "celebamask" / "val.tar")
+
+
 def _our_tars(files: Files, split: str) -> list[DataSet]:
     wanted = r"(celebamask/train-.*|facesynthetics/train)\.tar" if split == "train" else r"celebamask/val\.tar"
     return [
@@ -188,14 +209,22 @@ def _our_tars(files: Files, split: str) -> list[DataSet]:
 
 
 def _our_tar(files: Files, split: str) -> list[DataSet]:
-    rendered = files.path.parent.name == "facesynthetics"
-    photos, maps = _with_suffix(files.names, ".webp"), _with_suffix(files.names, ".png")
-    pairs, broken = _partners(files, photos, maps, lambda stem: [f"{stem}.png"])
+    rendered = _is_rendered(files)
+    pairs, broken = _our_pairs(files)
     if rendered:
         held_out = _every_third_beard(files, pairs)
         pairs = tuple(pair for pair in pairs if (pair in held_out) == (split == "test"))
     read = partial(_read_pair, files, pairs, None, rendered)
     return [_named(files, pairs, read, EXACT if rendered else CELEBAMASK, broken, rendered)]
+
+
+def _is_rendered(files: Files) -> bool:
+    return files.path.parent.name == "facesynthetics"
+
+
+def _our_pairs(files: Files) -> tuple[_Names, tuple[str, ...]]:
+    photos, maps = _with_suffix(files.names, ".webp"), _with_suffix(files.names, ".png")
+    return _partners(files, photos, maps, lambda stem: [f"{stem}.png"])
 
 
 def _every_third_beard(files: Files, pairs: _Names) -> frozenset[tuple[str, str]]:
@@ -402,13 +431,17 @@ def _named(
     return DataSet(files.shown, tuple(photo for photo, _ in pairs), read, meanings, rendered, broken=broken)
 
 
-def _read_pair(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, framed: bool, index: int) -> Pair:
+def _decoded(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, index: int) -> Pair:
     photo, partner = pairs[index]
     rgb = decode_photo(files.read(photo), f"{files.shown}/{photo}")
     labels = decode_labels(files.read(partner), f"{files.shown}/{partner}", ids)
     same_size(rgb, labels, f"{files.shown}/{photo}")
     stem = str(PurePosixPath(photo).with_suffix(""))
-    pair = Pair(f"{files.path.stem}/{stem}", rgb, labels)
+    return Pair(f"{files.path.stem}/{stem}", rgb, labels)
+
+
+def _read_pair(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, framed: bool, index: int) -> Pair:
+    pair = _decoded(files, pairs, ids, index)
     if not framed:
         return _shrunk(pair)
     try:

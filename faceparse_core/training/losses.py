@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceparse_core.training.labels import UNKNOWN, Classes, Legend, growth
+from faceparse_core.classes import Classes
+from faceparse_core.training.labels import UNKNOWN, Legend, growth
 
 
 @dataclass(frozen=True)

@@ -16,22 +16,23 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError, PhotoError, printable
 from faceparse_core.heads import CELEBA_SIDE, Head, crop_box, find_heads, same_place
 from faceparse_core.parse import measure_head, shows_face
-from faceparse_core.parts import MOST_OWN, PARTS
+from faceparse_core.parts import BEARD, BY_NAME, HEAD, MOST_OWN, OWN, PARTS, own_parts
 from faceparse_core.photo import read_photo
-from faceparse_core.training.cards import own_part
 from faceparse_core.training.data import DataSet, Pair, PairError
-from faceparse_core.training.labels import OTHER, SIDES, UNKNOWN, Classes, OwnPart, also, with_own
+from faceparse_core.training.labels import FACE_ALONE, OTHER, SIDES, UNKNOWN, also
 from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
 from faceparse_core.training.teacher import Teacher
 
@@ -40,17 +41,29 @@ FLAT = 28  #: of 255: how far painted pixels may differ from the commonest colou
 
 
 @dataclass(frozen=True)
+class Named:
+    """What `--add NAME=FOLDER` names."""
+
+    part: str
+    folder: Path
+    facts: Mapping[str, Any]  #: what FOLDER/part.json tells of the part, as `parts.own_parts` reads it
+
+
+@dataclass(frozen=True)
 class OwnFolder:
     """What a folder teaches."""
 
-    part: OwnPart
+    part: str
     pairs: tuple[Pair, ...]  #: a head each; labels: the part's own, elsewhere the teacher's
     over: frozenset[int]  #: ids of the parts that the paint covers
     broken: tuple[str, ...]  #: a line for each photo that cannot be learnt from
 
 
-def named_folder(word: str) -> tuple[OwnPart, Path]:
-    """What `--add NAME=FOLDER` names, with what FOLDER/part.json tells of the part. Raises FaceParseError."""
+def named_folder(word: str) -> Named:
+    """What `NAME=FOLDER` names, with what FOLDER/part.json tells of the part. Raises FaceParseError.
+
+    NAME is a part of one's own, or the beard: that one is in the table of parts, but not every network knows it.
+    """
     name, equals, rest = word.partition("=")
     folder = Path(rest)
     if not equals or not rest:
@@ -63,35 +76,51 @@ def named_folder(word: str) -> tuple[OwnPart, Path]:
             facts = json.loads(path.read_text("utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise FaceParseError(f"{printable(os.fspath(path))}: cannot be read as JSON") from error
-    return own_part(name, facts, printable(os.fspath(path)) if facts else f"--add {printable(word)}"), folder
+    shown = printable(os.fspath(path)) if facts else f"--add {printable(word)}"
+    if name == PARTS[BEARD].name:
+        if facts:
+            raise FaceParseError(f"{shown}: the beard's name, place and colour are known; remove the file")
+        return Named(name, folder, {})
+    try:
+        own_parts({name: facts})
+    except FaceParseError as error:
+        raise FaceParseError(f"{shown}: {error}") from error
+    return Named(name, folder, facts)
 
 
-def with_added(classes: Classes, added: Sequence[OwnPart]) -> Classes:
-    """`classes` of the network that training starts from and these parts; one that it knows is taught further."""
-    new = {part.name: part for part in added}
-    if len(new) < len(added):
+def with_added(classes: Classes, added: Sequence[Named]) -> Classes:
+    """`classes` of the network that training starts from and these parts; one that it knows is taught further.
+
+    Raises FaceParseError.
+    """
+    if len({one.part for one in added}) < len(added):
         raise FaceParseError("--add names a part twice; put its photos into one folder")
-    own = [new.pop(part.name, part) for part in classes.own] + list(new.values())
-    if len(classes.of_label) < len(PARTS) or "beard" not in classes.names:
+    if classes == FACE_ALONE:
         raise FaceParseError("a network of one part cannot learn others; start --from one with all parts")
+    own = classes.table.described()
+    for one in added:
+        if one.part not in BY_NAME:
+            own[one.part] = {**own.get(one.part, {}), **one.facts}
     if len(own) > MOST_OWN:
         raise FaceParseError(f"a network has {MOST_OWN} own parts at most; train a second one for the others")
-    return with_own(own)
+    table = own_parts(own)
+    new = tuple((table.by_name[one.part].id,) for one in added if one.part not in classes.names)
+    return Classes(classes.meanings + new, table)
 
 
-def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, teach: bool = True) -> OwnFolder:
-    """Reads the photos and masks in `folder`, finds the heads, and labels what was not painted.
+def read_own(named: Named, classes: Classes, teacher: Teacher, teach: bool = True) -> OwnFolder:
+    """Reads the photos and masks in a folder, finds the heads, and labels what was not painted.
 
-    classes    which the part is one of
+    classes    which its part is one of
     teach      False: what was not painted has no part's label but OTHER, to measure by
 
     Raises FaceParseError where there is no photo with paint.
     """
-    label = len(PARTS) + [one.name for one in classes.own].index(part.name)
-    shown = printable(os.fspath(folder))
+    label = classes.table.by_name[named.part].id
+    shown = printable(os.fspath(named.folder))
     pairs: list[Pair] = []
     painted = np.zeros(256, np.int64)
-    found, broken = _find(folder, shown)
+    found, broken = _find(named.folder, shown)
     for photo, mask in found:
         try:
             for pair, beneath in _read(photo, mask, label, teacher, teach):
@@ -101,32 +130,36 @@ def read_own(part: OwnPart, folder: Path, classes: Classes, teacher: Teacher, te
             broken.append(str(error))
     if not any((pair.labels == label).any() for pair in pairs):
         why = f"; {broken[0]}" if broken else ""
-        raise FaceParseError(f"{shown}: no photo has anything painted for {part.name}{why}")
+        raise FaceParseError(f"{shown}: no photo has anything painted for {named.part}{why}")
     on = np.flatnonzero(painted[: len(PARTS)] >= OVER * painted.sum()).tolist()
     over = frozenset(int(side) for part in on for side in (part, SIDES[part]))  # what lies on one eye lies on both
-    return OwnFolder(part, tuple(pairs), over, tuple(broken))
+    return OwnFolder(named.part, tuple(pairs), over, tuple(broken))
 
 
 def own_sets(folders: Sequence[OwnFolder], classes: Classes, teach: bool = True) -> list[DataSet]:
     """A data set of each folder. In the photos of one the parts of the others may be unnoticed."""
-    table = frozenset(range(len(PARTS)))
-    labels = {one.name: len(PARTS) + k for k, one in enumerate(classes.own)}
+    labels = {part.name: part.id for part in classes.table.own} | {one.part: _label(one, classes) for one in folders}
+    table = frozenset(part.id for part in PARTS) - {*labels.values()}
     sets = []
     for one in folders:
-        mine = labels[one.part.name]
-        rest = {label: each.over for each in folders if (label := labels[each.part.name]) != mine} if teach else {}
+        mine = labels[one.part]
+        rest = {labels[each.part]: each.over for each in folders if each is not one} if teach else {}
         meanings = {part: table | {label for label, over in rest.items() if part in over} for part in table}
         meanings |= {label: table | rest.keys() for label in (OTHER, *labels.values()) if label != mine}
         meanings[mine] = frozenset({mine})
         names = tuple(pair.name for pair in one.pairs)
-        sets.append(DataSet(one.part.name, names, one.pairs.__getitem__, meanings, own=True, broken=one.broken))
+        sets.append(DataSet(one.part, names, one.pairs.__getitem__, meanings, own=True, broken=one.broken))
     return sets
 
 
 def unnoticed(sets: Sequence[DataSet], folders: Sequence[OwnFolder], classes: Classes) -> list[DataSet]:
     """Others' data sets, in which the own parts may be where they were seen to lie."""
-    over = {len(PARTS) + [p.name for p in classes.own].index(one.part.name): one.over for one in folders}
+    over = {_label(one, classes): one.over for one in folders}
     return [replace(one, meanings=also(one.meanings, over)) for one in sets]
+
+
+def _label(one: OwnFolder, classes: Classes) -> int:
+    return classes.table.by_name[one.part].id
 
 
 # ------------------------------------------------------------------------------------------------------ photos, masks
@@ -225,8 +258,8 @@ def confirmed_heads(rgb: NDArray[np.uint8], teacher: Teacher) -> list[Head]:
             break
         x, y, length = _frame(guess, teacher.parser.frame)
         square, inside = cut_square(rgb, np.zeros(rgb.shape[:2], np.uint8), x, y, length)
-        seen = teacher.probabilities(square, 256).argmax(0).astype(np.uint8)
-        seen[seen >= len(PARTS)] = 1  # what a user taught lies on the head, as far as a face is measured
+        seen = teacher.parts[teacher.probabilities(square, 256).argmax(0)]
+        seen[seen >= OWN] = HEAD  # what a user taught lies on the head, as far as a face is measured
         seen[cv2.resize(inside, (256, 256), interpolation=cv2.INTER_NEAREST) == UNKNOWN] = 0
         if not shows_face(seen):
             continue
@@ -252,8 +285,8 @@ def _framed(
         square = np.asarray(cv2.resize(square, (LARGEST, LARGEST), interpolation=way), np.uint8)
         names = np.asarray(cv2.resize(names, (LARGEST, LARGEST), interpolation=cv2.INTER_NEAREST), np.uint8)
     said = teacher.probabilities(square, LARGEST)
-    first = said.argmax(0).astype(np.uint8)
+    first = teacher.parts[said.argmax(0)]
     if teach:
-        said[label : label + 1] = 0  # where one that is taught further was seen before, and not painted
-        names = np.where(names == OTHER, said.argmax(0), names).astype(np.uint8)
+        said[teacher.parts == label] = 0  # where one that is taught further was seen before, and not painted
+        names = np.where(names == OTHER, teacher.parts[said.argmax(0)], names).astype(np.uint8)
     return Pair("", square, names, frame / CELEBA_SIDE), first[(names == label)]

@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 
 from faceparse_core.errors import Interrupted, printable
-from faceparse_core.training.cards import read_card
 from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint, written
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import evaluate
+from faceparse_core.training.labels import network_classes
 from faceparse_core.training.losses import label_table, make_memory, memory_loss, parsing_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.run import Run, three_heads
@@ -84,7 +84,8 @@ def train_parser(
     run = Run(s, classes, three_heads(criterion, s.auxiliary, _keeping(mixture, s, weights, device)), device)
     if before:
         run.go_on(path, before)
-    else:
+    run.started = options.started or run.started
+    if not before:
         if weights:
             with contextlib.closing(batches(mixture, s, 0, cutouts)) as stream:
                 run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
@@ -120,14 +121,8 @@ def _keeping(
 
     painted = mixture.own.sets if mixture.own else ()
     before, names = restore_parser(weights), frozenset(one.name for one in painted)
-    memory = make_memory(before, read_card(weights), mixture.legend, names).to(device)
+    memory = make_memory(before, network_classes(weights), mixture.legend, names).to(device)
     return lambda scores, labels, rgb: s.keep * memory_loss(scores, labels, rgb, memory)
-
-
-def settings_of(path: Path) -> TrainSettings:
-    """Those of the run whose checkpoint this is, to go on with. Raises FaceParseError where there is none."""
-    check_start(path, resume=True, again=False)
-    return read_checkpoint(path).settings
 
 
 class Clock:

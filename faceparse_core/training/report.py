@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.classes import Classes
 from faceparse_core.parser import Parser
-from faceparse_core.parts import BY_NAME
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import Scores, confusion, say, truth
-from faceparse_core.training.labels import UNKNOWN, Classes
+from faceparse_core.training.labels import UNKNOWN
 
 _SIDE = 256  #: px of a picture on a sheet
-_OWN = (255, 0, 255)  #: colour of a user's own parts
 _ACROSS = 4  #: pairs beside each other on a sheet
 
 
@@ -86,7 +85,7 @@ def draw_sheet(
 ) -> NDArray[np.uint8]:
     """Photo, classes, what is said, a row of three each; uint8 RGB."""
     palette = np.full((256, 3), 128, np.uint8)
-    palette[: len(classes.names)] = [BY_NAME[name].mark if name in BY_NAME else _OWN for name in classes.names]
+    palette[: len(classes.names)] = [classes.table.by_name[name].mark for name in classes.names]
     tiles = []
     for rgb, true, said in pictures:
         row = [rgb, palette[true], palette[np.where(true == UNKNOWN, UNKNOWN, said)]]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from faceparse_core.bisenet import EMBEDDED, BiSeNet
+from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.training.checkpoint import Checkpoint, write_checkpoint
-from faceparse_core.training.labels import Classes
-from faceparse_core.training.settings import TrainSettings, rate_factor
+from faceparse_core.training.settings import Started, TrainSettings, rate_factor
 from faceparse_core.training.stepper import Loss, Stepper, normalise
 
 
@@ -25,7 +25,7 @@ class Run:
     def __init__(self, s: TrainSettings, classes: Classes, loss: Loss, device: torch.device) -> None:
         torch.manual_seed(s.seed)
         self.settings, self.classes = s, classes
-        network: Any = BiSeNet(len(classes.names), s.width, True, EMBEDDED)
+        network: Any = BiSeNet(len(classes.meanings), s.width, True, EMBEDDED)
         self.network = network.to(device, memory_format=torch.channels_last)
         to_learn(self.network, s)
         self.average: Any = copy.deepcopy(self.network).eval()
@@ -41,6 +41,7 @@ class Run:
         self.loss: float | None = None  #: a running mean
         self.seconds = 0.0
         self.best = 0.0  #: mean F1 on the pairs held out
+        self.started = Started()
 
     def begin_with(self, weights: Path, rgb: Tensor) -> None:
         """Start from an exported .onnx; rgb: pictures as training shows them. Raises ModelError."""
@@ -65,6 +66,7 @@ class Run:
         checkpoint = Checkpoint(
             self.settings, self.classes, self.step, self.network.state_dict(), self.average.state_dict(),
             self.optimizer.state_dict(), self.stepper.scaler.state_dict(), self.loss, self.seconds, self.best,
+            self.started,
         )  # fmt: skip
         write_checkpoint(checkpoint, path)
 
@@ -81,7 +83,7 @@ class Run:
             self.stepper.scaler.load_state_dict(dict(checkpoint.scaler))
         self.stepper.begin()
         self.step, self.loss = checkpoint.step, checkpoint.loss
-        self.seconds, self.best = checkpoint.seconds, checkpoint.best
+        self.seconds, self.best, self.started = checkpoint.seconds, checkpoint.best, checkpoint.started
 
 
 def to_learn(network: nn.Module, s: TrainSettings) -> None:

@@ -27,6 +27,22 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class Started:
+    """What the command that began a run was told, for --resume to take up. Paths are absolute."""
+
+    data: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()  # NAME=FOLDER
+    parts: str | None = None
+    weights: str | None = None  # of --from
+    beards: bool = False
+    occluders: str | None = None
+    skip_broken: bool = False
+    validate: int = 0
+    keep_best: bool = False
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How a run is begun, computed and watched. Nothing of this changes what a step learns."""
 
@@ -36,6 +52,7 @@ class RunOptions:
     tensorboard: bool = False
     sheet: int = 8  # pairs on the sheet of samples, at the end of each epoch; 0: no sheet
     log_every: int = 25  # steps
+    started: Started | None = None  # kept in the checkpoint; None: as it stands there
 
 
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.

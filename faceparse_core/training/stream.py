@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BACKGROUND, BEARD
 from faceparse_core.training.augment import AugmentSettings, augment
 from faceparse_core.training.data import DataSet, Pair, Pairs, half_of_memory
-from faceparse_core.training.labels import Classes, Legend, make_legend
+from faceparse_core.training.labels import Legend, make_legend
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.settings import TrainSettings, crop_size, whole_step
 
@@ -120,7 +121,8 @@ _Group = tuple[Pairs, int, NDArray[np.float64], NDArray[np.float64]]  # pairs, n
 def _groups(mixture: Mixture) -> dict[str, _Group]:
     found: dict[str, _Group] = {}
     space = 0
-    own = dict.fromkeys(mixture.classes.own_labels, OWN_ODDS)
+    by_name, painted = mixture.classes.table.by_name, mixture.own.sets if mixture.own else ()
+    own = {by_name[one.name].id: OWN_ODDS for one in painted}
     for name, pairs, first, later in (
         ("people", mixture.people, RARE_FIRST, RARE_LATER),
         ("rendered", mixture.rendered, {BEARD: 4.0}, {BEARD: 4.0}),

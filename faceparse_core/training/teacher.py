@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError, printable
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parse import score_box
 from faceparse_core.parser import EMBEDDED, ModelInfo, Parser
-from faceparse_core.training.cards import read_card
-from faceparse_core.training.labels import Classes
+from faceparse_core.training.labels import network_classes
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Teacher:
 
     parser: Parser
     classes: Classes
+
+    @cached_property
+    def parts(self) -> NDArray[np.uint8]:
+        """The id of the part that each class goes by, uint8 (classes,)."""
+        return np.array([parts[0] for parts in self.classes.meanings], np.uint8)
 
     def scores(self, rgb: NDArray[np.uint8], mirror: bool = True) -> NDArray[np.float32]:
         """Scores (classes, h, h) of a square picture, uint8 RGB (side, side, 3); `mirror`: the mean of both ways."""
@@ -53,16 +59,16 @@ def load_teacher(path: Path | str) -> Teacher:
     meta = session.get_modelmeta().custom_metadata_map
     if not {"faceparse.size", "faceparse.frame"} <= meta.keys() or session.get_inputs()[0].name != "rgb":
         raise ModelError(f"{shown}: not a parser that `export parser` wrote")
-    classes = read_card(source)
+    classes = network_classes(source)
     size = int(meta["faceparse.size"])
 
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(session.run(None, {"rgb": rgb})[0], np.float32)
 
     count = run(np.zeros((1, 3, 64, 64), np.float32)).shape[1]
-    if count != len(classes.names):
+    if count != len(classes.meanings):
         raise ModelError(
-            f"{shown}: has {count} classes, and the file beside it names {len(classes.names)}; export it again"
+            f"{shown}: has {count} classes, and the file beside it names {len(classes.meanings)}; export it again"
         )
     name = EMBEDDED if str(path) == EMBEDDED else printable(source.name)
     info = ModelInfo(name, hashlib.sha256(source.read_bytes()).hexdigest())

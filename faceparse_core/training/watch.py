@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.parser import ModelInfo, Parser
 from faceparse_core.training.checkpoint import save_bytes
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import say, truth
-from faceparse_core.training.labels import Classes
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.report import draw_sheet
 from faceparse_core.training.stepper import normalise
