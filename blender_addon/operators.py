@@ -16,8 +16,9 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mathutils import Quaternion, Vector
 
 from . import curves, export, materials, options, portraits, preferences
-from .command import PHOTO_SUFFIXES, PROGRAM, CommandError, open_in_editor
+from .command import PHOTO_SUFFIXES, PROGRAM, CommandError
 from .drawing import Drawing, SvgError
+from .editor import EditorError, open_in_editor
 from .files import is_text, one_line, write_whole
 from .options import CommandOptions, CurveOptions
 from .run import PortraitRun, Stage
@@ -443,7 +444,7 @@ class FACEPARSE_OT_open_svg(Operator):
             return {"CANCELLED"}
         try:
             editor = open_in_editor(preferences.editor(context), path)
-        except CommandError as error:
+        except EditorError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self.report({"INFO"}, f"{name}: opened in {editor}")

@@ -20,9 +20,10 @@ from collections.abc import Iterator
 import bpy
 
 from . import curves, svg_reader
-from .command import Command, CommandError, Job, Request
+from .command import Command, CommandError, Request
 from .drawing import Drawing, SvgError
 from .files import can_write, free_path, is_text, one_line
+from .job import Job
 
 #: Seconds that one step may build, a layer more or less. A frame at 25 Hz: nobody notices.
 BUDGET = 0.04
