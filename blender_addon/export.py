@@ -18,7 +18,7 @@ from mathutils import Matrix
 from . import materials, portraits
 from .curves import said_of
 from .drawing import Affine, Color, Drawing, Layer, Ring, Shape, unique
-from .path_data import polygon
+from .pen import polygon
 from .portraits import ID, LABEL, MADE_FOR, METADATA, ORDER, PART, PHOTO, SIZE, TITLE, Imported, is_visible
 from .sheets import Frame, Kind, ring_of, sheets_of
 

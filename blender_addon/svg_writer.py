@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from .drawing import Color, Drawing, Layer, Shape, unique
-from .path_data import write_path
+from .path_writer import write_path
 
 MM_PER_PX = 25.4 / 96
 # What XML 1.0 cannot hold: control characters, lone surrogates, two non-characters.

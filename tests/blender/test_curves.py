@@ -14,10 +14,11 @@ import bpy
 import pytest
 from mathutils import Euler, Matrix, Vector
 
-from blender_addon import curves, export, grease_pencil, materials, portraits, svg_reader, svg_writer
+from blender_addon import curves, export, grease_pencil, materials, outlines, portraits, svg_reader, svg_writer
 from blender_addon.curves import CurveSettings
 from blender_addon.drawing import Affine, Color, Drawing, Layer, Ring, Shape
-from blender_addon.path_data import ellipse, parse_path, rectangle
+from blender_addon.path_reader import parse_path
+from blender_addon.pen import ellipse, rectangle
 from blender_addon.sheets import Frame
 
 RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
@@ -447,7 +448,7 @@ def test_a_large_drawing_is_built_the_same_with_numpy_and_without(
             found.append((spline.use_cyclic_u, spline.material_index, spline.resolution_u, types))
         return found
 
-    assert svg.stat().st_size > svg_reader.MANY
+    assert svg.stat().st_size > outlines.MANY
     assert not isinstance(svg_reader.read_svg(svg).layers[0].shapes[0].rings[0].points, tuple)
     quick = built()
     monkeypatch.setattr(svg_reader, "MANY", math.inf)
