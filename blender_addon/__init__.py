@@ -30,9 +30,9 @@ if "__time__" in globals():
 
 def _modules() -> list:
     """Those that register something, in this order."""
-    from . import operators, panel, portraits, preferences
+    from . import panel, photo_operators, portraits, preferences, svg_operators, view_operators
 
-    return [module for module in (portraits, preferences, operators, panel) if hasattr(module, "register")]
+    return [portraits, preferences, photo_operators, svg_operators, view_operators, panel]
 
 
 def register() -> None:

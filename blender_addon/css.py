@@ -149,7 +149,7 @@ def _read_style(text: str) -> dict[str, str]:
     return style
 
 
-class Sheet:
+class StyleSheet:
     """The rules of <style> elements for `element`, `.class`, `#id`, `element.class`, and `*`."""
 
     def __init__(self, properties: Container[str]) -> None:

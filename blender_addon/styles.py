@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .css import Sheet, parse_color, parse_share, parse_style, parse_url
+from .css import StyleSheet, parse_color, parse_share, parse_style, parse_url
 from .drawing import Color
 from .notes import Notes
 from .svg_tree import MAX_NAME, Node
@@ -37,7 +37,7 @@ class Styles:
 
     def __init__(self, root: Node, by_id: Mapping[str, Node], notes: Notes) -> None:
         self._by_id, self._notes = by_id, notes
-        self._sheet = Sheet(_PROPERTIES)
+        self._sheet = StyleSheet(_PROPERTIES)
         for node in root.walk():
             if node.tag == "style":
                 self._sheet.read(node.text)

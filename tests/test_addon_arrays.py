@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blender_addon import arrays, outlines, path_reader, sheets, svg_reader
+from blender_addon.areas import box_of, overlaps
 from blender_addon.drawing import Affine, Budget, Drawing, Ring
-from blender_addon.fill_rule import _box, overlaps
 from blender_addon.path_reader import PathError, TooLong, parse_path
 from blender_addon.sheets import Frame, sheets_of, splines_of, steps
 
@@ -167,7 +167,7 @@ def test_all_kinds_of_paths_become_the_same_splines(monkeypatch: pytest.MonkeyPa
 
 def test_boxes_and_what_lies_across_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, plain = ([shape.rings for shape in one.layers[0].shapes] for one in both(monkeypatch, big()))
-    assert arrays.boxes(quick) == [_box([point for ring in rings for point in ring.points]) for rings in plain]
+    assert arrays.boxes(quick) == [box_of([point for ring in rings for point in ring.points]) for rings in plain]
     assert overlaps(quick) == overlaps(plain)
 
 
