@@ -149,13 +149,13 @@ def ours(path: Path) -> tuple[float, float]:
     """Milliseconds of reading and of building."""
     import bpy
 
-    from blender_addon import curves, svg_reader
+    from blender_addon import curves, settings, svg_reader
 
     empty()
     began = time.perf_counter()
     read = svg_reader.read_svg(path)
     half = time.perf_counter()
-    curves.import_drawing(bpy.context, read, curves.CurveSettings(), os.fspath(path))
+    curves.import_drawing(bpy.context, read, settings.CurveSettings(), os.fspath(path))
     return (half - began) * 1000, (time.perf_counter() - half) * 1000
 
 
@@ -194,8 +194,8 @@ def stepped(command: str, photo: Path) -> list[float]:
     import bpy
 
     from blender_addon.command import Command, Request
-    from blender_addon.curves import CurveSettings
     from blender_addon.run import PortraitRun, Stage
+    from blender_addon.settings import CurveSettings
 
     steps = []
     began = time.perf_counter()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FaceParse SVG: a portrait photo, or a layered SVG, becomes curves on layers.
 
-    photo -> command.py (the program faceparse-svg) -> SVG -> svg_reader.py -> Drawing -> curves.py -> Blender's data
-                                                       SVG <- svg_writer.py <- Drawing <- export.py <-
+    photo -> job.py (the program faceparse-svg) -> SVG -> svg_reader.py -> Drawing -> curves.py -> Blender's data
+                                                   SVG <- svg_writer.py <- Drawing <- export.py <-
 
-Files without bpy: command, files, drawing, css, path_data, arrays, fill_rule, sheets, svg_reader, svg_writer. So that
-they can be used without Blender, bpy is imported when the add-on is registered, not when it is imported.
+Files without bpy, each of which says so at its top, can be used without Blender: bpy is imported when the add-on is
+registered, not when it is imported.
 """
 
 import sys
@@ -30,9 +30,9 @@ if "__time__" in globals():
 
 def _modules() -> list:
     """Those that register something, in this order."""
-    from . import operators, panel, portraits, preferences
+    from . import panel, photo_operators, portraits, preferences, svg_operators, view_operators
 
-    return [module for module in (portraits, preferences, operators, panel) if hasattr(module, "register")]
+    return [portraits, preferences, photo_operators, svg_operators, view_operators, panel]
 
 
 def register() -> None:

@@ -14,8 +14,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from .areas import Box
 from .drawing import LARGEST, Affine, Ring
-from .fill_rule import Box
 from .sheets import ALIGNED, FREE, NEARLY, STRAIGHT, VECTOR, Frame, Spline
 
 Array = np.ndarray[Any, Any]

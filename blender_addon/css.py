@@ -10,7 +10,7 @@ from collections.abc import Container
 from functools import lru_cache
 
 from .drawing import LARGEST, Affine, Color
-from .path_data import NUMBER, PathError, parse_numbers
+from .path_reader import NUMBER, PathError, parse_numbers
 
 PX = {"": 1.0, "px": 1.0, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "q": 96 / 101.6, "pt": 96 / 72, "pc": 16.0}
 _EM = 16.0  # px; no drawing program writes em, so the browsers' usual size will do
@@ -149,7 +149,7 @@ def _read_style(text: str) -> dict[str, str]:
     return style
 
 
-class Sheet:
+class StyleSheet:
     """The rules of <style> elements for `element`, `.class`, `#id`, `element.class`, and `*`."""
 
     def __init__(self, properties: Container[str]) -> None:

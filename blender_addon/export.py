@@ -8,17 +8,18 @@ import math
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import NamedTuple
 
 import bpy
 from mathutils import Matrix
 
 from . import materials, portraits
-from .curves import said_of
 from .drawing import Affine, Color, Drawing, Layer, Ring, Shape, unique
-from .path_data import polygon
+from .layer_objects import imported
+from .pen import polygon
 from .portraits import ID, LABEL, MADE_FOR, METADATA, ORDER, PART, PHOTO, SIZE, TITLE, Imported, is_visible
 from .sheets import Frame, Kind, ring_of, sheets_of
 
@@ -26,13 +27,27 @@ _GREY = Color(0.8, 0.8, 0.8)
 _SAME = 1e-3  # px that a transform may move any point of the drawing and still be none
 
 
+class _Placed(NamedTuple):
+    """A curve object, and where it lies."""
+
+    target: bpy.types.Object
+    z: float  #: above the portrait's own place
+    transform: Affine  #: from its own pixels to the drawing's
+
+
 class _Entry(NamedTuple):
     """One object and what becomes of it."""
 
     target: bpy.types.Object
     layer: str  #: the id of its layer
-    transform: Affine  #: from its own pixels to the drawing's
+    transform: Affine
     shapes: list[Shape]
+
+
+class _Spline(NamedTuple):
+    ring: Ring  #: in the drawing's pixels
+    slot: int
+    radius: float
 
 
 def read_portrait(collection: bpy.types.Collection) -> Drawing:
@@ -58,7 +73,7 @@ def mark_exported(collection: bpy.types.Collection, written: Drawing, path: str)
         for i, entry in enumerate(mine):
             target = entry.target
             if alike:
-                said = said_of(layer, sheets[i], target.name)
+                said = imported(layer, sheets[i], target.name)
                 _accept(target, said.colors)
             else:  # put together otherwise in the file: the next update draws it anew
                 kind = _kind(entry)
@@ -94,44 +109,20 @@ def _read(collection: bpy.types.Collection) -> tuple[Drawing, list[_Entry]]:
     frame = portraits.frame_of(collection)
     size: tuple[float, float] = tuple(collection[SIZE])
     notes: list[str] = []
-    own = portraits.layers_of(collection)
-    own += [target for target in portraits.own_objects(collection) if ID not in target and target.type != "EMPTY"]
-    stands, _ = portraits.common_placement([target for target in own if ID in target], frame.unit)
-    away = stands.inverted_safe()
-    placed: list[tuple[float, bpy.types.Object, Affine]] = []
-    for target in own:
-        if target.type != "CURVE":
-            notes.append(f"{target.name}: left out, only curves become layers")
-            continue
-        local = away @ portraits.world_matrix(target)
-        placed.append((local.translation.z, target, _in_pixels(local, frame, size)))
-    placed.sort(key=lambda entry: entry[0])
     homes = portraits.homes(collection)
     layers: list[Layer] = []
     entries: list[_Entry] = []
     taken: set[portraits.Key] = set()
-    for _, target, transform in placed:
-        before = Imported.of(target)
-        name = target.get(ID) or _slug(target.name)
-        kind, tier = (before.kind, before.tier) if before else ("fill", 0)
-        names = [layer.id for layer in layers]
-        if (name, kind, tier) in taken or (name in names and names[-1] != name):
-            name = unique(name, names)  # a copy made in Blender, or what now lies above another layer
-        taken.add((name, kind, tier))
-        shapes = _shapes(target, before, name, transform, frame, notes)
+    for placed in _placed(collection, frame, size, notes):
+        name = _layer_id(placed.target, layers, taken)
+        shapes = _shapes(placed, name, frame, notes)
         if not shapes:
             continue
-        entries.append(_Entry(target, name, transform, shapes))
-        if names and names[-1] == name:
+        entries.append(_Entry(placed.target, name, placed.transform, shapes))
+        if layers and layers[-1].id == name:
             layers[-1] = replace(layers[-1], shapes=_joined(layers[-1].shapes, shapes))
-            continue
-        renamed = before is None or not portraits.same_name(target.name, before.name)
-        label = target.name if renamed else before.label
-        within = None
-        if homes:
-            within = next((face for face, home in homes.items() if target.name in home.objects), 0)
-            within = portraits.face_of(target) if ID in target else within
-        layers.append(Layer(name, label, tuple(shapes), is_visible(target), target.hide_select, within=within))
+        else:
+            layers.append(_layer(placed.target, name, shapes, homes))
     drawing = Drawing(
         title=collection.get(TITLE) or collection.name,
         size=size,
@@ -142,6 +133,53 @@ def _read(collection: bpy.types.Collection) -> tuple[Drawing, list[_Entry]]:
         notes=tuple(notes),
     )
     return drawing, entries
+
+
+def _placed(
+    collection: bpy.types.Collection, frame: Frame, size: tuple[float, float], notes: list[str]
+) -> list[_Placed]:
+    """The portrait's curves, bottom to top: those of its layers, and what else was put into its collection."""
+    layers = portraits.layers_of(collection)
+    others = [target for target in portraits.own_objects(collection) if ID not in target and target.type != "EMPTY"]
+    stands, _ = portraits.common_placement(layers, frame.unit)
+    away = stands.inverted_safe()
+    placed: list[_Placed] = []
+    for target in (*layers, *others):
+        if target.type == "CURVE":
+            local = away @ portraits.world_matrix(target)
+            placed.append(_Placed(target, local.translation.z, _in_pixels(local, frame, size)))
+        else:
+            notes.append(f"{target.name}: left out, only curves become layers")
+    return sorted(placed, key=lambda one: one.z)
+
+
+def _layer_id(target: bpy.types.Object, below: Sequence[Layer], taken: set[portraits.Key]) -> str:
+    """Of the layer that an object belongs to: its own, or a new one for a copy, and for what lies above another layer.
+
+    taken   the objects that are in the file already; this one is added
+    """
+    name = target.get(ID) or _slug(target.name)
+    before = Imported.of(target)
+    kind, tier = (before.kind, before.tier) if before else ("fill", 0)
+    names = [layer.id for layer in below]
+    if (name, kind, tier) in taken or (name in names and names[-1] != name):
+        name = unique(name, names)
+    taken.add((name, kind, tier))
+    return name
+
+
+def _layer(
+    target: bpy.types.Object, name: str, shapes: Sequence[Shape], homes: Mapping[int, bpy.types.Collection]
+) -> Layer:
+    before = Imported.of(target)
+    renamed = before is None or not portraits.same_name(target.name, before.name)
+    label = target.name if renamed else before.label
+    within = None
+    if homes and ID in target:
+        within = portraits.face_of(target)
+    elif homes:
+        within = next((face for face, home in homes.items() if target.name in home.objects), 0)
+    return Layer(name, label, tuple(shapes), is_visible(target), target.hide_select, within=within)
 
 
 def _in_pixels(local: Matrix, frame: Frame, size: tuple[float, float]) -> Affine:
@@ -155,40 +193,49 @@ def _in_pixels(local: Matrix, frame: Frame, size: tuple[float, float]) -> Affine
     return Affine() if max(abs(transform(corner) - corner) for corner in corners) < _SAME else transform
 
 
-def _shapes(
-    target: bpy.types.Object, before: Imported | None, name: str, transform: Affine, frame: Frame, notes: list[str]
-) -> list[Shape]:
+def _shapes(placed: _Placed, name: str, frame: Frame, notes: list[str]) -> list[Shape]:
     """The paths of one object: those that it was imported with, if it still has as many splines; else one a slot."""
-    curve = target.data
-    rings: list[tuple[int, Ring, float]] = []
-    for spline in curve.splines:
+    target, curve = placed.target, placed.target.data
+    splines = _splines(placed, frame, notes)
+    before = Imported.of(target)
+    paths = [(str(path), int(count)) for path, count in before.shapes] if before else []
+    if not sum(count for _, count in paths) == len(splines) == len(curve.splines):
+        splines.sort(key=lambda spline: spline.slot)
+        paths = [(f"{name}-{slot}", len(list(alike))) for slot, alike in groupby(spline.slot for spline in splines)]
+    filled = _is_filled(curve) and all(spline.ring.closed for spline in splines)
+    grown = math.sqrt(abs(placed.transform.determinant))
+    shapes: list[Shape] = []
+    for path, count in paths:
+        mine, splines = splines[:count], splines[count:]
+        color, outline = _color(target, mine[0].slot), tuple(spline.ring for spline in mine)
+        if filled:
+            shapes.append(Shape(path, outline, color))
+        else:
+            width = 2 * curve.bevel_depth * mine[0].radius / frame.unit * grown or 1.0
+            shapes.append(Shape(path, outline, None, color, width))
+    return shapes
+
+
+def _splines(placed: _Placed, frame: Frame, notes: list[str]) -> list[_Spline]:
+    found: list[_Spline] = []
+    for spline in placed.target.data.splines:
         ring = _ring(spline, frame)
         if ring is None:
-            notes.append(f"{target.name}: a {spline.type} spline left out, convert it to Bezier")
+            notes.append(f"{placed.target.name}: a {spline.type} spline left out, convert it to Bezier")
         else:
-            rings.append((spline.material_index, ring.mapped(transform), _radius(spline)))
-    counts = [(str(name), int(count)) for name, count in before.shapes] if before else []
-    if sum(count for _, count in counts) != len(rings) or len(rings) != len(curve.splines):
-        slots = sorted({slot for slot, _, _ in rings})
-        rings.sort(key=lambda entry: entry[0])
-        counts = [(f"{name}-{slot}", sum(entry[0] == slot for entry in rings)) for slot in slots]
-    shapes: list[Shape] = []
-    filled = curve.fill_mode != "NONE" if curve.dimensions == "2D" else not curve.bevel_depth and not curve.extrude
-    filled = filled and all(ring.closed for _, ring, _ in rings)
-    grown = math.sqrt(abs(transform.determinant))
-    for shape_id, count in counts:
-        mine, rings = rings[:count], rings[count:]
-        slot, _, radius = mine[0]
-        slots = target.material_slots
-        surface = slots[min(slot, len(slots) - 1)].material if len(slots) else None
-        color = materials.color_of(surface) if surface else _GREY
-        outline = tuple(ring for _, ring, _ in mine)
-        if filled:
-            shapes.append(Shape(shape_id, outline, color))
-        else:
-            width = 2 * curve.bevel_depth * radius / frame.unit * grown or 1.0
-            shapes.append(Shape(shape_id, outline, None, color, width))
-    return shapes
+            found.append(_Spline(ring.mapped(placed.transform), spline.material_index, _radius(spline)))
+    return found
+
+
+def _is_filled(curve: bpy.types.Curve) -> bool:
+    """Whether it is a surface rather than a line; a 3D curve has none but where nothing gives it a thickness."""
+    return curve.fill_mode != "NONE" if curve.dimensions == "2D" else not curve.bevel_depth and not curve.extrude
+
+
+def _color(target: bpy.types.Object, slot: int) -> Color:
+    slots = target.material_slots
+    surface = slots[min(slot, len(slots) - 1)].material if len(slots) else None
+    return materials.color_of(surface) if surface else _GREY
 
 
 def _joined(lower: Iterable[Shape], upper: Iterable[Shape]) -> tuple[Shape, ...]:

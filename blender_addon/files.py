@@ -50,6 +50,10 @@ def one_line(text: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
+#: What is said of a path of which that is not so, behind its name.
+NOT_TEXT = "a name that is not UTF-8, which Blender cannot hold. Rename the file"
+
+
 def is_text(path: str) -> bool:
     """Whether Blender's data can hold a path: on Linux a file's name may be any bytes, not UTF-8 alone."""
     try:

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import bpy
 
+from .areas import contains
 from .drawing import Color, Drawing, Layer, Ring
-from .fill_rule import contains
 from .materials import to_scene
 from .portraits import GREASE_PENCIL
+from .settings import CurveSettings
 from .sheets import Frame, is_straight, splines_of, steps
-
-if TYPE_CHECKING:
-    from .curves import CurveSettings
 
 AVAILABLE = bpy.app.version >= (4, 3, 0)
 

@@ -43,26 +43,16 @@ def material(
     made[PART] = part
     if shared:
         made[SHARED] = kind
-    paint(made, color, new=True)
+    _paint_new(made, color)
     return made
 
 
-def paint(target: bpy.types.Material, color: Color, new: bool = False) -> None:
-    """Give a material of ours this colour, in every place where Blender keeps one.
-
-    new     it was made just now, and nothing has seen it: who might show it need not be looked for, which takes
-            Blender longer than all else about a material, and the longer the more materials there are
-    """
-    target[FILL] = written(color)
-    linear = to_scene(color)
-    target.diffuse_color = (*linear[:3], color.alpha)
+def paint(target: bpy.types.Material, color: Color) -> None:
+    """Give a material of ours this colour, in every place where Blender keeps one."""
     node = _color_node(target)
     if node is not None:
-        if new:
-            node.inputs[0].default_value.foreach_set(linear)
-        else:
-            node.inputs[0].default_value = linear
-        _set_opacity(target, node, color.alpha)
+        node.inputs[0].default_value = to_scene(color)
+    _keep_color(target, node, color)
 
 
 def color_of(target: bpy.types.Material) -> Color:
@@ -95,10 +85,9 @@ def written(color: Color) -> str:
     return color.hex + (f"{alpha:02x}" if alpha < 255 else "")
 
 
-def show_exact(scene: bpy.types.Scene, wholly: bool = False) -> bool:
+def show_exact(scene: bpy.types.Scene) -> bool:
     """Set the scene's view transform to Standard; whether colours are exact then.
 
-    wholly  also take back what else grades colours: exposure, gamma and curves
     False where the colour configuration (OCIO) has no view of that name, and where something else grades colours.
     """
     view = scene.view_settings
@@ -108,9 +97,13 @@ def show_exact(scene: bpy.types.Scene, wholly: bool = False) -> bool:
             view.look = "None"
         except TypeError:  # another studio's configuration
             return False
-        if wholly:
-            view.exposure, view.gamma, view.use_curve_mapping = 0.0, 1.0, False
     return is_exact(scene)
+
+
+def undo_grading(scene: bpy.types.Scene) -> None:
+    """Take back what grades colours besides the view transform: exposure, gamma and curves."""
+    view = scene.view_settings
+    view.exposure, view.gamma, view.use_curve_mapping = 0.0, 1.0, False
 
 
 def is_exact(scene: bpy.types.Scene) -> bool:
@@ -132,6 +125,26 @@ def _from_scene(color: Any) -> Color:
     shown = mathutils.Color(color[:3]).from_scene_linear_to_srgb()
     red, green, blue = (min(max(value, 0.0), 1.0) for value in shown)
     return Color(red, green, blue, min(max(color[3], 0.0), 1.0))
+
+
+def _paint_new(made: bpy.types.Material, color: Color) -> None:
+    """`paint` what was made just now and nothing has seen.
+
+    Who might show it need not be looked for, which takes Blender longer than all else about a material, and the longer
+    the more materials there are.
+    """
+    node = _color_node(made)
+    if node is not None:
+        node.inputs[0].default_value.foreach_set(to_scene(color))
+    _keep_color(made, node, color)
+
+
+def _keep_color(target: bpy.types.Material, node: bpy.types.Node | None, color: Color) -> None:
+    """All that `paint` does but for the shader's colour itself."""
+    target[FILL] = written(color)
+    target.diffuse_color = (*to_scene(color)[:3], color.alpha)
+    if node is not None:
+        _set_opacity(target, node, color.alpha)
 
 
 def _make_nodes(made: bpy.types.Material, lit: bool) -> None:

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from . import curves, grease_pencil
+from . import grease_pencil
 from .command import OWN, PARTS, CommandError, Request
+from .settings import CurveSettings
 
 
 class CommandOptions:
@@ -97,7 +98,7 @@ class CommandOptions:
 
 
 class CurveOptions:
-    """How an SVG becomes curves: the fields of `curves.CurveSettings`, by name."""
+    """How an SVG becomes curves: the fields of `settings.CurveSettings`, by name."""
 
     height: FloatProperty(
         name="Height",
@@ -196,10 +197,8 @@ def take(target: bpy.types.Operator, source: object) -> None:
             setattr(target, name, getattr(source, name))
 
 
-def curve_settings(owner: object) -> curves.CurveSettings:
-    return curves.CurveSettings(
-        **{field.name: getattr(owner, field.name) for field in dataclasses.fields(curves.CurveSettings)}
-    )
+def curve_settings(owner: object) -> CurveSettings:
+    return CurveSettings(**{field.name: getattr(owner, field.name) for field in dataclasses.fields(CurveSettings)})
 
 
 def request(owner: object) -> Request:

@@ -9,7 +9,7 @@ from bl_operators.presets import AddPresetBase
 from bpy.props import FloatProperty
 from bpy.types import Menu, Operator, Panel
 
-from . import materials, operators, options, portraits, preferences
+from . import materials, options, photo_operators, portraits, preferences, svg_operators, view_operators
 from .files import one_line
 
 
@@ -21,26 +21,26 @@ class FACEPARSE_PT_main(Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        session = operators.session
+        session = photo_operators.session
         if session is not None:
             draw_progress(layout, context, session)
         else:
             layout.prop(context.scene, "faceparse_photo")
             row = layout.row()
             row.scale_y = 1.6
-            row.operator(operators.FACEPARSE_OT_portrait_from_photo.bl_idname, icon="USER")
+            row.operator(photo_operators.FACEPARSE_OT_portrait_from_photo.bl_idname, icon="USER")
         if preferences.command_problem(context):
             box = layout.box()
             box.label(text="Command not found", icon="ERROR")
             draw_preferences_button(box, context, "Say where it is")
-        layout.operator(operators.FACEPARSE_OT_import_svg.bl_idname, icon="IMPORT")
+        layout.operator(svg_operators.FACEPARSE_OT_import_svg.bl_idname, icon="IMPORT")
         if not materials.is_exact(context.scene) and portraits.in_scene(context.scene):
             box = layout.box()
             box.label(text="Colours are graded", icon="INFO")
-            box.operator(operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
+            box.operator(view_operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
 
 
-def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, session: operators.Session) -> None:
+def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, session: photo_operators.Session) -> None:
     layout.label(text=session.run.name)
     if hasattr(layout, "progress"):  # Blender 4.0 and later
         layout.progress(factor=session.run.fraction, text=session.text)
@@ -49,7 +49,7 @@ def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, sessio
         layout.prop(context.window_manager, "faceparse_progress", slider=True)
     row = layout.row()
     row.scale_y = 1.6
-    row.operator(operators.FACEPARSE_OT_cancel.bl_idname, icon="CANCEL")
+    row.operator(photo_operators.FACEPARSE_OT_cancel.bl_idname, icon="CANCEL")
 
 
 def draw_preferences_button(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
@@ -75,7 +75,7 @@ class FACEPARSE_PT_portrait(Panel):
         collection = portraits.portrait_of(context)
         column = layout.column()
         column.prop(collection, "name", text="", icon="OUTLINER_COLLECTION")
-        path = operators.source_path(collection)
+        path = portraits.source_path(collection)
         column.label(text=one_line(os.path.basename(path)) if path else "No SVG", icon="FILE")
         row = layout.row()
         row.use_property_split = True
@@ -88,14 +88,14 @@ class FACEPARSE_PT_portrait(Panel):
                 box.label(text=name, icon="BLANK1")
             if len(missing) > 5:
                 box.label(text=f"and {len(missing) - 5} more", icon="BLANK1")
-            box.operator(operators.FACEPARSE_OT_remove_missing.bl_idname, text="Remove them", icon="TRASH")
+            box.operator(svg_operators.FACEPARSE_OT_remove_missing.bl_idname, text="Remove them", icon="TRASH")
         column = layout.column(align=True)
-        column.operator(operators.FACEPARSE_OT_open_svg.bl_idname, icon="GREASEPENCIL")
-        column.operator(operators.FACEPARSE_OT_update_from_svg.bl_idname, icon="FILE_REFRESH")
-        column.operator(operators.FACEPARSE_OT_export_svg.bl_idname, icon="EXPORT")
+        column.operator(svg_operators.FACEPARSE_OT_open_svg.bl_idname, icon="GREASEPENCIL")
+        column.operator(svg_operators.FACEPARSE_OT_update_from_svg.bl_idname, icon="FILE_REFRESH")
+        column.operator(svg_operators.FACEPARSE_OT_export_svg.bl_idname, icon="EXPORT")
         column = layout.column(align=True)
-        column.operator(operators.FACEPARSE_OT_look.bl_idname, icon="HIDE_OFF")
-        column.operator(operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
+        column.operator(view_operators.FACEPARSE_OT_look.bl_idname, icon="HIDE_OFF")
+        column.operator(view_operators.FACEPARSE_OT_standard_view.bl_idname, icon="COLOR")
 
 
 class FACEPARSE_PT_options(Panel):
@@ -157,7 +157,7 @@ CLASSES = (
 
 
 def _fraction(_: bpy.types.WindowManager) -> float:
-    return 100 * operators.session.run.fraction if operators.session is not None else 0.0
+    return 100 * photo_operators.session.run.fraction if photo_operators.session is not None else 0.0
 
 
 def register() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -19,7 +20,7 @@ from typing import TypeVar
 import bpy
 from mathutils import Matrix, Vector
 
-from .drawing import Affine, face_and_part
+from .drawing import Affine, Drawing, face_and_part
 from .sheets import Frame, Kind
 
 # Custom properties. On layers:
@@ -164,8 +165,23 @@ def homes(collection: bpy.types.Collection) -> dict[int, bpy.types.Collection]:
     return {inner[FACE]: inner for inner in reversed(collection.children) if FACE in inner}
 
 
+def face_home(collection: bpy.types.Collection, face: int, label: str) -> bpy.types.Collection:
+    """The collection of one of several faces; a new one of this name where there is none."""
+    inner = homes(collection).get(face)
+    if inner is None:
+        inner = bpy.data.collections.new(label)
+        inner[FACE], inner[LABEL] = face, label
+        collection.children.link(inner)
+    return inner
+
+
 def frame_of(collection: bpy.types.Collection) -> Frame:
     return Frame(collection[UNIT], complex(*collection[ORIGIN]))
+
+
+def key_of(target: bpy.types.Object) -> Key:
+    said = Imported.of(target)
+    return (target[ID], said.kind, said.tier) if said else (target[ID], "fill", 0)
 
 
 def known_keys(collection: bpy.types.Collection) -> set[Key]:
@@ -184,10 +200,27 @@ def source_of(collection: bpy.types.Collection) -> str:
     return str(collection.get(SOURCE, ""))
 
 
+def source_path(collection: bpy.types.Collection) -> str:
+    """The portrait's SVG as an absolute path; empty where it has none."""
+    source = source_of(collection)
+    path = os.path.abspath(bpy.path.abspath(source)) if source else ""
+    if path and bpy.data.filepath and not os.path.exists(path):
+        beside = os.path.join(os.path.dirname(bpy.data.filepath), os.path.basename(path))
+        if os.path.exists(beside):  # the project's folder was moved
+            return beside
+    return path
+
+
 def set_source(collection: bpy.types.Collection, path: str) -> None:
     collection[SOURCE] = path
     for target in layers_of(collection):
         target[SOURCE] = path
+
+
+def keep_facts(collection: bpy.types.Collection, drawing: Drawing) -> None:
+    """What the file says of itself, for the way back."""
+    collection[SIZE], collection[TITLE], collection[PHOTO] = drawing.size, drawing.title, drawing.photo or ""
+    collection[METADATA] = json.dumps(dict(drawing.metadata))
 
 
 def is_editable(collection: bpy.types.Collection) -> bool:
@@ -201,6 +234,23 @@ def is_visible(target: bpy.types.Object) -> bool:
     except RuntimeError:  # in no view layer: its collection is excluded
         hidden = False
     return not (hidden or target.hide_viewport)
+
+
+def set_visible(target: bpy.types.Object, visible: bool) -> None:
+    """The eye in the outliner, and the camera: what an artist would press to hide a layer."""
+    target.hide_render = not visible
+    try:
+        target.hide_set(not visible)
+    except RuntimeError:  # in no view layer: the collection is excluded
+        target.hide_viewport = not visible
+
+
+def remove(targets: Iterable[bpy.types.Object]) -> None:
+    """Objects, and the curves that only they used."""
+    targets = list(targets)
+    data = {target.data for target in targets if target.data is not None}
+    bpy.data.batch_remove(targets)
+    bpy.data.batch_remove([block for block in data if block.users == 0])
 
 
 # Where

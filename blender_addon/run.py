@@ -14,15 +14,17 @@ import shutil
 import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import bpy
 
 from . import curves, svg_reader
-from .command import Command, CommandError, Job, Request
+from .command import Command, CommandError, Request
 from .drawing import Drawing, SvgError
-from .files import can_write, free_path, is_text, one_line
+from .files import NOT_TEXT, can_write, free_path, is_text, one_line
+from .job import Job
+from .reports import bug
+from .settings import CurveSettings
 
 #: Seconds that one step may build, a layer more or less. A frame at 25 Hz: nobody notices.
 BUDGET = 0.04
@@ -56,7 +58,7 @@ class PortraitRun:
         command: Command,
         photo: str,
         request: Request,
-        settings: curves.CurveSettings,
+        settings: CurveSettings,
         *,
         keep_svg: bool = True,
         temporary: str | None = None,
@@ -68,11 +70,12 @@ class PortraitRun:
         self.collection: bpy.types.Collection | None = None  #: after DONE
         self.waits = False  #: for Object Mode
         self._built = 0
+        self._building: Generator[str, None, bpy.types.Collection] | None = None
         self._temporary: str | None = None
         if not os.path.isfile(self.photo):
             raise CommandError(f"{self.name}: no such file. Choose a photo")
         if not is_text(self.photo):
-            raise CommandError(f"{self.name}: a name that is not UTF-8, which Blender cannot hold. Rename the file")
+            raise CommandError(f"{self.name}: {NOT_TEXT}")
         folder = os.path.dirname(self.photo)
         if keep_svg and not can_write(folder):
             self.notes.append(f"{one_line(folder)} cannot be written to, so the SVG is not kept; Export SVG writes one")
@@ -182,7 +185,7 @@ class PortraitRun:
         self._drawing = self._reading.drawing()
         self.notes += map(one_line, self._drawing.notes)
         source = "" if self._temporary else self.job.svg
-        self._building: Iterator[str] = curves.build(context, self._drawing, self.settings, source, self.photo)
+        self._building = curves.build(context, self._drawing, self.settings, source, self.photo)
         self.stage = Stage.BUILDING
 
     def _build(self, budget: float) -> None:
@@ -202,13 +205,12 @@ class PortraitRun:
         if isinstance(error, (CommandError, SvgError)):
             self.error = one_line(str(error))
         else:
-            traceback.print_exception(error)
-            self.error = f"{type(error).__name__}: {one_line(str(error))} (a bug; the system console shows where)"
+            self.error = bug(error)
 
     def _take_back(self) -> None:
-        building, self._building = getattr(self, "_building", None), None
-        if building is not None:
-            building.close()  # it takes its layers away
+        if self._building is not None:
+            self._building.close()  # it takes its layers away
+            self._building = None
 
     def _remove_temporary(self) -> None:
         if self._temporary is not None:

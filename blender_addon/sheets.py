@@ -17,8 +17,8 @@ from hashlib import blake2b
 from operator import sub
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from .areas import overlaps
 from .drawing import Color, Layer, Ring, Shape
-from .fill_rule import overlaps, parted
 
 if TYPE_CHECKING:
     from .arrays import Array
@@ -123,6 +123,38 @@ def _filled(tier: int, members: Sequence[int], shapes: Sequence[Shape], meets: S
         held[slot].add(i)
         slots.append(slot)
     return Sheet("fill", tier, tuple(shapes[i] for i in members), tuple(slots), tuple(colors))
+
+
+def parted(rings: Sequence[Ring], apart: float) -> list[Ring]:
+    """The rings of a shape; of those that meet in a point, all but the largest draw back into themselves by `apart`.
+
+    Blender takes corners that lie next to nothing apart for one, and then fills less or more than what is within an
+    odd number of rings. Only knots that meet are seen, and rings with a side in common are left as they are.
+    """
+    if len(rings) < 2:
+        return list(rings)
+    places = [[(round(knot.real, 3), round(knot.imag, 3)) for knot in ring.points[::3]] for ring in rings]
+    through: dict[tuple[float, float], set[int]] = {}  # the rings that have a knot there
+    for i, knots in enumerate(places):
+        for place in knots:
+            through.setdefault(place, set()).add(i)
+    drawn: dict[int, list[complex]] = {}
+    areas: dict[int, float] = {}
+    for i, knots in enumerate(places):
+        for k, place in enumerate(knots):
+            others = through[place] - {i}
+            if not others or others & (through[knots[k - 1]] | through[knots[(k + 1) % len(knots)]]):
+                continue
+            areas |= {j: rings[j].area() for j in (i, *others) if j not in areas}
+            if i == max(sorted(through[place]), key=lambda j: abs(areas[j])):
+                continue
+            points = drawn.setdefault(i, list(rings[i].points))
+            before, at, after = 3 * k - 1, 3 * k, 3 * k + 1
+            ahead = points[after] - points[before]
+            inwards = ahead / abs(ahead) * (1j if areas[i] > 0 else -1j) if ahead else 0j
+            for each in (before, at, after):
+                points[each] += apart * inwards
+    return [Ring(tuple(drawn[i]), ring.closed) if i in drawn else ring for i, ring in enumerate(rings)]
 
 
 class Spline(NamedTuple):

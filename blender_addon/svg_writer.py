@@ -6,6 +6,7 @@
       <g id="hair" inkscape:groupmode="layer" inkscape:label="Hair">  a layer each, bottom to top; hidden: display:none
         <path id="hair-1" style="fill:#..;fill-rule:evenodd" d=".."/>
 
+The light and the shadow of a part, `hair-light` and `hair-shadow`, are layers in the part's own, above its paths.
 Of several faces each is a layer, `face2`, that holds those of its parts; where another's lie between, there are more of
 it, `face2-2`. What is nobody's, as a background, stands beside them.
 Coordinates are rounded to the grid of faceparse-svg (at most 1/50000 of the diagonal): every point of what was not
@@ -17,11 +18,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from .drawing import Color, Drawing, Layer, Shape, unique
-from .path_data import write_path
+from .path_writer import write_path
 
 MM_PER_PX = 25.4 / 96
 # What XML 1.0 cannot hold: control characters, lone surrogates, two non-characters.
@@ -60,14 +62,10 @@ def _lines(drawing: Drawing) -> Iterator[str]:
         yield f'  <image id="photo-1" x="0" y="0" {size} xlink:href={_attribute(drawing.photo)} />'
         yield " </g>"
     taken = {"namedview", "photo", "photo-1"} if drawing.photo else {"namedview"}
-    decimals = decimals_for(drawing.size)
     several = len({layer.face for layer in drawing.layers} - {0}) > 1
     inside = 0  # the face whose group is open
-    for layer in drawing.layers:
-        paths = [(shape, data) for shape in layer.shapes if (data := write_path(shape.rings, decimals))]
-        if not paths:
-            continue
-        face = layer.face if several else 0
+    for group in _groups(drawing):
+        face = group.layer.face if several else 0
         if inside != face:
             if inside:
                 yield " </g>"
@@ -75,22 +73,51 @@ def _lines(drawing: Drawing) -> Iterator[str]:
                 label = _attribute(drawing.face_label(face))
                 yield f' <g id={_id(f"face{face}", taken)} inkscape:groupmode="layer" inkscape:label={label}>'
             inside = face
-        yield from (f" {line}" if inside else line for line in _layer(layer, paths, taken))
+        yield from (f"  {line}" if inside else f" {line}" for line in _layer(group, taken))
     if inside:
         yield " </g>"
     yield "</svg>"
 
 
-def _layer(layer: Layer, paths: Sequence[tuple[Shape, str]], taken: set[str]) -> Iterator[str]:
+class _Group(NamedTuple):
+    """A layer as it is written."""
+
+    layer: Layer
+    paths: list[tuple[Shape, str]]  #: with their data
+    tones: list[_Group]
+
+
+def _groups(drawing: Drawing) -> list[_Group]:
+    """The layers that hold anything on the grid, bottom to top, those of tones in their part's."""
+    decimals = decimals_for(drawing.size)
+    groups: list[_Group] = []
+    for layer in drawing.layers:
+        paths = [(shape, data) for shape in layer.shapes if (data := write_path(shape.rings, decimals))]
+        if paths:
+            is_tone = groups and _is_tone(layer, groups[-1].layer)
+            (groups[-1].tones if is_tone else groups).append(_Group(layer, paths, []))
+    return groups
+
+
+def _is_tone(layer: Layer, part: Layer) -> bool:
+    """Whether a layer is a tone of the part beneath, and the part's own layer would neither hide it nor lock it."""
+    named = layer.id in (f"{part.id}-shadow", f"{part.id}-light") and layer.face == part.face
+    return named and (part.visible or not layer.visible) and (layer.locked or not part.locked)
+
+
+def _layer(group: _Group, taken: set[str]) -> Iterator[str]:
+    layer = group.layer
     attributes = ['inkscape:groupmode="layer"', f"inkscape:label={_attribute(layer.label)}"]
     if layer.locked:
         attributes.append('sodipodi:insensitive="true"')
     if not layer.visible:
         attributes.append('style="display:none"')
-    yield f" <g id={_id(layer.id, taken)} {' '.join(attributes)}>"
-    for shape, data in paths:
-        yield f'  <path id={_id(shape.id, taken)} style="{_style(shape)}" d="{data}" />'
-    yield " </g>"
+    yield f"<g id={_id(layer.id, taken)} {' '.join(attributes)}>"
+    for shape, data in group.paths:
+        yield f' <path id={_id(shape.id, taken)} style="{_style(shape)}" d="{data}" />'
+    for tone in group.tones:
+        yield from (f" {line}" for line in _layer(tone, taken))
+    yield "</g>"
 
 
 def _style(shape: Shape) -> str:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_addon import arrays, path_data, sheets, svg_reader
+from blender_addon import arrays, outlines, path_reader, sheets, svg_reader
+from blender_addon.areas import box_of, overlaps
 from blender_addon.drawing import Affine, Budget, Drawing, Ring
-from blender_addon.fill_rule import _box, overlaps
-from blender_addon.path_data import PathError, TooLong, parse_path
+from blender_addon.path_reader import PathError, TooLong, parse_path
 from blender_addon.sheets import Frame, sheets_of, splines_of, steps
 
 DATA = Path(__file__).parent
@@ -53,10 +53,10 @@ def bits(points: object) -> list[tuple[str, str]]:
 
 def both(monkeypatch: pytest.MonkeyPatch, data: bytes) -> tuple[Drawing, Drawing]:
     """A drawing as read on arrays, however small, and as read without."""
-    monkeypatch.setattr(path_data, "_ROW", 1)
-    monkeypatch.setattr(svg_reader, "MANY", 0)
+    monkeypatch.setattr(path_reader, "_ROW", 1)
+    monkeypatch.setattr(outlines, "MANY", 0)
     quick = svg_reader.parse_svg(data)
-    monkeypatch.setattr(path_data, "_arrays", lambda: None)
+    monkeypatch.setattr(path_reader, "_arrays", lambda: None)
     plain = svg_reader.parse_svg(data)
     monkeypatch.undo()
     return quick, plain
@@ -93,10 +93,10 @@ def test_many_paths_are_read_as_each_alone(texts: list[str]) -> None:
         if runs is None:
             continue
         expected = parse_path(text)  # sound: nothing with an error is read ahead
-        written = [float(word) for word in re.findall(path_data.NUMBER, text)]
+        written = [float(word) for word in re.findall(path_reader.NUMBER, text)]
         assert [value.hex() for _, values in runs for value in values.tolist()] == [value.hex() for value in written]
-        row = path_data._ROW
-        for path_data._ROW in (1, row):
+        row = path_reader._ROW
+        for path_reader._ROW in (1, row):
             read = parse_path(text, runs=runs)
             assert [ring.closed for ring in read] == [ring.closed for ring in expected]
             assert [bits(ring.points) for ring in read] == [bits(ring.points) for ring in expected]
@@ -167,17 +167,17 @@ def test_all_kinds_of_paths_become_the_same_splines(monkeypatch: pytest.MonkeyPa
 
 def test_boxes_and_what_lies_across_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, plain = ([shape.rings for shape in one.layers[0].shapes] for one in both(monkeypatch, big()))
-    assert arrays.boxes(quick) == [_box([point for ring in rings for point in ring.points]) for rings in plain]
+    assert arrays.boxes(quick) == [box_of([point for ring in rings for point in ring.points]) for rings in plain]
     assert overlaps(quick) == overlaps(plain)
 
 
 def test_a_file_of_few_paths_is_read_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """numpy is not imported for a portrait; and where there is none, a large file is read all the same."""
     few, many = big(4), big(300)
-    assert len(few) < svg_reader.MANY < len(many)
+    assert len(few) < outlines.MANY < len(many)
     assert not any(isinstance(ring.points, arrays.Points) for ring in rings(svg_reader.parse_svg(few)))
     assert any(isinstance(ring.points, arrays.Points) for ring in rings(svg_reader.parse_svg(many)))
-    monkeypatch.setattr(path_data, "_arrays", lambda: None)
+    monkeypatch.setattr(path_reader, "_arrays", lambda: None)
     assert not any(isinstance(ring.points, arrays.Points) for ring in rings(svg_reader.parse_svg(many)))
 
 
@@ -199,7 +199,7 @@ def test_points_are_a_tuple_to_everyone() -> None:
 
 @pytest.mark.parametrize("name", ["c0 0 0 0 0 0", "l0 0", "c1 1 2 2 3 3 0 0 0 0 0 0"])
 def test_segments_without_length_are_left_away(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(path_data, "_ROW", 1)
+    monkeypatch.setattr(path_reader, "_ROW", 1)
     text = f"M1 1{name * 3}l3 4 5 6 7-9"
     assert [bits(ring.points) for ring in parse_path(text, runs=arrays.read_runs([text])[0])] == [
         bits(ring.points) for ring in parse_path(text)
@@ -209,7 +209,7 @@ def test_segments_without_length_are_left_away(name: str, monkeypatch: pytest.Mo
 def test_errors_are_those_of_the_grammar() -> None:
     """A path with an error among sound ones, in a large file, is drawn up to there, and a note says so."""
     sound = "M1 1" + "c1 0 2 1 3 3" * 100
-    shapes = "".join(f'<path id="p{index}" d="{sound}"/>' for index in range(svg_reader.MANY // len(sound) + 1))
+    shapes = "".join(f'<path id="p{index}" d="{sound}"/>' for index in range(outlines.MANY // len(sound) + 1))
     shapes += '<path id="bad" d="M1 1L5 5 6"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g>{shapes}</g></svg>'
     drawing = svg_reader.parse_svg(svg.encode())

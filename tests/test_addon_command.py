@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 from blender_addon import command as addon
-from blender_addon import files
-from blender_addon.command import Command, CommandError, Job, Request, find_command, version
+from blender_addon import editor, files
+from blender_addon import job as job_module
+from blender_addon.command import Command, CommandError, Request, find_command, version
+from blender_addon.editor import EditorError, editor_command, open_in_editor
+from blender_addon.job import Job
 from faceparse_core.parts import LAYER_ORDER, LAYERS, PRESETS
 from svg_export import __version__, cli
 from svg_export.check import check_svg
@@ -433,7 +436,7 @@ def test_a_command_that_hangs_is_cancelled_and_gone(fake: Fake, tmp_path: Path) 
 def test_one_that_does_not_listen_is_ended(
     how: str, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addon, "_GRACE", 0.2)
+    monkeypatch.setattr(job_module, "_GRACE", 0.2)
     command = fake("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsay('step', step='parse')\ntime.sleep(600)")
     running = job(command, tmp_path).start()
     wait_until(lambda: running.poll() and running.step == "parse")
@@ -495,25 +498,25 @@ def test_ours_stops_where_it_is_told_to(real: Command, photo: Path) -> None:
 
 
 def test_which_editor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addon.shutil, "which", lambda name: "/usr/bin/inkscape")
-    assert addon.editor_command("", "a.svg", "linux") == ["/usr/bin/inkscape", "a.svg"]
-    assert addon.editor_command("/opt/draw it", "a.svg", "linux") == ["/opt/draw it", "a.svg"]
-    assert addon.editor_command("/Applications/X.app/", "a.svg", "darwin") == [
+    monkeypatch.setattr(editor.shutil, "which", lambda name: "/usr/bin/inkscape")
+    assert editor_command("", "a.svg", "linux") == ["/usr/bin/inkscape", "a.svg"]
+    assert editor_command("/opt/draw it", "a.svg", "linux") == ["/opt/draw it", "a.svg"]
+    assert editor_command("/Applications/X.app/", "a.svg", "darwin") == [
         "open",
         "-a",
         "/Applications/X.app/",
         "a.svg",
     ]
-    monkeypatch.setattr(addon.shutil, "which", lambda name: None)
-    assert addon.editor_command("", "a.svg", "linux") == ["xdg-open", "a.svg"]
-    assert addon.editor_command("", "a.svg", "darwin") == ["open", "a.svg"]
-    assert addon.editor_command("", "a.svg", "win32") is None
+    monkeypatch.setattr(editor.shutil, "which", lambda name: None)
+    assert editor_command("", "a.svg", "linux") == ["xdg-open", "a.svg"]
+    assert editor_command("", "a.svg", "darwin") == ["open", "a.svg"]
+    assert editor_command("", "a.svg", "win32") is None
 
 
 @posix
 def test_the_editor_lives_on_its_own(fake: Fake, tmp_path: Path) -> None:
     said = tmp_path / "said"
-    editor = fake(
+    program = fake(
         f"""
         text = json.dumps([sys.argv[1:], os.getpid(), os.getsid(0)])
         with open({os.fspath(said)!r} + ".tmp", "w") as file:
@@ -522,7 +525,7 @@ def test_the_editor_lives_on_its_own(fake: Fake, tmp_path: Path) -> None:
         """,
         "bin/my editor",
     )
-    assert addon.open_in_editor(editor.path, os.fspath(tmp_path / "-a b.svg")) == "my editor"
+    assert open_in_editor(program.path, os.fspath(tmp_path / "-a b.svg")) == "my editor"
     wait_until(said.exists)
     words, pid, session = json.loads(said.read_text())
     assert words == [os.fspath(tmp_path / "-a b.svg")]
@@ -531,8 +534,18 @@ def test_the_editor_lives_on_its_own(fake: Fake, tmp_path: Path) -> None:
 
 
 def test_an_editor_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="Choose an editor in the add-on's preferences"):
-        addon.open_in_editor(os.fspath(tmp_path / "gone"), "a.svg")
+    with pytest.raises(EditorError, match="Choose an editor in the add-on's preferences"):
+        open_in_editor(os.fspath(tmp_path / "gone"), "a.svg")
+
+
+def test_windows_without_a_program_for_svgs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def startfile(path: str) -> None:
+        raise OSError(1155, "No application is associated with the specified file")
+
+    monkeypatch.setattr(editor, "editor_command", lambda setting, svg: None)
+    monkeypatch.setattr(os, "startfile", startfile, raising=False)
+    with pytest.raises(EditorError, match=r"a\.svg could not be started: No application .* Choose an editor"):
+        open_in_editor("", "a.svg")
 
 
 # --- names and files ---------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def modules(source: str, package: str) -> Iterator[str]:
                 yield node.module
 
 
-@pytest.mark.parametrize("name", ["svg_reader", "svg_writer", "command"])
+@pytest.mark.parametrize("name", ["svg_reader", "svg_writer", "job", "editor"])
 def test_what_needs_no_blender_loads_without(name: str) -> None:
     """Also what it imports of its own; the package's __init__ may not be run for it."""
     seen, todo = set(), [name]

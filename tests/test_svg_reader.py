@@ -33,8 +33,9 @@ from blender_addon.drawing import (
     label_from_id,
     unique,
 )
-from blender_addon.fill_rule import parted
-from blender_addon.path_data import PathError, TooLong, parse_path, write_path
+from blender_addon.path_reader import PathError, TooLong, parse_path
+from blender_addon.path_writer import write_path
+from blender_addon.sheets import parted
 from blender_addon.svg_reader import parse_svg, read_svg
 from blender_addon.svg_writer import write_svg
 from faceparse_core.parts import BY_NAME, PRESETS

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blender_addon import svg_reader
+from blender_addon import svg_reader, svg_tree
 from blender_addon.css import parse_color, parse_length, parse_share, parse_style, parse_transform
 from blender_addon.drawing import LARGEST, Drawing, Ring, SvgError
-from blender_addon.path_data import PathError, parse_numbers, parse_path
+from blender_addon.path_reader import PathError, parse_numbers, parse_path
 from blender_addon.svg_reader import parse_svg
 from faceparse_core.parts import PRESETS
 from svg_export.export import draw
@@ -400,7 +400,7 @@ def test_slow(case: str) -> None:
 
 def test_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A compressed file is not taken apart further than one that is not may be long."""
-    monkeypatch.setattr(svg_reader, "MAX_BYTES", MB)
+    monkeypatch.setattr(svg_tree, "MAX_BYTES", MB)
     bomb = gzip.compress(svg(" " * 9 * MB))
     for data in (bomb, gzip.decompress(bomb)):
         assert "larger than 1 MB" in str(outcome(data))

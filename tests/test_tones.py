@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from rings import points
 
 from blender_addon.svg_reader import parse_svg
+from blender_addon.svg_writer import write_svg
 from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import CLOTH, HAIR, HEAD, NOSE, PARTS, PRESETS
@@ -174,6 +176,25 @@ def test_blender_reads_tones_and_lines_as_layers(face: np.ndarray) -> None:
     assert names[at : at + 3] == ["hair", "hair-shadow", "hair-light"]
     assert names[-1] == "outline"
     assert all(shape.fill is None and shape.stroke_width > 0 for shape in layers[-1].shapes)
+
+
+def test_blender_writes_tones_into_their_part(face: np.ndarray) -> None:
+    read = parse_svg(shaded(face, lit(face)).svg)
+    written = write_svg(read)
+    assert check_svg(written) == []
+    assert [(each.id, each.label) for each in parse_svg(written).layers] == [
+        (each.id, each.label) for each in read.layers
+    ]
+
+
+@pytest.mark.parametrize("change", [{"visible": False}, {"locked": True}])
+def test_what_blender_hides_or_locks_takes_no_tones_with_it(change: dict[str, bool], face: np.ndarray) -> None:
+    read = parse_svg(shaded(face, lit(face)).svg)
+    layers = tuple(dataclasses.replace(each, **change) if each.id == "hair" else each for each in read.layers)
+    again = parse_svg(write_svg(dataclasses.replace(read, layers=layers)))
+    assert [(each.id, each.visible, each.locked) for each in again.layers] == [
+        (each.id, each.visible, each.locked) for each in layers
+    ]
 
 
 def test_colours_of_a_palette(face: np.ndarray) -> None:

@@ -16,7 +16,18 @@ import bpy
 import pytest
 from conftest import ADDON, ROOT
 
-from blender_addon import command, curves, grease_pencil, materials, operators, options, panel, portraits, preferences
+from blender_addon import (
+    command,
+    grease_pencil,
+    materials,
+    options,
+    panel,
+    photo_operators,
+    portraits,
+    preferences,
+    svg_operators,
+)
+from blender_addon.settings import CurveSettings
 
 OPERATORS = {
     "portrait_from_photo", "cancel", "import_svg", "update_from_svg", "remove_missing", "open_svg", "export_svg",
@@ -110,11 +121,11 @@ def test_another_version_over_this_one_brings_its_modules_with_it(tmp_path: Path
     sys.path.insert(0, os.fspath(tmp_path))
     try:
         for label in ("Older", "The newest"):
-            text = (folder / "operators.py").read_text("utf-8")
+            text = (folder / "view_operators.py").read_text("utf-8")
             text = text.replace('bl_label = "Look at the portrait"', f'bl_label = "{label}"').replace(
                 '"Older"', f'"{label}"'
             )
-            (folder / "operators.py").write_text(text, "utf-8")
+            (folder / "view_operators.py").write_text(text, "utf-8")
             os.utime(folder / "__init__.py", (1e9, 1e9) if label == "Older" else (2e9, 2e9))
             importlib.invalidate_caches()
             assert addon_utils.enable("other_faceparse")
@@ -174,16 +185,16 @@ def test_nothing_is_written_into_the_add_ons_folder() -> None:
 
 
 def test_the_options_are_the_settings_own() -> None:
-    fields = {field.name: field.default for field in dataclasses.fields(curves.CurveSettings)}
+    fields = {field.name: field.default for field in dataclasses.fields(CurveSettings)}
     assert set(options.names(options.CurveOptions)) == set(fields)
-    assert options.curve_settings(options.defaults()) == curves.CurveSettings()
+    assert options.curve_settings(options.defaults()) == CurveSettings()
     assert options.request(options.defaults()) == command.Request()
     chosen = options.defaults()
     for heads, said in (("all", "all"), ("number", "2")):
         chosen.heads = heads
         assert options.request(chosen).heads == said
     rounded = dataclasses.asdict(options.curve_settings(stored()))  # Blender's numbers are of single precision
-    assert rounded == pytest.approx(dataclasses.asdict(curves.CurveSettings()))
+    assert rounded == pytest.approx(dataclasses.asdict(CurveSettings()))
     assert options.request(stored()) == command.Request()
 
 
@@ -357,10 +368,10 @@ def test_the_sidebar_with_a_portrait(found: None, face_svg: Path) -> None:
 
 
 def test_the_sidebar_while_a_photo_is_drawn(found: None, photo: Path) -> None:
-    run = operators.PortraitRun(
-        preferences.command(bpy.context), os.fspath(photo), command.Request(), curves.CurveSettings()
+    run = photo_operators.PortraitRun(
+        preferences.command(bpy.context), os.fspath(photo), command.Request(), CurveSettings()
     )
-    operators.session = operators.Session(run, bpy.context)
+    photo_operators.session = photo_operators.Session(run, bpy.context)
     try:
         run.job.step = "parse"
         drawn = draw_all()
@@ -374,7 +385,7 @@ def test_the_sidebar_while_a_photo_is_drawn(found: None, photo: Path) -> None:
             assert "faceparse_progress" in drawn.properties
         assert bpy.context.window_manager.faceparse_progress == pytest.approx(45)
     finally:
-        operators.session.end(wait=5)
+        photo_operators.session.end(wait=5)
     assert bpy.context.window_manager.faceparse_progress == 0
 
 
@@ -393,16 +404,16 @@ def test_the_preferences(found: None) -> None:
 
 
 def test_the_menus_of_file() -> None:
-    for menu, name in ((operators._import_menu, "import_svg"), (operators._export_menu, "export_svg")):
+    for menu, name in ((svg_operators._import_menu, "import_svg"), (svg_operators._export_menu, "export_svg")):
         layout = Layout()
         menu(SimpleNamespace(layout=layout), bpy.context)
         assert layout.noted.operators == [f"faceparse.{name}"]
 
 
 def test_the_file_dialogs_show_the_options() -> None:
-    for kind in (operators.FACEPARSE_OT_portrait_from_photo, operators.FACEPARSE_OT_import_svg):
+    for kind in (photo_operators.FACEPARSE_OT_portrait_from_photo, svg_operators.FACEPARSE_OT_import_svg):
         layout = Layout()
         it = SimpleNamespace(layout=layout, bl_rna=stored().bl_rna, **vars(options.defaults()))
         kind.draw(it, bpy.context)
         assert "height" in layout.noted.properties
-        assert ("parts" in layout.noted.properties) == (kind is operators.FACEPARSE_OT_portrait_from_photo)
+        assert ("parts" in layout.noted.properties) == (kind is photo_operators.FACEPARSE_OT_portrait_from_photo)

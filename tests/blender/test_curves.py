@@ -14,10 +14,22 @@ import bpy
 import pytest
 from mathutils import Euler, Matrix, Vector
 
-from blender_addon import curves, export, grease_pencil, materials, portraits, svg_reader, svg_writer
-from blender_addon.curves import CurveSettings
+from blender_addon import (
+    curves,
+    export,
+    grease_pencil,
+    materials,
+    outlines,
+    photo_empty,
+    portraits,
+    svg_reader,
+    svg_writer,
+    update,
+)
 from blender_addon.drawing import Affine, Color, Drawing, Layer, Ring, Shape
-from blender_addon.path_data import ellipse, parse_path, rectangle
+from blender_addon.path_reader import parse_path
+from blender_addon.pen import ellipse, rectangle
+from blender_addon.settings import CurveSettings
 from blender_addon.sheets import Frame
 
 RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
@@ -135,7 +147,7 @@ def test_layers_of_a_models_own_parts_come_along(own_svg: Path) -> None:
     # changed in the file, and gone from it
     text = own_svg.read_text("utf-8")
     own_svg.write_text(text.replace("fill:#e6283c", "fill:#00ff00").replace('label="Headphones"', 'label="Phones"'))
-    done = curves.update_portrait(collection, svg_reader.read_svg(own_svg))
+    done = update.update_portrait(collection, svg_reader.read_svg(own_svg))
     assert (done.added, done.missing) == ([], [])
     assert object_of(collection, "headphones").name == "Phones"
     # and back as a file
@@ -293,7 +305,7 @@ def test_what_is_new_in_a_face_and_its_new_name_come_with_an_update(faces_svg: P
     opened = '<g id="face2" inkscape:groupmode="layer" inkscape:label="Face 2">'
     assert opened in text
     faces_svg.write_text(text.replace(opened, opened.replace("Face 2", "Anna") + bow))
-    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
+    done = update.update_portrait(collection, svg_reader.read_svg(faces_svg))
     assert (done.added, done.changed, done.missing) == (["Bow"], [], [])
     anna = collection.children[1]
     assert anna.name == "Anna"
@@ -310,7 +322,7 @@ def test_a_second_face_joins_a_portrait_of_one(face_svg: Path, faces_svg: Path) 
     collection = bring(svg_reader.read_svg(face_svg))
     hair = object_of(collection, "hair")
     surface = hair.material_slots[0].material
-    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
+    done = update.update_portrait(collection, svg_reader.read_svg(faces_svg))
     assert not done.missing
     assert object_of(collection, "hair") is hair
     assert hair.material_slots[0].material == surface
@@ -447,10 +459,10 @@ def test_a_large_drawing_is_built_the_same_with_numpy_and_without(
             found.append((spline.use_cyclic_u, spline.material_index, spline.resolution_u, types))
         return found
 
-    assert svg.stat().st_size > svg_reader.MANY
+    assert svg.stat().st_size > outlines.MANY
     assert not isinstance(svg_reader.read_svg(svg).layers[0].shapes[0].rings[0].points, tuple)
     quick = built()
-    monkeypatch.setattr(svg_reader, "MANY", math.inf)
+    monkeypatch.setattr(outlines, "MANY", math.inf)
     assert isinstance(svg_reader.read_svg(svg).layers[0].shapes[0].rings[0].points, tuple)
     assert built() == quick
 
@@ -470,7 +482,7 @@ def test_shapes_in_no_layer_share_a_material_a_colour_until_one_is_recoloured() 
     one, two, three = portraits.layers_of(collection)
     assert one.material_slots[0].material == two.material_slots[0].material == three.material_slots[0].material
     loose[1] = replace(loose[1], shapes=(replace(loose[1].shapes[0], fill=BLUE),))
-    done = curves.update_portrait(collection, drawing(*loose))
+    done = update.update_portrait(collection, drawing(*loose))
     assert done.changed == ["Path1"]
     fills = [materials.color_of(target.material_slots[0].material).hex for target in (one, two, three)]
     assert fills == [RED.hex, BLUE.hex, RED.hex]
@@ -641,7 +653,7 @@ def test_an_update_from_the_same_file_changes_nothing(face_svg: Path) -> None:
     collection = bring(what, os.fspath(face_svg))
     target = object_of(collection, "hair")
     target.data.splines[0].bezier_points[0].co.x += 0.1
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert (done.added, done.changed, done.missing) == ([], [], [])
     first = what.layers[-1].shapes[0].rings[0].points[0]
     moved = target.data.splines[0].bezier_points[0].co.x
@@ -675,7 +687,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_was_done_here(face_svg: Pat
             continue
         layers.append(one)
     layers.insert(1, layer("tattoo", shape("t", square(100, 100, 40), BLUE)))
-    done = curves.update_portrait(collection, replace(what, layers=tuple(layers)))
+    done = update.update_portrait(collection, replace(what, layers=tuple(layers)))
     assert done.added == ["Tattoo"]
     assert set(done.changed) == {"Wig", "Snout", "Head"}
     assert done.missing == ["Mouth"]
@@ -696,7 +708,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_was_done_here(face_svg: Pat
     assert object_of(collection, "tattoo").location.z == pytest.approx(0.01)
     assert hair.location.z == pytest.approx(0.01 * (len(layers) - 1)), "one came below, one went"
     assert portraits.missing(collection) == ["Mouth"]
-    assert curves.remove_missing(collection) == 1
+    assert update.remove_missing(collection) == 1
     assert "Mouth" not in bpy.data.objects
 
 
@@ -705,9 +717,9 @@ def test_a_missing_layer_that_comes_back_is_the_old_one(face_svg: Path) -> None:
     collection = bring(what)
     without = replace(what, layers=tuple(one for one in what.layers if one.id != "mouth"))
     target = object_of(collection, "mouth")
-    curves.update_portrait(collection, without)
+    update.update_portrait(collection, without)
     assert portraits.missing(collection) == [target.name]
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert (done.added, done.missing, portraits.missing(collection)) == ([], [], [])
     assert object_of(collection, "mouth") == target
 
@@ -716,7 +728,7 @@ def test_a_layer_deleted_in_blender_stays_away(face_svg: Path) -> None:
     what = svg_reader.read_svg(face_svg)
     collection = bring(what)
     bpy.data.objects.remove(object_of(collection, "nose"))
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert done.deleted == ["Nose"]
     assert done.added == []
     assert all(target["faceparse_id"] != "nose" for target in portraits.layers_of(collection))
@@ -729,7 +741,7 @@ def test_a_plain_svg_forgets_no_locks_and_names(face_svg: Path) -> None:
     plain = replace(
         what, layers=(replace(what.layers[0], locked=False, label="Ear left"), *what.layers[1:]), layered=False
     )
-    curves.update_portrait(collection, plain)
+    update.update_portrait(collection, plain)
     target = portraits.layers_of(collection)[0]
     assert target.hide_select
     assert target.name == "Ohr"
@@ -864,7 +876,7 @@ def test_everything_survives_saving_and_loading(face_svg: Path, tmp_path: Path) 
     assert svg_writer.write_svg(export.read_portrait(collection)) == before
     assert portraits.source_of(collection) == os.fspath(face_svg)
     assert collection.faceparse_step == pytest.approx(0.01)
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert (done.added, done.changed, done.missing) == ([], [], [])
 
 
@@ -873,16 +885,16 @@ def test_a_file_written_by_another_version_is_no_reason_to_fail(face_svg: Path) 
     collection = bring(what)
     collection["faceparse_settings"] = json.dumps({"step": 0.5, "unheard_of": 1})
     object_of(collection, "hair")["faceparse_imported"] = "{}"
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert "Hair" in [*done.added, *done.deleted]
 
 
 def test_links_to_photos(tmp_path: Path) -> None:
     source = os.fspath(tmp_path / "a.svg")
-    assert curves.linked_photo("my%20photo.jpg", source) == os.fspath(tmp_path / "my photo.jpg")
-    assert curves.linked_photo("data:image/png;base64,AAAA", source) is None
-    assert curves.linked_photo(None, source) is None
-    assert curves.linked_photo("a.jpg", "") is None
+    assert photo_empty.linked_photo("my%20photo.jpg", source) == os.fspath(tmp_path / "my photo.jpg")
+    assert photo_empty.linked_photo("data:image/png;base64,AAAA", source) is None
+    assert photo_empty.linked_photo(None, source) is None
+    assert photo_empty.linked_photo("a.jpg", "") is None
 
 
 def test_frames_there_and_back() -> None:
@@ -930,8 +942,8 @@ def test_an_update_from_what_was_exported_changes_nothing(face_svg: Path) -> Non
     written = exported(collection)
     assert portraits.source_of(collection) == "/nowhere/a.svg"
     before = layout(collection)
-    done = curves.update_portrait(collection, written)
-    assert done == curves.Update()
+    done = update.update_portrait(collection, written)
+    assert done == update.Update()
     assert layout(collection) == before
 
 
@@ -949,7 +961,7 @@ def test_the_file_is_edited_after_an_export_and_lands_where_it_belongs(face_svg:
         if one.id == "head":
             one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),))
         edited.append(one)
-    done = curves.update_portrait(collection, replace(written, layers=tuple(edited)))
+    done = update.update_portrait(collection, replace(written, layers=tuple(edited)))
     assert set(done.changed) == {"Nose", "Head"}
     again = {one.id: one for one in export.read_portrait(collection).layers}
     expected = {one.id: one for one in edited}
@@ -1055,7 +1067,7 @@ def test_new_layers_stand_where_the_others_stand(face_svg: Path) -> None:
     new = layer(
         "new", shape("new", square(10, 10, 20)), shape("line", square(5, 5, 9), None, stroke=RED, stroke_width=2.0)
     )
-    done = curves.update_portrait(collection, replace(what, layers=(*what.layers, new)))
+    done = update.update_portrait(collection, replace(what, layers=(*what.layers, new)))
     assert done.added == ["New"]
     for made in (bpy.data.objects["New"], bpy.data.objects["New outline"]):
         assert made.parent == stand
@@ -1073,7 +1085,7 @@ def test_colours_stay_with_their_slots() -> None:
     mine = bpy.data.materials.new("Mine")
     target.material_slots[0].material = mine
     more = (shape("c", square(0, 50, 20), green), *both)
-    curves.update_portrait(collection, drawing(layer("hair", *more)))
+    update.update_portrait(collection, drawing(layer("hair", *more)))
     found = [slot.material for slot in target.material_slots]
     assert [spline.material_index for spline in target.data.splines] == [0, 1, 2]
     assert found[1] == mine
@@ -1086,7 +1098,7 @@ def test_a_material_on_two_layers_is_not_painted_for_both() -> None:
     nose, hair = portraits.layers_of(collection)
     hair.material_slots[0].material = nose.material_slots[0].material
     changed = replace(what.layers[1], shapes=(shape("h", square(50, 0, 20), BLUE),))
-    curves.update_portrait(collection, drawing(what.layers[0], changed))
+    update.update_portrait(collection, drawing(what.layers[0], changed))
     fills = [materials.color_of(target.material_slots[0].material).hex for target in (nose, hair)]
     assert fills == [RED.hex, BLUE.hex]
 
@@ -1102,7 +1114,7 @@ def test_shared_materials_keep_a_layers_colours_apart() -> None:
     lit = bring(drawing(layer("hair", *both)), share_materials=True, lit=True)
     assert object_of(lit, "hair").material_slots[0].material != object_of(one, "hair").material_slots[0].material
     changed = drawing(layer("hair", replace(both[0], fill=Color(0, 1, 0)), both[1]))
-    assert curves.update_portrait(one, changed).painted == ["Hair"], "the shared colour stays, and that is said"
+    assert update.update_portrait(one, changed).painted == ["Hair"], "the shared colour stays, and that is said"
 
 
 def test_what_is_no_plain_curve_any_more_keeps_its_shape_and_says_so() -> None:
@@ -1116,9 +1128,9 @@ def test_what_is_no_plain_curve_any_more_keeps_its_shape_and_says_so() -> None:
     bpy.data.objects.remove(meshed)
     collection.objects.link(mesh)
     moved = [replace(one, shapes=(replace(one.shapes[0], rings=square(5, 5, 30)),)) for one in what.layers]
-    done = curves.update_portrait(collection, drawing(*moved))
+    done = update.update_portrait(collection, drawing(*moved))
     assert set(done.reshaped) == {"A", "B mesh"}
-    again = curves.update_portrait(collection, drawing(*moved))
+    again = update.update_portrait(collection, drawing(*moved))
     assert set(again.reshaped) == {"A", "B mesh"}, "nothing was forgotten"
 
 
@@ -1126,7 +1138,7 @@ def test_a_part_of_a_layer_deleted_here_stays_away() -> None:
     what = drawing(layer("hair", shape("hair-1", square(0, 0, 60)), shape("shine", square(30, 30, 20), BLUE)))
     collection = bring(what)
     bpy.data.objects.remove(portraits.layers_of(collection)[1])
-    done = curves.update_portrait(collection, what)
+    done = update.update_portrait(collection, what)
     assert len(portraits.layers_of(collection)) == 1
     assert done.added == []
 
@@ -1134,9 +1146,9 @@ def test_a_part_of_a_layer_deleted_here_stays_away() -> None:
 def test_what_was_removed_as_missing_may_come_back(face_svg: Path) -> None:
     what = svg_reader.read_svg(face_svg)
     collection = bring(what)
-    curves.update_portrait(collection, replace(what, layers=what.layers[1:]))
-    assert curves.remove_missing(collection) == 1
-    assert curves.update_portrait(collection, what).added == [what.layers[0].label]
+    update.update_portrait(collection, replace(what, layers=what.layers[1:]))
+    assert update.remove_missing(collection) == 1
+    assert update.update_portrait(collection, what).added == [what.layers[0].label]
 
 
 def test_a_layer_in_a_collection_of_the_users_own_is_still_one(face_svg: Path) -> None:
@@ -1147,7 +1159,7 @@ def test_a_layer_in_a_collection_of_the_users_own_is_still_one(face_svg: Path) -
     nose = object_of(collection, "nose")
     mine.objects.link(nose)
     collection.objects.unlink(nose)
-    assert curves.update_portrait(collection, what) == curves.Update()
+    assert update.update_portrait(collection, what) == update.Update()
     assert [one.id for one in export.read_portrait(collection).layers] == [one.id for one in what.layers]
 
 
@@ -1165,7 +1177,7 @@ def test_a_second_face_that_appears_gets_a_collection_and_no_empty_one_is_made(f
     what = svg_reader.read_svg(face_svg)
     collection = bring(what)
     new = layer("face2-hair", shape("x", square(10, 10, 20)))
-    curves.update_portrait(collection, replace(what, layers=(*what.layers, new)))
+    update.update_portrait(collection, replace(what, layers=(*what.layers, new)))
     assert [len(inner.objects) for inner in collection.children] == [1]
 
 
@@ -1190,5 +1202,6 @@ def test_exact_colours_also_mean_no_exposure() -> None:
     scene.view_settings.view_transform, scene.view_settings.exposure = "Standard", 1.0
     assert not materials.is_exact(scene)
     assert not materials.show_exact(scene), "an import leaves exposure alone"
-    assert materials.show_exact(scene, wholly=True)
+    materials.undo_grading(scene)
+    assert materials.show_exact(scene)
     assert scene.view_settings.exposure == 0.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import bpy
 import pytest
 
-from blender_addon import curves, export, materials, portraits, svg_reader, svg_writer
-from blender_addon.curves import CurveSettings
+from blender_addon import curves, export, materials, portraits, svg_reader, svg_writer, update
+from blender_addon.settings import CurveSettings
 
 #: A new layer of its own, as a group that Inkscape is told to treat as one.
 NEW_LAYER = (
@@ -70,7 +70,7 @@ def test_edited_in_inkscape_then_updated_here(face_svg: Path, options: tuple[str
     )
     edited = svg_reader.read_svg(face_svg)
     assert edited.layered == (not options)
-    done = curves.update_portrait(collection, edited)
+    done = update.update_portrait(collection, edited)
     after = by_id(collection)
     assert done.missing == ["Mouth"]
     # The new layer stands within the nose's: in a plain SVG that is a group like any other, and so the nose's own.
@@ -101,7 +101,7 @@ def test_edited_in_inkscape_then_updated_here(face_svg: Path, options: tuple[str
 def test_saved_again_without_an_edit_is_no_change(faces_svg: Path, options: tuple[str, ...]) -> None:
     collection = curves.import_drawing(bpy.context, svg_reader.read_svg(faces_svg), CurveSettings(), "")
     inkscape(faces_svg, "select-clear", *options)
-    done = curves.update_portrait(collection, svg_reader.read_svg(faces_svg))
+    done = update.update_portrait(collection, svg_reader.read_svg(faces_svg))
     assert (done.added, done.changed, done.missing, done.deleted) == ([], [], [], [])
 
 
@@ -118,7 +118,7 @@ def test_a_path_moved_to_another_layer(face_svg: Path) -> None:
     face_svg.write_text(moved[:close] + path + moved[close:], "utf-8")
     inkscape(face_svg, "select-clear")
     collection = curves.import_drawing(bpy.context, what, CurveSettings(), "")
-    done = curves.update_portrait(collection, svg_reader.read_svg(face_svg))
+    done = update.update_portrait(collection, svg_reader.read_svg(face_svg))
     assert done.missing == ["Nose"]
     heads = [target for target in portraits.layers_of(collection) if target["faceparse_id"] == "head"]
     assert len(heads) == 2, "a nose of another colour lies on the head: a second object, a little higher"

@@ -19,11 +19,21 @@ import pytest
 from conftest import ADDON, DATA
 from mathutils import Vector
 
-from blender_addon import curves, grease_pencil, materials, operators, options, portraits, preferences
+from blender_addon import (
+    curves,
+    grease_pencil,
+    layer_objects,
+    materials,
+    options,
+    photo_operators,
+    portraits,
+    preferences,
+    svg_operators,
+)
 from blender_addon import run as run_module
 from blender_addon.command import Command, CommandError, Request
-from blender_addon.curves import CurveSettings
 from blender_addon.run import PortraitRun, Stage
+from blender_addon.settings import CurveSettings
 from blender_addon.svg_reader import read_svg
 
 PRELUDE = f"""#!{sys.executable}
@@ -167,7 +177,7 @@ TIMER, ESCAPE, MOUSE = (
 
 
 def press(photo: Path, **properties: Any) -> tuple[Pressed, Window]:
-    pressed, window = Pressed(operators.FACEPARSE_OT_portrait_from_photo, **properties), Window()
+    pressed, window = Pressed(photo_operators.FACEPARSE_OT_portrait_from_photo, **properties), Window()
     window.scene.faceparse_photo = os.fspath(photo)
     assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
     return pressed, window
@@ -188,7 +198,7 @@ def go_on(pressed: Pressed, window: Window, until: Stage | None = None) -> set[s
 
 def nothing_runs(temporary: Path | None = None) -> bool:
     """No session, no text in a status bar that we can see, no temporary folder."""
-    return operators.session is None and not (temporary and list(temporary.iterdir()))
+    return photo_operators.session is None and not (temporary and list(temporary.iterdir()))
 
 
 # --- the run, step by step -----------------------------------------------------------------------------------------
@@ -352,7 +362,7 @@ def test_it_is_cancelled_while_curves_are_built(layers: int, photo_behind: bool,
 def test_a_bug_while_curves_are_built_is_told_and_nothing_is_left(
     fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, calls = curves._add, []
+    real, calls = layer_objects.add, []
 
     def fails(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -360,7 +370,7 @@ def test_a_bug_while_curves_are_built_is_told_and_nothing_is_left(
             raise ZeroDivisionError("division by\nzero")
         return real(*arguments)
 
-    monkeypatch.setattr(curves, "_add", fails)
+    monkeypatch.setattr(layer_objects, "add", fails)
     before = everything()
     run = finish(PortraitRun(fake(), os.fspath(photo), Request(), CurveSettings()))
     assert run.stage == Stage.FAILED
@@ -448,7 +458,7 @@ def test_an_svg_beside_a_project_that_was_moved_is_found(face_svg: Path, tmp_pat
     project.mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=os.fspath(project / "a.blend"))
     shutil.move(face_svg, project)
-    assert operators.source_path(collection) == os.fspath(project / face_svg.name)
+    assert portraits.source_path(collection) == os.fspath(project / face_svg.name)
 
 
 def test_a_linked_portrait_is_left_to_its_own_file(face_svg: Path, tmp_path: Path) -> None:
@@ -482,7 +492,7 @@ def test_pressed_in_the_window_it_never_blocks(real: str, photo: Path) -> None:
     pressed, window = press(photo)
     longest = time.perf_counter() - began
     assert window.handlers == [pressed]
-    assert operators.session is pressed.own
+    assert photo_operators.session is pressed.own
     assert not bpy.ops.faceparse.portrait_from_photo.poll(), "two at a time"
     said: set[str] = set()
     while not said & {"FINISHED", "CANCELLED"}:
@@ -589,10 +599,10 @@ def test_a_photo_that_is_dropped_wins_over_the_panels(fake: Fake, photo: Path) -
 
 def test_without_a_photo_it_asks_for_one(fake: Fake, photo: Path) -> None:
     fake()
-    pressed, window = Pressed(operators.FACEPARSE_OT_portrait_from_photo), Window()
+    pressed, window = Pressed(photo_operators.FACEPARSE_OT_portrait_from_photo), Window()
     assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert window.dialogs == [pressed]
-    assert operators.session is None
+    assert photo_operators.session is None
     pressed.filepath = os.fspath(photo)  # as the dialog does, which then calls execute: that must not wait
     assert pressed.execute(window) == {"RUNNING_MODAL"}
     assert window.handlers == [pressed]
@@ -609,13 +619,13 @@ def test_the_options_of_the_preferences_are_the_defaults(fake: Fake, photo: Path
 
 def test_the_status_bar_tells_and_is_given_back(fake: Fake, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: dict[str, list[str | None]] = {}
-    real = operators.set_status
+    real = photo_operators.set_status
 
     def noted(workspace: str, text: str | None) -> None:
         said.setdefault(workspace, []).append(text)
         real(workspace, text)
 
-    monkeypatch.setattr(operators, "set_status", noted)
+    monkeypatch.setattr(photo_operators, "set_status", noted)
     here, other = bpy.data.workspaces["Layout"], bpy.data.workspaces["Modeling"]
     fake("say('step', step='parse')\ntime.sleep(0.5)\nsay('step', step='trace')\ntime.sleep(600)")
     pressed, window = press(photo)
@@ -672,7 +682,7 @@ def test_a_bug_in_the_import_is_told_and_nothing_is_left(
 def test_what_was_left_out_is_a_warning(face_svg: Path) -> None:
     text = '<text id="t" x="9" y="9">Hi</text></svg>'
     face_svg.write_text(face_svg.read_text("utf-8").replace("</svg>", text), "utf-8")
-    pressed = Pressed(operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
+    pressed = Pressed(svg_operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
     assert pressed.execute(bpy.context) == {"FINISHED"}
     assert [word for word, _ in pressed.reports] == ["INFO", "WARNING"]
     assert "text" in pressed.reports[1][1]
@@ -681,10 +691,10 @@ def test_what_was_left_out_is_a_warning(face_svg: Path) -> None:
 def test_a_dropped_svg_is_imported_and_otherwise_one_is_asked_for(face_svg: Path) -> None:
     stored().step = 0.5
     window = Window()
-    pressed = Pressed(operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
+    pressed = Pressed(svg_operators.FACEPARSE_OT_import_svg, filepath=os.fspath(face_svg))
     assert pressed.invoke(window, MOUSE) == {"FINISHED"}
     assert portraits.portrait_of(bpy.context).faceparse_step == pytest.approx(0.5)
-    assert Pressed(operators.FACEPARSE_OT_import_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert Pressed(svg_operators.FACEPARSE_OT_import_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert len(window.dialogs) == 1
 
 
@@ -700,7 +710,7 @@ def test_update_tells_what_it_did_and_missing_layers_can_be_removed(face_svg: Pa
     face_svg.write_text(changed.replace(nose, nose.replace("fill:#", "fill:#123456;x:")), "utf-8")
 
     assert not bpy.ops.faceparse.remove_missing.poll()
-    pressed = Pressed(operators.FACEPARSE_OT_update_from_svg)
+    pressed = Pressed(svg_operators.FACEPARSE_OT_update_from_svg)
     assert pressed.invoke(bpy.context, MOUSE) == {"FINISHED"}
     assert dict(pressed.reports) == {
         "INFO": "face.svg: new: Wig; changed: Nose",
@@ -718,7 +728,7 @@ def test_update_from_a_file_that_moved(face_svg: Path) -> None:
     with pytest.raises(RuntimeError, match=r"face\.svg"):
         bpy.ops.faceparse.update_from_svg()
     window = Window()
-    assert Pressed(operators.FACEPARSE_OT_update_from_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
+    assert Pressed(svg_operators.FACEPARSE_OT_update_from_svg).invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert len(window.dialogs) == 1
     assert bpy.ops.faceparse.update_from_svg(filepath=os.fspath(moved)) == {"FINISHED"}
     assert portraits.source_of(collection) == os.fspath(moved)
@@ -756,7 +766,7 @@ def test_export_proposes_the_portraits_own_file(source: bool, face_svg: Path) ->
     if not source:
         portraits.set_source(collection, "")
     window = Window()
-    pressed = Pressed(operators.FACEPARSE_OT_export_svg)
+    pressed = Pressed(svg_operators.FACEPARSE_OT_export_svg)
     assert pressed.invoke(window, MOUSE) == {"RUNNING_MODAL"}
     assert window.dialogs == [pressed]
     assert pressed.filepath == (os.fspath(face_svg) if source else bpy.path.clean_name(collection.name) + ".svg")
