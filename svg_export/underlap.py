@@ -21,6 +21,8 @@ import shapely
 from faceparse_core.arrays import distinct
 from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, tangents, travelled
 
+_HELD = 0.3  # of its distance to the border: how far the curve may stray from a hidden outline at the picture's frame
+
 
 @dataclass(frozen=True)
 class Room:
@@ -111,6 +113,9 @@ def _laid(
         return laid, np.maximum(0.6 * own, 0.15)
     # keep `underlap` beneath the upper part where there is that much room, a part of it elsewhere
     spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * distance(laid, danger))
+    # curves are held on the page by their handles, which may carry them as far again and farther
+    held = ((laid <= 0.0) | (laid >= np.array(frame))).any(axis=1)
+    spare[held] = np.minimum(spare[held], _HELD * own[held])
     return laid, np.maximum(spare, 0.15)
 
 
