@@ -62,10 +62,10 @@ def crossings(
     found = flat.beyond(page, 0.0 if leeway is None else _BEYOND, hidden)
     broken = flat.broken()
     if leeway is None:
-        found += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
+        found += flat.crossing(np.flatnonzero(flat.source != FRAME))  # borders end on the frame's sides
     else:
         for shape in broken:
-            found += flat.crossing(flat.shape == shape)
+            found += flat.crossing(flat.of_shape(shape))
         found += flat.out_of_order(hidden, leeway)
     if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
         for shape, points in broken.items():
@@ -151,9 +151,12 @@ class _Flat:
                 found[int(shapes[at])] = [np.array(point)]
         return found
 
-    def crossing(self, chosen: Bools) -> list[Crossing]:
-        """Where sides of the `chosen` (n,) meet elsewhere than at a corner that they share."""
-        at = np.flatnonzero(chosen)
+    def of_shape(self, shape: int) -> Ints:
+        """The indices of a shape's points: they follow one another, so that many broken shapes are soon looked at."""
+        return np.arange(*np.searchsorted(self.shape, [shape, shape + 1]))
+
+    def crossing(self, at: Ints) -> list[Crossing]:
+        """Where the sides that begin at these points (k,) meet elsewhere than at a corner that they share."""
         sides = np.stack([self.points[at], self.points[self._after[at]]], axis=1)
         low = np.lexsort((sides[:, :, 1], sides[:, :, 0]), axis=1)
         sides = np.take_along_axis(sides, low[:, :, None], axis=1).reshape(-1, 4)
@@ -178,7 +181,8 @@ class _Flat:
 
         (Where a hidden line leaves out a whole hole it need not pass there.)
         """
-        at = np.flatnonzero((self.shape == shape) & (self.source != FRAME))
+        at = self.of_shape(shape)
+        at = at[self.source[at] != FRAME]
         sides = shapely.linestrings(np.stack([self.points[at], self.points[self._after[at]]], axis=1))
         passing = shapely.distance(sides, shapely.Point(point)) < _TOUCH
         blamed = self.source[at[passing | hidden[self.source[at]] | ~passing.any()]]
