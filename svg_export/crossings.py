@@ -13,7 +13,7 @@ cross. Within _NEAR of its ends a hidden outline may lie beside its cover.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -42,34 +42,34 @@ Leeway = Callable[[int, int, Floats | None], float]
 
 
 def crossings(
-    shapes: Mapping[int, list[list[Outline]]],
+    layers: Sequence[list[list[Outline]]],
     page: tuple[float, float],
     hidden: Bools,
     leeway: Leeway | None,
 ) -> list[Crossing]:
     """What crosses, or else is at fault.
 
-    shapes  rank -> shapes, each an outer ring and its holes
+    layers  shapes of each, a shape being an outer ring and its holes
     page    (width, height)
     hidden  (sources,) which sources are hidden lines
     leeway  how far, px, a hidden line (source) may come out from beneath a stroke (source) where they cross, at a
             point (2,); at None: wherever it is, at least. None: layers abut, there are no hidden lines
     """
-    flat = _Flat.of(shapes)
+    flat = _Flat.of(layers)
     if flat is None:
         return []
     hidden = np.append(hidden, False)  # the frame is not
     found = flat.beyond(page, 0.0 if leeway is None else _BEYOND, hidden)
     broken = flat.broken()
     if leeway is None:
-        found += flat.crossing(flat.source != FRAME)  # borders end on the frame's sides
+        found += flat.crossing(np.flatnonzero(flat.source != FRAME))  # borders end on the frame's sides
     else:
         for shape in broken:
-            found += flat.crossing(flat.shape == shape)
+            found += flat.crossing(flat.of_shape(shape))
         found += flat.out_of_order(hidden, leeway)
     if not found:  # nothing crosses, and still: rings that touch, or that lie where they do not belong
         for shape, points in broken.items():
-            found += [(source, FRAME, point) for point in points for source in flat.near(point, shape)]
+            found += [(source, FRAME, point) for point in points for source in flat.to_blame(point, shape, hidden)]
     return found
 
 
@@ -85,8 +85,8 @@ class _Flat:
     shape_of_ring: Ints
 
     @classmethod
-    def of(cls, shapes: Mapping[int, list[list[Outline]]]) -> _Flat | None:
-        each = [shape for plan in shapes.values() for shape in plan]
+    def of(cls, layers: Sequence[list[list[Outline]]]) -> _Flat | None:
+        each = [shape for layer in layers for shape in layer]
         rings = [ring for shape in each for ring in shape]
         if not rings:
             return None
@@ -131,9 +131,13 @@ class _Flat:
         return [(int(self.source[at]), FRAME, self.points[at]) for at in np.flatnonzero(out).tolist()]
 
     def broken(self) -> dict[int, list[Floats]]:
-        """The shapes that are no valid polygons, and points (2,) where they are not."""
+        """The shapes that are no valid polygons, or inside out, and points (2,) where they are not sound."""
         found: dict[int, list[Floats]] = {}
-        for flat in np.flatnonzero(np.diff(self.starts) < 3).tolist():  # they hold nothing
+        x, y = self.points.T
+        area = np.add.reduceat(x * y[self._after] - x[self._after] * y, self.starts[:-1])
+        outer = np.diff(self.shape_of_ring, prepend=-1) > 0
+        # those of fewer than three points hold nothing either
+        for flat in np.flatnonzero(np.where(outer, area, -area) <= 0).tolist():
             found.setdefault(int(self.shape_of_ring[flat]), []).append(self.points[self.starts[flat]])
         wanted = ~np.isin(self.shape, list(found))
         if wanted.any():
@@ -147,9 +151,12 @@ class _Flat:
                 found[int(shapes[at])] = [np.array(point)]
         return found
 
-    def crossing(self, chosen: Bools) -> list[Crossing]:
-        """Where sides of the `chosen` (n,) meet elsewhere than at a corner that they share."""
-        at = np.flatnonzero(chosen)
+    def of_shape(self, shape: int) -> Ints:
+        """The indices of a shape's points: they follow one another, so that many broken shapes are soon looked at."""
+        return np.arange(*np.searchsorted(self.shape, [shape, shape + 1]))
+
+    def crossing(self, at: Ints) -> list[Crossing]:
+        """Where the sides that begin at these points (k,) meet elsewhere than at a corner that they share."""
         sides = np.stack([self.points[at], self.points[self._after[at]]], axis=1)
         low = np.lexsort((sides[:, :, 1], sides[:, :, 0]), axis=1)
         sides = np.take_along_axis(sides, low[:, :, None], axis=1).reshape(-1, 4)
@@ -169,13 +176,17 @@ class _Flat:
         places = shapely.get_coordinates(shapely.centroid(met))
         return list(zip(source[one].tolist(), source[two].tolist(), places, strict=True))
 
-    def near(self, point: Floats, shape: int) -> list[int]:
-        """The sources of the sides of a shape that pass a point; all of the shape's where none does."""
-        at = np.flatnonzero(self.shape == shape)
+    def to_blame(self, point: Floats, shape: int, hidden: Bools) -> list[int]:
+        """The sources of the sides of a shape that pass a point, or of all where none does; and of its hidden lines.
+
+        (Where a hidden line leaves out a whole hole it need not pass there.)
+        """
+        at = self.of_shape(shape)
+        at = at[self.source[at] != FRAME]
         sides = shapely.linestrings(np.stack([self.points[at], self.points[self._after[at]]], axis=1))
-        own = self.source[at]
-        passing = own[(shapely.distance(sides, shapely.Point(point)) < _TOUCH) & (own != FRAME)]
-        return list(distinct(passing if len(passing) else own[own != FRAME]).tolist())
+        passing = shapely.distance(sides, shapely.Point(point)) < _TOUCH
+        blamed = self.source[at[passing | hidden[self.source[at]] | ~passing.any()]]
+        return list(distinct(blamed).tolist())
 
     def out_of_order(self, hidden: Bools, leeway: Leeway) -> list[Crossing]:
         """Where strokes cross each other, and where hidden lines come out from beneath what covers them."""

@@ -34,6 +34,7 @@ _TINT = 0.4  # px: a rim of another colour so thin, and as short, that it is har
 #: of repair at most: a stretch goes four levels up at worst, a hidden line is laid closer twice and given up, and then
 #: comes what these touch in turn. Of 900 maps of noise, checkerboards and so on none took over 23, photos take 8
 _ROUNDS = 40
+_AS_NEAR = 0.1  # px: of two arcs of a stroke, both count that are so nearly as far from a point
 _BESIDE = 2.0  # px: farther from its border a hidden line is not beside it
 
 Joins = Literal["underlap", "stacked", "cutout"]
@@ -122,6 +123,8 @@ def draw_outlines(
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
             plans[rank] = sheet.exact(frozenset({rank}), rank)
+    # sheets of paper say nothing of the order of their edges, where these share their ends; what each shows does
+    faces = {rank: sheet.exact(frozenset({rank}), rank) for rank in ranks if joins == "stacked"}
     hidden = np.arange(len(sheet.strokes.arcs) + len(sheet.hidden)) >= len(sheet.strokes.arcs)
     spacing, limit = max(2.0, lengths.spacing), np.array(frame, np.float64)
 
@@ -130,11 +133,14 @@ def draw_outlines(
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         leeway = sheet.leeway if joins == "underlap" else None
 
-        def looked_at() -> tuple[dict[int, list[list[Outline]]], list[Crossing]]:
-            shapes = {
-                r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in plans.items()
+        def outlined(layout: dict[int, list[list[list[_Run]]]]) -> dict[int, list[list[Outline]]]:
+            return {
+                r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in layout.items()
             }
-            return shapes, crossings(shapes, frame, hidden, leeway)
+
+        def looked_at() -> tuple[dict[int, list[list[Outline]]], list[Crossing]]:
+            shapes = outlined(plans)
+            return shapes, crossings([*shapes.values(), *outlined(faces).values()], frame, hidden, leeway)
 
         shapes, places = looked_at()
         for _ in range(_ROUNDS):
@@ -287,14 +293,20 @@ class _Sheet:
             return math.inf
         if point is None:
             return 0.0
-        away = [np.hypot(*(self._smooth(arc, True) - point).T).min() for arc in arcs]
-        lower = lowers[int(np.argmin(away))]
+        at = shapely.Point(point)
+        away = shapely.distance([shapely.LineString(self._smooth(arc, True)) for arc in arcs], at)
+        # where two of its arcs meet both count: they are as near
+        return min(self._leeway(index, lower, at) for lower in lowers[away < away.min() + _AS_NEAR].tolist())
+
+    def _leeway(self, index: int, lower: int, point: shapely.Point) -> float:
+        """`leeway` where the stroke divides its part from that of rank `lower`."""
+        rank = self.beneath[index]
         if lower > rank:
             return math.inf
         if lower < rank:
             return _TINT
         # between two pieces of its part it may be seen; beside its own border there would be a gap
-        return 0.0 if np.hypot(*(self.hidden[index].border - point).T).min() < _BESIDE else math.inf
+        return 0.0 if shapely.LineString(self.hidden[index].border).distance(point) < _BESIDE else math.inf
 
     # layout ----------------------------------------------------------------------------------------------------------
 

@@ -288,14 +288,16 @@ def _tails(arcs: PlanarMap, chains: list[list[int]], lines: Lines) -> Ints:
 
 def _with_junctions(lines: Lines, cut: Ints, reach: Ints, at: Ints) -> Ints:
     """`cut`, and lines cut at the junctions `at` too; corners close to one are the junction's."""
-    line = np.searchsorted(lines.starts, cut, "right") - 1
-    for place in at.tolist():
-        own = line == np.searchsorted(lines.starts, place, "right") - 1
-        apart = np.abs(cut - place)
-        period = lines.lengths[line] - 1
-        apart = np.where(lines.closed[line], np.minimum(apart, period - apart), apart)
-        keep = ~own | (apart > reach[line])
-        cut, line = cut[keep], line[keep]
+    line, at = np.searchsorted(lines.starts, cut, "right") - 1, np.sort(at)
+    begin, end = np.searchsorted(at, lines.starts[line]), np.searchsorted(at, lines.starts[line + 1])
+    after = np.searchsorted(at, cut)
+    apart = np.full(len(cut), np.inf)
+    for other in (after - 1, after, begin, end - 1):  # around a ring the first and the last may be the nearest
+        own = np.flatnonzero((other >= begin) & (other < end))
+        steps = np.abs(cut[own] - at[other[own]])
+        around = np.where(lines.closed[line[own]], lines.lengths[line[own]] - 1 - steps, np.inf)
+        apart[own] = np.minimum(apart[own], np.minimum(steps, around))
+    cut = cut[apart > reach[line]]
     found: Ints = distinct(np.concatenate([cut, at]))
     return found
 

@@ -19,7 +19,10 @@ import numpy as np
 import shapely
 
 from faceparse_core.arrays import distinct
-from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, tangents, travelled
+from svg_export.curves import Bools, Floats, Ints, Lines, as_complex, smooth, spread, tangents, travelled
+
+_BAND = 16.0  # px
+_HELD = 0.3  # of its distance to the border: how far the curve may stray from a hidden outline at the picture's frame
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ def _laid(
         return laid, np.maximum(0.6 * own, 0.15)
     # keep `underlap` beneath the upper part where there is that much room, a part of it elsewhere
     spare = np.minimum(own - np.minimum(room.underlap, 0.6 * own), 0.7 * distance(laid, danger))
+    # curves are held on the page by their handles, which may carry them as far again and farther
+    held = ((laid <= 0.0) | (laid >= np.array(frame))).any(axis=1)
+    spare[held] = np.minimum(spare[held], _HELD * own[held])
     return laid, np.maximum(spare, 0.15)
 
 
@@ -294,19 +300,34 @@ def inside_ring(ring: Ints, points: Floats) -> Bools:
 
 
 class Scattered:
-    """Points (n, 2), of which those in a box are asked for time and again: they are kept from left to right."""
+    """Points (n, 2), of which those in a box are asked for time and again: kept in bands, from left to right in each.
+
+    What is asked of one box costs as much as there are points near it, however large the picture.
+    """
 
     def __init__(self, points: Floats) -> None:
         self.points = points
-        self._order = np.argsort(points[:, 0], kind="stable")
-        self._x = points[self._order, 0]
+        self._origin = points.min(axis=0) if len(points) else np.zeros(2)
+        x, band = self._place(points)
+        self._width = float(x.max(initial=0.0)) + 1.0
+        key = band * self._width + x
+        self._order = np.argsort(key, kind="stable")
+        self._key, self._last = key[self._order], int(band.max(initial=0))
+
+    def _place(self, points: Floats) -> tuple[Floats, Ints]:
+        """Their distances from the left (n,), and the bands (n,) in which they are."""
+        x, y = (points - self._origin).T
+        return x, np.floor(y / _BAND).astype(np.int64)
 
     def near(self, line: Floats | Ints, margin: float = 0.0) -> Ints:
         """The indices of those in the box around a line, and `margin` px more, in order."""
-        (left, top), (right, bottom) = line.min(axis=0) - margin, line.max(axis=0) + margin
-        at = self._order[np.searchsorted(self._x, left, "right") : np.searchsorted(self._x, right, "left")]
-        y = self.points[at, 1]
-        return np.sort(at[(y > top) & (y < bottom)])
+        low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
+        x, band = self._place(np.stack([low, high]))
+        bands = np.arange(max(band[0], 0), min(band[1], self._last) + 1) * self._width
+        left, right = np.clip(x, 0.0, self._width - 0.5)
+        start = np.searchsorted(self._key, bands + left)
+        at = self._order[spread(start, np.searchsorted(self._key, bands + right, "right") - start)]
+        return np.sort(at[((self.points[at] > low) & (self.points[at] < high)).all(axis=1)])
 
     def inside(self, ring: Ints) -> Ints:
         """The indices of those inside a lattice ring, on which none may lie, in order."""

@@ -190,3 +190,27 @@ def test_a_ring_around_one_pixel_is_drawn(seed, curves):
     settings = TraceSettings(speck=0.0, sliver=0.0, joins="underlap", curves=curves)
     tracing = trace_map(labels, {}, settings=settings, head_size=260.0)
     assert not faults(tracing.layers, labels, settings, 0.0)
+
+
+HARD = {
+    "a hole at whose corner its outline touches itself": (
+        [13, 15, 15, 1, 1, 1, 1],
+        [13, 19, 13, 15, 1, 1, 1],
+        [13, 15, 19, 15, 1, 1, 1],
+        [1, 13, 16, 1, 1, 1, 1],
+        [1, 15, 1, 1, 1, 1, 1],
+    ),
+    "an outline hidden from its first pixel on": ([12, 16, 12], [7, 18, 16], [12, 18, 12]),
+    "two pixels at the frame, hidden but for one side": ([9, 15, 15, 8], [0, 8, 9, 4]),
+    "a pixel within another part, at the frame": ([3, 3, 3, 3], [3, 9, 3, 3], *6 * [[3, 3, 3, 3]]),
+    "a pixel in a notch": ([10, 13, 13, 13, 10], [10, 13, 11, 13, 10], [10, 10, 10, 10, 10]),
+}
+
+
+@pytest.mark.parametrize("curves", CURVES)
+@pytest.mark.parametrize("joins", JOINS)
+@pytest.mark.parametrize("name", HARD)
+def test_maps_that_were_hard_to_draw(name: str, joins: str, curves: str) -> None:
+    labels = np.array(HARD[name], np.uint8)
+    trace = kept(joins=joins, curves=curves)
+    assert faults(traced(labels, trace).layers, labels, trace) == []
