@@ -86,6 +86,30 @@ def test_the_skull_goes_on_as_the_face_does(at, heading):
     assert np.array_equal(curves[:-1, 3], curves[1:, 0])
 
 
+@pytest.mark.parametrize("chin", [165])
+def test_the_head_is_whole_though_a_strand_cuts_the_face(chin):
+    labels = with_fringe()
+    cv2.line(labels, (270, 60), (chin, 420), HAIR, 7)  # the larger piece ends left of the chin
+    after = region(drawn(labels)[HEAD])
+    face = measure(labels, 300.0)
+    assert face is not None
+    assert 0.55 < face.to_face(np.array([[180.0, after.bounds[1]]]))[0, 1] < 0.8
+    assert after.area > 0.95 * after.convex_hull.area
+    assert newly_seen(labels) < 1.0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_hair_over_one_eye_does_not_move_the_face(side):
+    labels = with_fringe()
+    whole = measure(labels, 300.0)
+    labels[np.isin(labels, [BY_NAME[f"eye-{side}"].id, BY_NAME[f"brow-{side}"].id])] = HAIR
+    half = measure(labels, 300.0)
+    assert whole is not None
+    assert half is not None
+    assert np.hypot(*whole.to_face(half.origin[None])[0]) < 0.05
+    assert half.up @ whole.up > 0.999
+
+
 def test_a_hat_that_is_low_holds_the_skull():
     labels = draw_face(SIZE)
     labels[labels == HAIR] = 0
