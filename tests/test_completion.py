@@ -249,6 +249,55 @@ def test_eyes_and_brows_go_on_beneath_a_lock(part):
     assert newly_seen(labels) < 1.0
 
 
+def with_a_lock(part: int, width: int, lean: int = 10) -> np.ndarray:
+    """A face with a lock of hair over the middle of a part."""
+    labels = draw_face(SIZE)
+    rows, columns = np.nonzero(labels == part)
+    x, y = int(columns.mean()), int(rows.mean())
+    lock = np.zeros(SIZE, np.uint8)
+    cv2.line(lock, (x + lean, y - 60), (x - lean, y + 60), 1, width)
+    cv2.line(lock, (x + lean, y - 60), (x + lean, 40), 1, width)
+    labels[(lock > 0) & (labels > 0)] = HAIR
+    return labels
+
+
+@pytest.mark.parametrize("curves", ["bezier", "polygon"])
+@pytest.mark.parametrize("part", [BROW_LEFT, EYE_LEFT, 12])
+def test_what_a_lock_cuts_in_two_is_one_shape_beneath_it(part, curves):
+    labels = with_a_lock(part, 9)
+    before, after = (drawn(labels, complete, curves=curves)[part] for complete in (False, True))
+    assert len(before.shapes) == 2
+    assert len(after.shapes) == 1
+    assert overlap(region(after), region(drawn(draw_face(SIZE))[part])) > 0.9  # as if there were no lock
+    assert sum(len(ring.lines) for ring in after.shapes[0].rings) <= sum(
+        len(ring.lines) for shape in before.shapes for ring in shape.rings
+    )
+    assert newly_seen(labels) < 1.0
+
+
+def test_a_bridge_stays_beneath_what_hides_it():
+    labels = with_a_lock(BROW_LEFT, 9)
+    labels[labels == HEAD] = 0  # so that the page would be seen
+    assert len(drawn(labels)[BROW_LEFT].shapes) == 1
+    assert newly_seen(labels) < 1.0
+    labels = draw_face(SIZE)  # two brows beside one lock that ends above them: nothing to be hidden by
+    rows, columns = np.nonzero(labels == BROW_LEFT)
+    x, y = int(columns.mean()), int(rows.mean())
+    labels[y - 12 : y + 13, x - 5 : x + 6] = HEAD
+    assert len(drawn(labels)[BROW_LEFT].shapes) == 2
+
+
+def test_a_wide_gap_is_left_alone():
+    assert len(drawn(with_a_lock(BROW_LEFT, 34))[BROW_LEFT].shapes) == 2
+
+
+@pytest.mark.parametrize("joins", ["stacked", "cutout"])
+def test_nothing_is_joined_where_shapes_abut(joins):
+    labels = with_a_lock(BROW_LEFT, 9)
+    before, after = (drawn(labels, complete, joins=joins)[BROW_LEFT] for complete in (False, True))
+    assert region(before).equals(region(after))
+
+
 def test_one_eye_behind_dark_glasses():
     labels = with_glasses(True)
     labels[(labels == 5)] = GLASSES
