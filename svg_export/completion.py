@@ -138,7 +138,7 @@ def _clipped(
         whole = part.union(shape.intersection(safe))
         found = _outlined(whole, gap, space, manner, allowed)
         if found is None or _is_shallow(found.line, gap, space):
-            strip = strip or _region(laid()[0], gap)
+            strip = strip or _region(laid()[0], gap).intersection(allowed)
             found = _outlined(whole.union(strip), gap, space, manner, allowed)
         if found:
             return found
@@ -176,18 +176,30 @@ def _cranium(gap: Gap, face: Proportions | None) -> Iterator[Floats]:
         return
     border = face.to_face(gap.border)
     start, end = border[0], border[-1]
-    if not start[0] < (face.right - face.left) / 2 < end[0]:  # not over the top
+    if not _leads_over(border, (face.right - face.left) / 2):
         yield from _bridge(gap, face)
         return
     mirror = np.array([-1.0, 1.0])
     going, coming = (np.array([each @ [-face.up[1], face.up[0]], each @ face.up]) for each in (gap.going, gap.coming))
     for height, width in _SIZES:
         crown = np.array([(face.right - face.left) / 2 * width, max(_CROWN * height, border[:, 1].max() + 0.06)])
-        crown[0] = np.clip(crown[0], start[0] + 0.1, end[0] - 0.1)
+        # ends far below the widest place say nothing of where the top is
+        least, most = (x if y > _WIDEST - 0.5 else side * np.inf for (x, y), side in ((start, -1), (end, 1)))
+        crown[0] = np.clip(crown[0], least + 0.1, most - 0.1)
         left = _temple(start, going, face.left * width, crown)
         right = _temple(end * mirror, -coming * mirror, face.right * width, crown * mirror)
         curves = np.concatenate([left, (right * mirror)[::-1, ::-1]])
         yield face.to_picture(flatten(curves, 16))
+
+
+def _leads_over(border: Floats, middle: float) -> bool:
+    """Whether a border (n, 2) in the face's frame, walked clockwise, leads over the face from left to right.
+
+    A strand that falls to the chin may take an end of it to the wrong side.
+    """
+    x, y = border.T
+    steps = np.diff((x > middle).astype(np.int64))
+    return bool(x[0] < middle < x[-1] or steps[y[1:] > _NECK].sum() == 1)
 
 
 def _temple(start: Floats, going: Floats, width: float, crown: Floats) -> Floats:

@@ -183,6 +183,12 @@ _COMPLETED: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     *((f"eye-{side}", "eye", ("glasses", "hair", "hat")) for side in ("left", "right")),
     *((f"brow-{side}", "brow", ("glasses", "hair", "hat")) for side in ("left", "right")),
 )
+#: What hides a part in stripes, and the parts that are one shape beneath it: they are never in two pieces by nature.
+_STRIPES = ("glasses", "hair", "hat")
+_BRIDGED = (
+    *(f"{name}-{side}" for name in ("eye", "brow") for side in ("left", "right")),
+    *("lip-upper", "lip-lower", "mouth", "nose", "glasses", "necklace"),
+)
 EVERY_PART = frozenset(PAINT_ORDER)  #: of a label map; HAIR_BACK is made where it is asked for
 
 #: px. Tolerance and smoothing are in proportion to heads up to this size; beyond, they grow with the square root only:
@@ -268,14 +274,16 @@ def trace_map(
         polygon=settings.curves == "polygon",
         decimals=settings.decimals,
     )
-    completed = _completions(face, table) if settings.complete and settings.joins == "underlap" else {}
+    whole = settings.complete and settings.joins == "underlap"
+    completed = _completions(face, table) if whole else {}
+    bridged = _bridged(table) if whole else {}
     frame = (labels.shape[1], labels.shape[0])
     settle = None
     if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
         reach = size * by_rank(lambda policy: policy.photo_reach)
         settle = Settler(evidence, ranks, shown, reach, size)
     drawn = draw_outlines(
-        arcs, lengths, settings.joins, frame, rank_of[HEAD], carried, completed, settings.max_nodes, settle
+        arcs, lengths, settings.joins, frame, rank_of[HEAD], carried, completed, bridged, settings.max_nodes, settle
     )
     shapes = drawn.shapes
     layers = tuple(
@@ -300,6 +308,13 @@ def _completions(face: Proportions | None, table: PartTable) -> dict[int, Plan]:
         upper = frozenset(rank for rank in beneath if rank > rank_of[part.id])
         plans[rank_of[part.id]] = Plan(kind, upper, face, part.side == "left")
     return plans
+
+
+def _bridged(table: PartTable) -> dict[int, frozenset[int]]:
+    """Rank -> the ranks beneath which pieces of the part are joined."""
+    rank_of = _rank_of(table)
+    stripes = frozenset(rank_of[BY_NAME[name].id] for name in _STRIPES)
+    return dict.fromkeys((rank_of[BY_NAME[name].id] for name in _BRIDGED), stripes)
 
 
 def _shape(rings: list[Outline]) -> Shape:

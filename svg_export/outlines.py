@@ -20,6 +20,7 @@ import shapely
 
 from faceparse_core.arrays import distinct
 from svg_export.beziers import drag, evaluate, straight
+from svg_export.bridges import Cut, bridges, leeway
 from svg_export.budget import within_budget
 from svg_export.completion import Gap, Plan, Space, around, complete, valid
 from svg_export.crossings import Crossing, crossings
@@ -101,6 +102,7 @@ def draw_outlines(
     head: int,
     carried: frozenset[int],
     completed: Mapping[int, Plan],
+    bridged: Mapping[int, frozenset[int]],
     max_nodes: int | None = None,
     settle: Settle | None = None,
 ) -> Outlines:
@@ -109,16 +111,18 @@ def draw_outlines(
     frame      (width, height)
     head       the rank of the head, and `carried` the ranks that it is solid beneath
     completed  ranks whose hidden outlines are completed, where `joins` is underlap, and how
+    bridged    ranks of which pieces are joined beneath others, and beneath which
     max_nodes  where there would be more, the tolerance is raised until there are not, if it can be
     settle     where the borders lie by what else is known of the picture
     """
     sheet = _Sheet(arcs, lengths, frame, settle)
     ranks = [rank for rank in distinct(np.concatenate([arcs.owner, arcs.lower])).tolist() if 0 < rank < OUTSIDE_RANK]
-    plans: dict[int, list[list[list[_Run]]]] = {}
+    plans: dict[int, list[_Shape]] = {}
     for rank in ranks:
         if joins == "underlap":
             members = frozenset({rank}) | (carried if rank == head else frozenset())
-            plans[rank] = sheet.underlapping(rank, members, completed.get(rank), head if rank in carried else None)
+            on_head, covers = head if rank in carried else None, bridged.get(rank, frozenset())
+            plans[rank] = sheet.underlapping(rank, members, completed.get(rank), covers, on_head)
         elif joins == "stacked":
             plans[rank] = sheet.exact(frozenset(r for r in ranks if r >= rank), rank)
         else:
@@ -133,9 +137,10 @@ def draw_outlines(
         curves = Stitched(arcs, sheet.strokes, *allowed, sheet.hidden, spacing, lengths.decimals, lengths.polygon)
         leeway = sheet.leeway if joins == "underlap" else None
 
-        def outlined(layout: dict[int, list[list[list[_Run]]]]) -> dict[int, list[list[Outline]]]:
+        def outlined(layout: dict[int, list[_Shape]]) -> dict[int, list[list[Outline]]]:
             return {
-                r: [[_outline(ring, curves, limit) for ring in shape] for shape in plan] for r, plan in layout.items()
+                r: [[_outline(ring, curves, limit) for ring in rings] for each in plan for rings in each.drawn(curves)]
+                for r, plan in layout.items()
             }
 
         def looked_at() -> tuple[dict[int, list[list[Outline]]], list[Crossing]]:
@@ -215,6 +220,20 @@ class _Run:
     corners: Floats | None = None  # frame only: (n, 2), of the lattice
     nodes: tuple[int, int] = (-1, -1)  # frame only: the junctions at its ends
     border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """An outer ring and its holes."""
+
+    rings: list[list[_Run]]
+    size: float = 0.0  # px squared that the outer ring shows
+    bridges: frozenset[int] = frozenset()  # hidden lines by which it was joined ...
+    apart: tuple[_Shape, ...] = ()  # ... of these, which are drawn instead where a bridge was given up
+
+    def drawn(self, curves: Stitched) -> list[list[list[_Run]]]:
+        """The rings of the shape, or of its pieces."""
+        return [each.rings for each in self.apart] if self.bridges & curves.given_up else [self.rings]
 
 
 @dataclass(frozen=True)
@@ -310,7 +329,7 @@ class _Sheet:
 
     # layout ----------------------------------------------------------------------------------------------------------
 
-    def exact(self, members: frozenset[int], rank: int) -> list[list[list[_Run]]]:
+    def exact(self, members: frozenset[int], rank: int) -> list[_Shape]:
         """The union of `members` with exactly its own outline; of its pieces those that hold something of `rank`."""
         walks = self._walks(members)
         shapes = self._grouped(walks)
@@ -318,17 +337,25 @@ class _Sheet:
             own: Floats = np.array([self._probe(walk) for walk in self._walks(frozenset({rank}))]).reshape(-1, 2)
             pieces = Scattered(own)
             shapes = [shape for shape in shapes if len(pieces.inside(self._lattice(shape[0])))]
-        return [[self._exact_runs(walk) for walk in shape] for shape in shapes]
+        return [_Shape([self._exact_runs(walk) for walk in shape]) for shape in shapes]
 
     def underlapping(
-        self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None = None
-    ) -> list[list[list[_Run]]]:
+        self,
+        rank: int,
+        members: frozenset[int],
+        plan: Plan | None,
+        covers: frozenset[int] = frozenset(),
+        on_head: int | None = None,
+    ) -> list[_Shape]:
         """What `rank` shows, reaching beneath what is painted later, solid beneath `members`.
 
+        covers   the ranks beneath which its pieces are joined
         on_head  the rank of the head where the part lies on it: what is completed of it keeps to that
         """
         part = self._part(rank, members, plan, on_head)
-        layout: list[list[list[_Run]]] = []
+        layout: list[_Shape] = []
+        cuts: list[tuple[int, int, Cut]] = []
+        outlines: list[Floats] = []
         for shape in self._grouped(self._filled(rank, self._walks(members))):
             if part.gained and self._lies_within(shape, part.gained):
                 # a piece of forehead between strands of hair: it is there already
@@ -338,11 +365,66 @@ class _Sheet:
             borders: list[_Border] = []
             # of what is in pieces the largest stands for the whole
             planned = plan if plan and not (layout and plan.stands_for_all) else None
-            layout.append([self._runs(walk, rank, borders, planned) for walk in shape])
+            found: dict[int, Cut] = {}
+            runs = [self._runs(walk, rank, borders, planned, covers, found) for walk in shape]
+            cuts += [(len(layout), index, cut) for index, cut in found.items()]
+            outlines.append(np.concatenate([self._coarse(*step) for step in shape[0]]) if found else np.zeros((0, 2)))
+            layout.append(_Shape(runs, self._area(shape[0])))
             self._hide(part, shape, borders)
         if part.gained:
             self.wholes[rank] = part.gained[0] if len(part.gained) == 1 else cache(partial(_together, part.gained))
-        return layout
+        return self._joined(part, layout, cuts, outlines)
+
+    def _joined(
+        self, part: _Part, layout: list[_Shape], cuts: list[tuple[int, int, Cut]], outlines: list[Floats]
+    ) -> list[_Shape]:
+        """The shapes of a part, where a later one cuts it in two as one.
+
+        cuts      what of their outer rings may be bridged: number of the shape, of the hidden line there, and the line
+        outlines  of each shape that has some
+        """
+        options = []
+        for at, (one, index, cut) in enumerate(cuts):
+            for two, other, facing in cuts[at + 1 :]:
+                if one != two:
+                    away = float(np.hypot(*(cut.border[0] - facing.border[-1])))
+                    options.append((away, one, two, index, other, cut, facing))
+        home, used = list(range(len(layout))), set[int]()
+        for _, one, two, index, other, cut, facing in sorted(options, key=lambda option: option[0]):
+            if home[one] == home[two] or {index, other} & used:
+                continue
+            found = bridges(
+                cut, facing, (outlines[one], outlines[two]), part.visible, part.allowed(), self.lengths.underlap / 2
+            )
+            if not found:
+                continue
+            used |= {index, other}
+            there, back = (self._bridge(part, line) for line in found)
+            first, second = layout[home[one]], layout[home[two]]
+            ring = [*_opened(first.rings[0], index), there, *_opened(second.rings[0], other), back]
+            layout[home[one]] = _Shape(
+                [ring, *first.rings[1:], *second.rings[1:]],
+                first.size + second.size,
+                first.bridges | second.bridges | {there.index, back.index},
+                (first.apart or (first,)) + (second.apart or (second,)),
+            )
+            gone = home[two]
+            home = [home[one] if each == gone else each for each in home]
+        return sorted((layout[at] for at in sorted(set(home))), key=lambda shape: -shape.size)
+
+    def _bridge(self, part: _Part, line: Floats) -> _Run:
+        """The run of a line that leads from one piece of a part to another."""
+        self.hidden.append(
+            Hidden(
+                line,
+                leeway(line, part.visible, self.lengths.tolerance),
+                closed=False,
+                border=line,
+                closer=lambda _: (line, np.full(len(line), 0.15)),
+            )
+        )
+        self.beneath.append(part.rank)
+        return _Run("hidden", len(self.hidden) - 1)
 
     def _part(self, rank: int, members: frozenset[int], plan: Plan | None, on_head: int | None) -> _Part:
         """What the hidden outlines of a part are laid by."""
@@ -472,8 +554,19 @@ class _Sheet:
                 runs.append(_Run("arc", stretch[0][0], stretch[0][1]))
         return runs
 
-    def _runs(self, walk: Walk, rank: int, borders: list[_Border], plan: Plan | None) -> list[_Run]:
-        """A ring's runs; what must be hidden of it is added to `borders` (of the shape)."""
+    def _runs(
+        self,
+        walk: Walk,
+        rank: int,
+        borders: list[_Border],
+        plan: Plan | None,
+        covers: frozenset[int],
+        cuts: dict[int, Cut],
+    ) -> list[_Run]:
+        """A ring's runs; what must be hidden of it is added to `borders` (of the shape).
+
+        What lies beneath `covers` alone is added to `cuts`, by the number of the hidden line.
+        """
         kinds = []
         for arc, forward in walk:
             own = forward and int(self.arcs.owner[arc]) == rank
@@ -497,10 +590,13 @@ class _Sheet:
                 self.beneath.append(rank)
                 gap = None
                 closed = len(stretch) == len(walk)
-                if plan and not forward and plan.beneath & {int(self.arcs.owner[arc]) for arc, _ in stretch}:
-                    before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
-                    going = np.zeros(2) if closed else self._heading(before, -1)
-                    coming = np.zeros(2) if closed else self._heading(after, 0)
+                upper = {int(self.arcs.owner[arc]) for arc, _ in stretch}
+                before, after = stretches[at - 1], stretches[(at + 1) % len(stretches)]
+                going = np.zeros(2) if closed else self._heading(before, -1)
+                coming = np.zeros(2) if closed else self._heading(after, 0)
+                if covers >= upper and not closed:
+                    cuts[len(self.hidden) + len(borders)] = Cut(points, going, coming)
+                if plan and not forward and plan.beneath & upper:
                     sides = np.concatenate([self._coarse(*step) for step in stretch])
                     gap = Gap(points, sides, going, coming, seen, covered, closed)
                 borders.append(_Border(points, forward, closed, gap))
@@ -547,6 +643,12 @@ class _Sheet:
         dx, dy = (points[1] - points[0]) / 2
         middle: Floats = points.mean(axis=0) + np.array([-dy, dx])
         return middle
+
+
+def _opened(ring: list[_Run], index: int) -> list[_Run]:
+    """A ring's runs from behind a hidden line to before it."""
+    at = next(at for at, run in enumerate(ring) if run.kind == "hidden" and run.index == index)
+    return ring[at + 1 :] + ring[:at]
 
 
 def _with(shape: Callable[[], shapely.Geometry], ring: Floats) -> shapely.Geometry:

@@ -2,7 +2,8 @@
 
 The measures are those of the drawing schools (Loomis): eyes half way up the head; brow to chin 0.58 of its height,
 crown to brow 0.42; mouth 0.31 below the eyes, the middle of the nose 0.115. Eyes and mouth, or eyes and nose, are seen
-on most faces and give the rest. (Two hundred labelled faces agree to a few hundredths in the mean.)
+on most faces and give the rest; where hair hides one eye, the nose leads from the mouth to between the two. (Two
+hundred labelled faces agree to a few hundredths in the mean; with an eye taken away the middle moves by 0.06.)
 
 Limits. A face in pure profile has its eyes near the edge: the width comes out too small there. Without eyes (or
 glasses) or without mouth and nose there are no proportions.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import BY_NAME, FACE, NOSE
+from faceparse_core.parts import BY_NAME, FACE, HAIR, NOSE
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ _GLASSES = [BY_NAME["glasses"].id]
 _EYES_TO_BROW = 0.08 / 0.31  # of the distance from mouth to eyes
 _BROW_TO_CHIN = 0.58 / 0.31
 _EYES_TO_NOSE = 0.115 / 0.31
+_OTHER_EYE = 0.9  # of its distance from the middle: as far beyond the nose there is a face still, or hair upon it
 _ENOUGH = 60  # px: a face is measured on every n-th pixel, so that it is at least this high
 
 
@@ -69,12 +71,20 @@ def measure(labels: NDArray[np.uint8], size: float) -> Proportions | None:
         return np.mean(found, axis=0) if found else None
 
     mouth = middle(_MOUTH)
-    eyes = middle(_EYES) if all((part == each).any() for each in _EYES) else None
-    for other in (_GLASSES, _EYES):
-        eyes = middle(other) if eyes is None else eyes
+    eyes = middle(_EYES) if all((part == each).any() for each in _EYES) else middle(_GLASSES)
+    one_eye = middle(_EYES) if eyes is None else None  # it tells how high both are
+    eyes = one_eye if eyes is None else eyes
     nose = middle([NOSE])
     if mouth is None and eyes is not None and nose is not None:
         mouth = eyes + (nose - eyes) / _EYES_TO_NOSE
+    elif mouth is not None and one_eye is not None and nose is not None and (nose != mouth).any():
+        ridge = (nose - mouth) / np.hypot(*(nose - mouth))
+        between = mouth + (one_eye - mouth) @ ridge * ridge
+        # in profile the other eye is not hidden by hair: there is nothing beyond the nose
+        beyond = nose + _OTHER_EYE * (between - one_eye)
+        column, row = np.clip(beyond / stride, 0, np.array(grid.shape[::-1]) - 1).astype(np.int64)
+        if _IS_FACE[grid[row, column]] or grid[row, column] == HAIR:
+            eyes = between
     if mouth is None or eyes is None:
         return None
     axis = eyes - mouth

@@ -86,6 +86,30 @@ def test_the_skull_goes_on_as_the_face_does(at, heading):
     assert np.array_equal(curves[:-1, 3], curves[1:, 0])
 
 
+@pytest.mark.parametrize("chin", [165])
+def test_the_head_is_whole_though_a_strand_cuts_the_face(chin):
+    labels = with_fringe()
+    cv2.line(labels, (270, 60), (chin, 420), HAIR, 7)  # the larger piece ends left of the chin
+    after = region(drawn(labels)[HEAD])
+    face = measure(labels, 300.0)
+    assert face is not None
+    assert 0.55 < face.to_face(np.array([[180.0, after.bounds[1]]]))[0, 1] < 0.8
+    assert after.area > 0.95 * after.convex_hull.area
+    assert newly_seen(labels) < 1.0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_hair_over_one_eye_does_not_move_the_face(side):
+    labels = with_fringe()
+    whole = measure(labels, 300.0)
+    labels[np.isin(labels, [BY_NAME[f"eye-{side}"].id, BY_NAME[f"brow-{side}"].id])] = HAIR
+    half = measure(labels, 300.0)
+    assert whole is not None
+    assert half is not None
+    assert np.hypot(*whole.to_face(half.origin[None])[0]) < 0.05
+    assert half.up @ whole.up > 0.999
+
+
 def test_a_hat_that_is_low_holds_the_skull():
     labels = draw_face(SIZE)
     labels[labels == HAIR] = 0
@@ -223,6 +247,55 @@ def test_eyes_and_brows_go_on_beneath_a_lock(part):
     assert whole.bounds[2] - 4 < after.bounds[2] < whole.bounds[2] + 12
     assert before.bounds[2] < after.bounds[2]
     assert newly_seen(labels) < 1.0
+
+
+def with_a_lock(part: int, width: int, lean: int = 10) -> np.ndarray:
+    """A face with a lock of hair over the middle of a part."""
+    labels = draw_face(SIZE)
+    rows, columns = np.nonzero(labels == part)
+    x, y = int(columns.mean()), int(rows.mean())
+    lock = np.zeros(SIZE, np.uint8)
+    cv2.line(lock, (x + lean, y - 60), (x - lean, y + 60), 1, width)
+    cv2.line(lock, (x + lean, y - 60), (x + lean, 40), 1, width)
+    labels[(lock > 0) & (labels > 0)] = HAIR
+    return labels
+
+
+@pytest.mark.parametrize("curves", ["bezier", "polygon"])
+@pytest.mark.parametrize("part", [BROW_LEFT, EYE_LEFT, 12])
+def test_what_a_lock_cuts_in_two_is_one_shape_beneath_it(part, curves):
+    labels = with_a_lock(part, 9)
+    before, after = (drawn(labels, complete, curves=curves)[part] for complete in (False, True))
+    assert len(before.shapes) == 2
+    assert len(after.shapes) == 1
+    assert overlap(region(after), region(drawn(draw_face(SIZE))[part])) > 0.9  # as if there were no lock
+    assert sum(len(ring.lines) for ring in after.shapes[0].rings) <= sum(
+        len(ring.lines) for shape in before.shapes for ring in shape.rings
+    )
+    assert newly_seen(labels) < 1.0
+
+
+def test_a_bridge_stays_beneath_what_hides_it():
+    labels = with_a_lock(BROW_LEFT, 9)
+    labels[labels == HEAD] = 0  # so that the page would be seen
+    assert len(drawn(labels)[BROW_LEFT].shapes) == 1
+    assert newly_seen(labels) < 1.0
+    labels = draw_face(SIZE)  # two brows beside one lock that ends above them: nothing to be hidden by
+    rows, columns = np.nonzero(labels == BROW_LEFT)
+    x, y = int(columns.mean()), int(rows.mean())
+    labels[y - 12 : y + 13, x - 5 : x + 6] = HEAD
+    assert len(drawn(labels)[BROW_LEFT].shapes) == 2
+
+
+def test_a_wide_gap_is_left_alone():
+    assert len(drawn(with_a_lock(BROW_LEFT, 34))[BROW_LEFT].shapes) == 2
+
+
+@pytest.mark.parametrize("joins", ["stacked", "cutout"])
+def test_nothing_is_joined_where_shapes_abut(joins):
+    labels = with_a_lock(BROW_LEFT, 9)
+    before, after = (drawn(labels, complete, joins=joins)[BROW_LEFT] for complete in (False, True))
+    assert region(before).equals(region(after))
 
 
 def test_one_eye_behind_dark_glasses():
