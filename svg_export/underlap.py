@@ -324,10 +324,11 @@ class Scattered:
         low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
         x, band = self._place(np.stack([low, high]))
         bands = np.arange(max(band[0], 0), min(band[1], self._last) + 1) * self._width
-        left, right = np.clip(x, 0.0, self._width - 0.5)
-        start = np.searchsorted(self._key, bands + left)
-        at = self._order[spread(start, np.searchsorted(self._key, bands + right, "right") - start)]
-        return np.sort(at[((self.points[at] > low) & (self.points[at] < high)).all(axis=1)])
+        left, right = np.clip(x, -0.5, self._width - 0.5)  # between the bands there is 1 px
+        start = np.searchsorted(self._key, bands + left, "right")
+        at = self._order[spread(start, np.searchsorted(self._key, bands + right, "left") - start)]
+        y = self.points[at, 1]
+        return np.sort(at[(y > low[1]) & (y < high[1])])
 
     def inside(self, ring: Ints) -> Ints:
         """The indices of those inside a lattice ring, on which none may lie, in order."""
