@@ -19,8 +19,8 @@ Three ways for neighbours to meet, `joins`:
 underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
           parts painted later, so that no page shines through. The head is solid beneath what it carries, and with
           `complete` a whole head beneath hair and hat; so are the neck beneath the head, and ears, eyes and brows
-          beneath hair, hat and glasses (`completion`); features that a lock of hair cuts in two are one (`bridges`). Hair
-          that falls behind the neck is a layer of its own (`hair`).
+          beneath hair, hat and glasses (`completion`); features that a lock of hair cuts in two are one (`bridges`).
+          Hair that falls behind the neck is a layer of its own (`hair`).
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 
