@@ -10,9 +10,9 @@ that is not is held to what is hidden: of large parts what lies well within the 
 eyes and brows would lose their shape so, they stay as they were (`underlap`). So nothing comes into sight.
 
 Limits. What is hidden bounds the skull: beneath thin hair or a tight hat it follows their outline. Where a proposal
-would go around a hole in the hair, through which the page is seen, smaller ones are tried, then none. A brow or an eye
-that a lock cuts in two stays in two. Curves are fitted to a tolerance: among specks and slivers a pixel or two may
-change.
+would go around a hole in the hair, through which the page is seen, smaller ones are tried, then none. Pieces are looked
+at one by one (`bridges` joins them afterwards). Curves are fitted to a tolerance: among specks and slivers a pixel or
+two may change.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ In five steps, each linear in the length of the borders but for one comparison a
 2. Smooth borders (`strokes`, `junctions`, `curves`, `subpixel`): arcs that go straight on through a junction are one
    line; staircases are smoothed by the width of the part, corners kept; with evidence, borders move to where the
    parser's scores are equal and settle on the photo's own edges. `policy` says how, part by part.
-3. Layout (`outlines`, `underlap`, `completion`, `hair`): paint order; what of each outline shows, and how it goes on
-   beneath what is painted later: a little, or as the whole head, ear, eye that it is.
+3. Layout (`outlines`, `underlap`, `completion`, `bridges`, `hair`): paint order; what of each outline shows, and how it
+   goes on beneath what is painted later: a little, or as the whole head, ear, eye that it is.
 4. Curves (`fitting`, `polish`, `stitch`, `budget`): as few cubic Beziers as the tolerance allows, chosen over the whole
    line; nodes moved to where they fit best; both sides of a border share its curve.
 5. Check (`crossings`): the outlines, put together and rounded, are looked at; what crosses is fitted
@@ -19,7 +19,8 @@ Three ways for neighbours to meet, `joins`:
 underlap  (default) each part shows its outline where it lies above its neighbour, and reaches a little beneath the
           parts painted later, so that no page shines through. The head is solid beneath what it carries, and with
           `complete` a whole head beneath hair and hat; so are the neck beneath the head, and ears, eyes and brows
-          beneath hair, hat and glasses (`completion`). Hair that falls behind the neck is a layer of its own (`hair`).
+          beneath hair, hat and glasses (`completion`); features that a lock of hair cuts in two are one (`bridges`).
+          Hair that falls behind the neck is a layer of its own (`hair`).
 stacked   each layer also fills everything painted after it, edge under edge, like stacked sheets of paper.
 cutout    the shapes abut exactly and share their curves: nothing lies beneath anything.
 

@@ -26,7 +26,7 @@ from svg_export.completion import Gap, Plan, Space, around, complete, valid
 from svg_export.crossings import Crossing, crossings
 from svg_export.curves import Bools, Floats, Ints, unit
 from svg_export.stitch import Hidden, Stitched
-from svg_export.strokes import Settle, build_strokes
+from svg_export.strokes import Settle, build_strokes, frame_nodes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap, rings
 from svg_export.underlap import Room, Scattered, hidden_line
 
@@ -168,7 +168,7 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
     """The curves of a ring, end to end; `page`: (width, height)."""
     runs = [part for run in runs for part in (_exact(run) if run.index in curves.given_up else [run])]
     parts: list[Floats] = []
-    for run in runs:
+    for at, run in enumerate(runs):
         if run.kind == "stroke":
             parts.append(curves.stroke(run.index))
         elif run.kind == "hidden":
@@ -178,8 +178,10 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
             parts.append(part if run.forward else part[::-1, ::-1])
         elif run.corners is not None:
             corners = run.corners.copy()
-            for side, node in ((0, run.nodes[0]), (-1, run.nodes[1])):
+            for side, inner, node, beside in ((0, 1, run.nodes[0], at - 1), (-1, -2, run.nodes[1], at + 1)):
                 corners[side] = curves.on_frame.get(node, corners[side])
+                if runs[beside % len(runs)].kind == "hidden":  # there, too, it reaches beneath the upper part
+                    corners[side] += run.beyond[side] * unit((corners[side] - corners[inner])[None])[0]
             parts.append(straight(corners))
     if len(runs) > 1:
         for at, run in enumerate(runs):  # hidden runs begin and end where the runs beside them do
@@ -218,7 +220,8 @@ class _Run:
     index: int = -1  # of the stroke, the hidden line or the arc
     forward: bool = True  # arcs only
     corners: Floats | None = None  # frame only: (n, 2), of the lattice
-    nodes: tuple[int, int] = (-1, -1)  # frame only: the junctions at its ends
+    nodes: tuple[int, int] = (-1, -1)  # frame only: the junctions at its ends ...
+    beyond: tuple[float, float] = (0.0, 0.0)  # ... and how far it may go on beneath what is painted later, px
     border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
 
 
@@ -282,6 +285,7 @@ class _Sheet:
         self.tolerance = np.clip(0.056 * thin, 0.4, np.maximum(most, 0.4))
         reach = np.clip(0.6 * thin, 2, max(lengths.corner_reach, 3)).astype(np.int64)
         self.strokes = build_strokes(arcs, sigma, reach, lengths.corner, settle)
+        self.slides = frame_nodes(arcs)
         self.smoothed = {arc: self.strokes.pieces.points[at] for arc, at in self.strokes.samples.items()}
         self.hidden: list[Hidden] = []
         self.wholes: dict[int, Callable[[], shapely.Geometry]] = {}  #: by rank: completed parts, the largest shape
@@ -620,7 +624,11 @@ class _Sheet:
         (first, forward), (last, onward) = stretch[0], stretch[-1]
         start = int((self.arcs.tail if forward else self.arcs.head)[first])
         end = int((self.arcs.head if onward else self.arcs.tail)[last])
-        return _Run("frame", corners=corners, nodes=(start, end))
+        return _Run("frame", corners=corners, nodes=(start, end), beyond=(self._beyond(start), self._beyond(end)))
+
+    def _beyond(self, node: int) -> float:
+        """px that what ends on the frame may go on beneath what is painted later."""
+        return min(self.lengths.underlap, self.slides[node][1]) if node in self.slides else 0.0
 
     def _is_frame(self, arc: int) -> bool:
         return bool(self.arcs.owner[arc] == OUTSIDE_RANK)

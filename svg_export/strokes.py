@@ -150,7 +150,7 @@ def _move(arcs: PlanarMap, strokes: Strokes, junctions: Junctions, settle: Settl
     on_frame = arcs.tail[arcs.owner == OUTSIDE_RANK]
     shift[np.isin(-1 - knot, on_frame[on_frame >= 0])] = 0
     shift[np.isin(as_complex(strokes.lattice[ends]), _touching(arcs))] = 0
-    for node, (frame, most) in _frame_nodes(arcs).items():
+    for node, (frame, most) in frame_nodes(arcs).items():
         for end in np.flatnonzero(knot == -1 - node).tolist():
             facing = float(normal[ends[end]] @ frame)
             slide = offset[ends[end]] * facing / max(facing**2, 0.25)
@@ -425,7 +425,7 @@ def _divide(strokes: Strokes, before: int, after: int, old: int, new: int) -> in
 
 def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
     """Carry lines that end on the frame on straight to there."""
-    frame, starts = _frame_nodes(arcs), strokes.pieces.starts
+    frame, starts = frame_nodes(arcs), strokes.pieces.starts
     node = np.concatenate([strokes.start_node, strokes.end_node])
     piece = np.concatenate([strokes.first_piece[:-1], strokes.first_piece[1:] - 1])
     here = np.flatnonzero(np.isin(node, list(frame)))
@@ -446,7 +446,7 @@ def _slide_on_frame(arcs: PlanarMap, strokes: Strokes) -> None:
     _pull_all(strokes, ends.chosen(moved), piece[moved], target[moved])
 
 
-def _frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:
+def frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:
     """Junctions of three on the frame but for its corners: the frame's direction there, and how far to slide, px."""
     frame = np.flatnonzero((arcs.owner == OUTSIDE_RANK) & (arcs.tail >= 0))
     leaving = {int(arcs.tail[arc]): arcs.arc(arc) for arc in frame.tolist()}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceparse_core.errors import FaceParseError
-from faceparse_core.parts import PAINT_ORDER, PRESETS
+from faceparse_core.parts import BY_NAME, PAINT_ORDER, PRESETS
 from svg_export.budget import within_budget
 from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace_map
 from svg_export.underlap import Room, hidden_line, inside_ring
@@ -98,6 +98,15 @@ def test_the_frame_is_straight_and_nothing_leaves_it(joins):
                     assert any((curve[:, axis] == side).all() for axis, side in
                                ((0, 0), (0, width), (1, 0), (1, height)))  # fmt: skip
     assert on_frame >= 4
+
+
+def test_on_the_frame_too_a_part_reaches_beneath_the_later_one():
+    labels = np.full((120, 160), BY_NAME["neck"].id, np.uint8)
+    labels[:, 80:] = BY_NAME["hair"].id
+    layers = {layer.part: layer for layer in build_layers(labels, {}, PRESETS["all"], head_size=260.0)}
+    nodes = layers[BY_NAME["neck"].id].shapes[0].rings[0].points[::3]
+    for y in (0.0, 120.0):
+        assert 81.0 < nodes[nodes[:, 1] == y, 0].max() < 82.0
 
 
 def test_hidden_outlines_never_show_beside_the_upper_part():
