@@ -23,7 +23,7 @@ from blender_addon.command import Command, CommandError, Request, find_command, 
 from blender_addon.editor import EditorError, editor_command, open_in_editor
 from blender_addon.job import Job
 from faceparse_core.parts import LAYER_ORDER, LAYERS, PRESETS
-from svg_export import __version__, cli
+from svg_export import __version__, options
 from svg_export.check import check_svg
 from svg_export.files import PHOTO_SUFFIXES
 from svg_export.layers import TraceSettings
@@ -127,7 +127,7 @@ def test_it_knows_the_parts_and_the_photos() -> None:
     [Request(), Request("head,hair", "cutout", "cel", True, "-odd name.onnx"), Request("contour", "stacked")],
 )
 def test_the_command_takes_what_is_asked(request_: Request) -> None:
-    arguments = cli.build_parser().parse_args([*request_.arguments(), "photo.jpg"])
+    arguments = options.build_parser().parse_args([*request_.arguments(), "photo.jpg"])
     assert arguments.parts == request_.parts
     assert (arguments.joins, arguments.style) == (request_.joins, request_.style)
     assert arguments.background == request_.background
@@ -135,17 +135,17 @@ def test_the_command_takes_what_is_asked(request_: Request) -> None:
 
 
 def test_the_defaults_are_the_commands_own() -> None:
-    assert Request().parts == cli.DRAWN
+    assert Request().parts == options.DRAWN
     assert Request().joins == TraceSettings().joins
-    assert Request().style == cli.STYLES[0]
-    assert Request().background == cli.build_parser().get_default("background")
-    assert Request().heads == cli.HEADS[0]
+    assert Request().style == options.STYLES[0]
+    assert Request().background == options.build_parser().get_default("background")
+    assert Request().heads == options.HEADS[0]
 
 
 @pytest.mark.parametrize(("heads", "given"), [("largest", None), ("all", "all"), ("3", 3)])
 def test_heads_are_asked_for_where_there_is_a_wish(heads: str, given: str | int | None) -> None:
     words = Request(heads=heads).arguments()
-    assert cli.build_parser().parse_args([*words, "photo.jpg"]).heads == given
+    assert options.build_parser().parse_args([*words, "photo.jpg"]).heads == given
 
 
 # --- where it is ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceparse_core.parts import CLOTH, HEAD, PRESETS
-from svg_export import cli
+from svg_export import options
 from svg_export.check import INKSCAPE, SODIPODI, SVG, check_svg
 from svg_export.export import Drawn, draw
 from svg_export.layers import Line, TraceSettings, trace_map
@@ -79,7 +79,7 @@ def test_lines_follow_every_border_and_nothing_else(face: np.ndarray) -> None:
     assert lines.difference(there.buffer(2.2)).length < 0.01 * lines.length
 
 
-@given(st.integers(0, 300), st.sampled_from(cli.JOINS))
+@given(st.integers(0, 300), st.sampled_from(options.JOINS))
 def test_every_border_is_drawn_once(seed: int, joins: str) -> None:
     rng = np.random.default_rng(seed)
     labels = np.kron(rng.integers(0, 20, (5, 5)), np.ones((12, 12))).astype(np.uint8)

@@ -22,7 +22,7 @@ from blender_addon.svg_writer import write_svg
 from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import CLOTH, HAIR, HEAD, NOSE, PARTS, PRESETS
-from svg_export import cli
+from svg_export import options
 from svg_export.check import INKSCAPE, SVG, check_svg
 from svg_export.export import Drawn, draw
 from svg_export.layers import Layer, Shape, Tone, TraceSettings
@@ -105,7 +105,7 @@ def stays_inside(drawn: Drawn, head_size: float) -> None:
             assert beyond < 1e-3 * head_size, (PARTS[layer.part].name, tone.name, beyond)
 
 
-@pytest.mark.parametrize("joins", cli.JOINS)
+@pytest.mark.parametrize("joins", options.JOINS)
 def test_no_tone_leaves_its_part(face: np.ndarray, joins: str) -> None:
     drawn = shaded(face, lit(face), joins)
     assert check_svg(drawn.svg) == []
@@ -113,7 +113,7 @@ def test_no_tone_leaves_its_part(face: np.ndarray, joins: str) -> None:
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 10_000), st.sampled_from(cli.JOINS))
+@given(st.integers(0, 10_000), st.sampled_from(options.JOINS))
 def test_any_map_and_any_photo(seed: int, joins: str) -> None:
     rng = np.random.default_rng(seed)
     labels = np.kron(rng.integers(0, 20, (4, 5)), np.ones((16, 16))).astype(np.uint8)
