@@ -372,18 +372,10 @@ def test_fewer_heads_than_asked_for_are_drawn_and_said(photo: Path, capsys: Capt
     assert list(layers_in(photo.with_suffix(".svg").read_bytes())) == [""]
 
 
-@pytest.mark.parametrize(
-    ("word", "complaint"),
-    [
-        ("0", "less than 1"),
-        ("-2", "less than 1"),
-        ("some", "neither largest nor all nor a number"),
-        ("2.5", "nor a num"),
-    ],
-)
-def test_heads_that_are_no_number(photo: Path, capsys: Capture, word: str, complaint: str) -> None:
+@pytest.mark.parametrize("word", ["0", "-2", "some", "2.5"])
+def test_heads_that_are_no_number(photo: Path, capsys: Capture, word: str) -> None:
     assert run(photo, f"--heads={word}") == 2
-    assert complaint in one_line(capsys)
+    assert f"'{word}' is no number of heads from 1 on, nor one of: largest, all" in one_line(capsys)
     assert not photo.with_suffix(".svg").exists()
 
 
