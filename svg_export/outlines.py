@@ -180,7 +180,7 @@ def _outline(runs: list[_Run], curves: Stitched, page: Floats) -> Outline:
             corners = run.corners.copy()
             for side, inner, node, beside in ((0, 1, run.nodes[0], at - 1), (-1, -2, run.nodes[1], at + 1)):
                 corners[side] = curves.on_frame.get(node, corners[side])
-                if runs[beside % len(runs)].kind == "hidden":  # there, too, it reaches beneath the upper part
+                if _lies_beneath(runs[beside % len(runs)]):  # there, too, it reaches beneath the upper part
                     corners[side] += run.beyond[side] * unit((corners[side] - corners[inner])[None])[0]
             parts.append(straight(corners))
     if len(runs) > 1:
@@ -205,6 +205,11 @@ def _on_page(control: Floats, page: Floats) -> Floats:
     out: Bools = np.any((points < 0) | (points > page), axis=(1, 2))
     kept: Floats = np.where(out[:, None, None], np.clip(control, 0.0, page), control)
     return kept
+
+
+def _lies_beneath(run: _Run) -> bool:
+    """Whether a run goes on beneath what is painted later, and not within what the head carries."""
+    return run.kind == "hidden" and bool(run.border) and not run.border[0][1]
 
 
 def _exact(run: _Run) -> list[_Run]:
