@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faceparse_core.training.stream import Mixture
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
-SIZE, FRAME = 416, 1.8
+SIZE, FRAME = 448, 1.8
 
 
 def build_arguments() -> argparse.ArgumentParser:
