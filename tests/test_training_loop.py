@@ -699,7 +699,7 @@ def test_the_command_exports_best_and_small(run, tmp_path):
     for words in (("--weights", "int8"), ("--best",), ()):
         path = tmp_path / f"{len(words)}.onnx"
         assert command("export", "parser", "--run", run, "-o", path, *words) == 0
-        assert load_parser(str(path)).size == 416
+        assert load_parser(str(path)).size == load_parser().size
     assert (tmp_path / "2.onnx").stat().st_size < 0.7 * (tmp_path / "0.onnx").stat().st_size
 
 
