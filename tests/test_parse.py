@@ -9,7 +9,15 @@ import pytest
 
 from faceparse_core.errors import NoFaceError
 from faceparse_core.heads import Head
-from faceparse_core.parse import Settings, measure_head, mirrored_classes, parse_photo, score_box, shows_face
+from faceparse_core.parse import (
+    Settings,
+    measure_head,
+    mirrored_classes,
+    parse_photo,
+    score_box,
+    shows_face,
+    shows_whole_face,
+)
 from faceparse_core.parser import load_parser
 from faceparse_core.parts import PARTS, PRESETS
 from faceparse_core.photo import Photo, read_photo
@@ -211,9 +219,24 @@ def test_shows_face_wants_skin_and_features():
     assert not shows_face(labels)
     labels[3, 3], labels[5, 5] = 4, 10
     assert shows_face(labels)
-    assert not shows_face(labels, least=4)
-    labels[3, 6], labels[7, 5] = 2, 13
-    assert shows_face(labels, least=4)
+
+
+def test_a_whole_face_has_all_features_the_nose_between_them():
+    labels = np.zeros((20, 20), np.uint8)
+    labels[2:18, 2:18] = 1
+    labels[5, 6:8], labels[5, 12:14], labels[7, 6:8], labels[7, 12:14], labels[14, 8:12] = 3, 2, 5, 4, 12
+    assert not shows_whole_face(labels)  # no nose
+    labels[9:12, 9:11] = 10
+    assert shows_whole_face(labels)
+    assert not shows_whole_face(labels, frozenset({1, 2, 3, 10}))  # of such a parser nobody knows
+    for wrong in ((slice(9, 12), slice(14, 16)), (slice(2, 5), slice(9, 11)), (slice(15, 18), slice(9, 11))):
+        moved = np.where(labels == 10, np.uint8(1), labels)
+        moved[wrong] = 10
+        assert shows_face(moved)
+        assert not shows_whole_face(moved)
+    for _ in range(3):  # whichever way it lies
+        labels = np.ascontiguousarray(np.rot90(labels))
+        assert shows_whole_face(labels)
 
 
 def test_specks_of_features_on_much_skin_are_no_face():
