@@ -88,7 +88,8 @@ def train_parser(
     if not before:
         if weights:
             with contextlib.closing(batches(mixture, s, 0, cutouts)) as stream:
-                run.begin_with(weights, torch.cat([rgb for rgb, *_ in islice(stream, 4)]))
+                first = [rgb for rgb, *_ in islice(stream, 4)]  # of a short run they may be of several sizes
+                run.begin_with(weights, torch.cat([rgb for rgb in first if rgb.shape == first[0].shape]))
         _clear(out)
         run.save(path)  # a folder that cannot be written to is found out before hours of work
     log = RunLog(out, classes.names[1:], run.step, run.seconds, options.tensorboard)
