@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What lies in what, and what lies across what: areas of rings, seen through polygons. No bpy here.
 
-The polygon of a ring has two points a segment. What it says is no proof, but right for whatever does not run within a
-hair of itself.
+The polygon of a ring has two points a segment or more. What it says is no proof, but right for whatever does not run
+within a hair of itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from .drawing import Budget, Ring
 
 _PROBES = 16  # points of a ring, and up to twice as many, at which other rings are asked about it
+_POINTS = 32  # along a ring, about, where its segments are few: two chords of one that bends say little of it
 _WORK = 2_000_000  # edges looked at before we give up; half a second
 
 Box = tuple[float, float, float, float]  #: least x and y, largest x and y
@@ -19,10 +20,16 @@ Edge = tuple[complex, complex]
 
 
 def polygon_of(ring: Ring) -> list[complex]:
-    """Two points a segment: its start and its middle."""
+    """Points along a ring: the start and the middle of every segment, and of a ring of few segments more of each."""
+    segments = list(ring.segments())
+    parts = max(2, _POINTS // max(1, len(segments)))
+    shares = [k / parts for k in range(1, parts)]
     polygon: list[complex] = []
-    for p, q, r, s in ring.segments():
-        polygon += (p, (p + 3 * q + 3 * r + s) / 8)
+    for p, q, r, s in segments:
+        polygon.append(p)
+        for t in shares:
+            u = 1 - t
+            polygon.append(u * u * u * p + 3 * u * u * t * q + 3 * u * t * t * r + t * t * t * s)
     return polygon if ring.closed else [*polygon, ring.points[-1]]
 
 

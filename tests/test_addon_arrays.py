@@ -171,6 +171,20 @@ def test_boxes_and_what_lies_across_are_the_same(monkeypatch: pytest.MonkeyPatch
     assert overlaps(quick) == overlaps(plain)
 
 
+def test_shapes_that_bulge_into_each_other_overlap() -> None:
+    """A curve that bulges between its ends and its middle: what overlaps there is seen, what only comes near is not."""
+    bulge = Ring((0j, 20 + 0j, -12 + 10j, 10j, 20j / 3, 10j / 3), True)
+    along = [
+        3 * t * (1 - t) ** 2 * 20 + 3 * t**2 * (1 - t) * (-12 + 10j) + t**3 * 10j for t in (k / 100 for k in range(101))
+    ]
+    far = max(along, key=lambda place: place.real)
+    for shift, seen in ((-0.5, True), (0.5, False)):
+        corners = [far + shift, far + shift + 4 - 3j, far + shift + 4 + 3j]
+        ends = [*corners[1:], corners[0]]
+        thirds = [p + k * (q - p) / 3 for p, q in zip(corners, ends, strict=True) for k in range(3)]
+        assert overlaps([[bulge], [Ring(tuple(thirds), True)]]) == ([{1}, {0}] if seen else [set(), set()])
+
+
 def test_a_file_of_few_paths_is_read_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """numpy is not imported for a portrait; and where there is none, a large file is read all the same."""
     few, many = big(4), big(300)
