@@ -5,7 +5,7 @@ Lengths are fractions of the head's size (the face's height in px), so that a sm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -343,8 +343,8 @@ def _keep_features_on_head(view: Labels, table: PartTable) -> None:
 
 def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: CleanSettings) -> None:
     """Rename brows, eyes and ears by the side of the nose on which they lie: the subject's left is on our right."""
-    nose = view == NOSE
-    middle = np.array([axis.mean() for axis in np.nonzero(nose)[::-1]]) if nose.any() else centre
+    nose = middle_of(view, (NOSE,))
+    middle = centre if nose is None else nose
     axis = across(view)
     for left, right in PAIRS:
         for wrong, name in ((left, right), (right, left)):
@@ -359,10 +359,16 @@ def _name_sides(view: Labels, centre: NDArray[np.float64], size: float, s: Clean
             view[box][stray[index]] = name
 
 
+def middle_of(view: Labels, parts: Sequence[int]) -> NDArray[np.float64] | None:
+    """(x, y) of the middle of all pixels of some parts; None where there are none."""
+    rows, columns = np.nonzero(np.isin(view, parts))
+    return np.array([columns.mean(), rows.mean()]) if len(rows) else None
+
+
 def across(view: Labels) -> NDArray[np.float64]:
     """Unit vector (x, y) along the head's own horizontal, to the picture's right: mouth to brows, turned."""
-    low, high = (np.nonzero(np.isin(view, parts)) for parts in (MOUTH, (*BROWS, *EYES)))
-    if not len(low[0]) or not len(high[0]):
+    low, high = middle_of(view, MOUTH), middle_of(view, (*BROWS, *EYES))
+    if low is None or high is None:
         return np.array([1.0, 0.0])
-    up = np.array([high[1].mean() - low[1].mean(), high[0].mean() - low[0].mean()])
+    up = high - low
     return np.array([-up[1], up[0]]) / max(1e-9, float(np.hypot(*up)))

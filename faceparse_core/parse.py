@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import window_of
-from faceparse_core.clean import Box, CleanSettings, across, clean_labels, upsample_labels
+from faceparse_core.clean import Box, CleanSettings, across, clean_labels, middle_of, upsample_labels
 from faceparse_core.colors import part_colors
 from faceparse_core.errors import NoFaceError
 from faceparse_core.group import Claim, GroupMap, GroupSettings, join_maps, labels_of, parts_of
@@ -276,15 +276,14 @@ def shows_whole_face(labels: NDArray[np.uint8], known: frozenset[int] = frozense
     """
     step = _step(labels)
     view = labels[::step, ::step]
-    if not known >= _FEATURES or not all(np.isin(view, list(kind)).any() for kind in _KINDS):
+    if not known >= _FEATURES or not all(np.isin(view, list(kind)).any() for kind in _KINDS[:2]):
         return False
-    upper, nose, mouth = (
-        np.array([axis.mean() for axis in np.nonzero(np.isin(view, parts))])
-        for parts in ([*BROWS, *EYES, GLASSES], [NOSE], list(MOUTH))
-    )
-    (rise, run), way = nose - mouth, upper - mouth
+    upper, nose, mouth = (middle_of(view, parts) for parts in ((*BROWS, *EYES, GLASSES), (NOSE,), MOUTH))
+    if upper is None or nose is None or mouth is None:
+        return False
+    (x, y), way = nose - mouth, upper - mouth
     far = float(way @ way) or 1.0
-    up, aside = (rise * way[0] + run * way[1]) / far, abs(rise * way[1] - run * way[0]) / far
+    up, aside = (x * way[0] + y * way[1]) / far, abs(x * way[1] - y * way[0]) / far
     return bool(_NOSE_UP[0] <= up <= _NOSE_UP[1] and aside <= _NOSE_ASIDE) and shows_face(labels, known)
 
 
