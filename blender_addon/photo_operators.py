@@ -105,10 +105,8 @@ class FACEPARSE_OT_portrait_from_photo(CommandOptions, CurveOptions, Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if session is not None:
-            cls.poll_message_set("A photo is being drawn already: wait for it, or cancel it")
-            return False
-        return polls.object_mode(cls, context)
+        free = polls.allowed(cls, session is None, "A photo is being drawn already: wait for it, or cancel it")
+        return free and polls.object_mode(cls, context)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -197,10 +195,7 @@ class FACEPARSE_OT_cancel(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if session is None:
-            cls.poll_message_set("No photo is being drawn")
-            return False
-        return True
+        return polls.allowed(cls, session is not None, "No photo is being drawn")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         session.run.cancel()  # the modal operator finds it so at its next tick

@@ -7,20 +7,22 @@ from bpy.types import Operator
 from . import portraits
 
 
+def allowed(cls: type[Operator], fine: bool, why_not: str) -> bool:
+    """`fine`; where it is not, the tooltip says why."""
+    if not fine:
+        cls.poll_message_set(why_not)
+    return fine
+
+
 def object_mode(cls: type[Operator], context: bpy.types.Context) -> bool:
     """Outside of Object Mode a new object is no undo step of its own."""
-    if context.mode != "OBJECT":
-        cls.poll_message_set("Go to Object Mode first")
-        return False
-    return True
+    return allowed(cls, context.mode == "OBJECT", "Go to Object Mode first")
 
 
 def portrait(cls: type[Operator], context: bpy.types.Context) -> bool:
     """Whether one is meant."""
-    if portraits.portrait_of(context) is None:
-        cls.poll_message_set("Select a layer of a portrait, or make its collection the active one")
-        return False
-    return True
+    meant = portraits.portrait_of(context) is not None
+    return allowed(cls, meant, "Select a layer of a portrait, or make its collection the active one")
 
 
 def editable(cls: type[Operator], context: bpy.types.Context) -> bool:
@@ -28,13 +30,11 @@ def editable(cls: type[Operator], context: bpy.types.Context) -> bool:
     if not (object_mode(cls, context) and portrait(cls, context)):
         return False
     collection = portraits.portrait_of(context)
-    if not portraits.has_layers(collection):
-        cls.poll_message_set("This portrait has no curves, it is Grease Pencil or was emptied: import its SVG again")
-        return False
-    if not portraits.is_editable(collection):
-        cls.poll_message_set("This portrait is linked from another file: change it there")
-        return False
-    return True
+    emptied = "This portrait has no curves, it is Grease Pencil or was emptied: import its SVG again"
+    linked = "This portrait is linked from another file: change it there"
+    return allowed(cls, portraits.has_layers(collection), emptied) and allowed(
+        cls, portraits.is_editable(collection), linked
+    )
 
 
 def over_3d_view(context: bpy.types.Context) -> bool:

@@ -11,7 +11,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy.types import AddonPreferences, Operator
 
-from . import options
+from . import options, polls
 from .command import PROGRAM, Command, CommandError, find_command, version
 from .options import CommandOptions, CurveOptions
 
@@ -171,10 +171,7 @@ class FACEPARSE_OT_test_command(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if _test.running:
-            cls.poll_message_set("The program has been asked and has not answered yet")
-            return False
-        return True
+        return polls.allowed(cls, not _test.running, "The program has been asked and has not answered yet")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         try:

@@ -128,12 +128,11 @@ class FACEPARSE_OT_remove_missing(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not polls.editable(cls, context):
-            return False
-        if not portraits.missing(portraits.portrait_of(context)):
-            cls.poll_message_set("Every layer is in the SVG, as far as the last update knows")
-            return False
-        return True
+        return polls.editable(cls, context) and polls.allowed(
+            cls,
+            bool(portraits.missing(portraits.portrait_of(context))),
+            "Every layer is in the SVG, as far as the last update knows",
+        )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         removed = update.remove_missing(portraits.portrait_of(context))
@@ -151,12 +150,9 @@ class FACEPARSE_OT_open_svg(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not polls.portrait(cls, context):
-            return False
-        if not portraits.source_of(portraits.portrait_of(context)):
-            cls.poll_message_set("This portrait has no SVG: export one first")
-            return False
-        return True
+        return polls.portrait(cls, context) and polls.allowed(
+            cls, bool(portraits.source_of(portraits.portrait_of(context))), "This portrait has no SVG: export one first"
+        )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = portraits.source_path(portraits.portrait_of(context))

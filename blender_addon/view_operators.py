@@ -17,10 +17,8 @@ class FACEPARSE_OT_look(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not polls.over_3d_view(context):
-            cls.poll_message_set("This works in a 3D view")
-            return False
-        return polls.portrait(cls, context)
+        seen = polls.allowed(cls, polls.over_3d_view(context), "This works in a 3D view")
+        return seen and polls.portrait(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         collection = portraits.portrait_of(context)
@@ -52,10 +50,8 @@ class FACEPARSE_OT_standard_view(Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if materials.is_exact(context.scene) and not _shades(context):
-            cls.poll_message_set("Colours look as they do in the SVG already")
-            return False
-        return True
+        other = not materials.is_exact(context.scene) or bool(_shades(context))
+        return polls.allowed(cls, other, "Colours look as they do in the SVG already")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if _shades(context):
