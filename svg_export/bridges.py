@@ -20,7 +20,7 @@ import shapely
 
 from svg_export.beziers import flatten
 from svg_export.curves import Floats
-from svg_export.underlap import distance, meets, near
+from svg_export.geometry import distance, meets, near
 
 _WIDE = 0.45  # of the joined part's length: a wider gap may as well be between two things
 _LEAST = 0.25  # of the gap's square: a smaller piece leads nowhere

@@ -4,13 +4,13 @@ In five steps, each linear in the length of the borders but for one comparison a
 
 1. Planar map (`trace`, `specks`): every border between two parts is found once, as an arc of cracks between pixels
    from junction to junction; pieces too small or too thin to be meant go to their neighbours.
-2. Smooth borders (`strokes`, `junctions`, `curves`, `subpixel`): arcs that go straight on through a junction are one
-   line; staircases are smoothed by the width of the part, corners kept; with evidence, borders move to where the
-   parser's scores are equal and settle on the photo's own edges. `policy` says how, part by part.
-3. Layout (`outlines`, `underlap`, `completion`, `bridges`, `hair`): paint order; what of each outline shows, and how it
-   goes on beneath what is painted later: a little, or as the whole head, ear, eye that it is.
-4. Curves (`fitting`, `polish`, `stitch`, `budget`): as few cubic Beziers as the tolerance allows, chosen over the whole
-   line; nodes moved to where they fit best; both sides of a border share its curve.
+2. Smooth borders (`strokes`, `junctions`, `placement`, `curves`, `subpixel`): arcs that go straight on through a
+   junction are one line; staircases are smoothed by the width of the part, corners kept; with evidence, borders move to
+   where the parser's scores are equal and settle on the photo's own edges. `policy` says how, part by part.
+3. Layout (`layout`, `underlap`, `proposals`, `completion`, `bridges`, `hair`): paint order; what of each outline shows,
+   and how it goes on beneath what is painted later: a little, or as the whole head, ear, eye that it is.
+4. Curves (`fitting`, `polish`, `stitch`, `outlines`, `budget`): as few cubic Beziers as the tolerance allows, chosen
+   over the whole line; nodes moved to where they fit best; both sides of a border share its curve.
 5. Check (`crossings`): the outlines, put together and rounded, are looked at; what crosses is fitted
    again more tightly, around the crossing.
 
@@ -55,12 +55,13 @@ from faceparse_core.parts import (
     PartTable,
     Rgb,
 )
-from svg_export.completion import Kind, Plan
 from svg_export.hair import hair_behind
+from svg_export.layout import Joins, Lengths
 from svg_export.looks import ToneName
-from svg_export.outlines import Edge, Joins, Lengths, Outline, draw_outlines
+from svg_export.outlines import Edge, Outline, draw_outlines
 from svg_export.policy import Policy, policies
 from svg_export.proportions import Proportions, measure
+from svg_export.proposals import Kind, Plan
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.subpixel import Evidence, Settler

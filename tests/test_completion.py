@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_layers import blocks, polygon, region
 
 from faceparse_core.parts import BY_NAME, LAYER_ORDER, MIRRORED, PRESETS
-from svg_export.completion import _temple
 from svg_export.layers import Layer, TraceSettings, build_layers
 from svg_export.proportions import measure
+from svg_export.proposals import _temple
 
 ALL = PRESETS["all"]
 HEAD, BROW_LEFT, EYE_LEFT, GLASSES, EAR_LEFT, EAR_RIGHT, NECK, HAIR, HAT = 1, 2, 4, 6, 7, 8, 14, 17, 18
@@ -118,6 +118,32 @@ def test_a_hat_that_is_low_holds_the_skull():
     labels[(hat > 0) & (np.arange(480)[:, None] < 165)] = HAT
     assert newly_seen(labels) < 1.0
     assert region(drawn(labels)[HEAD]).bounds[1] > 90
+
+
+def with_a_brim() -> np.ndarray:
+    """A head beneath a hat whose brim ends on the head's own outline."""
+    labels = np.zeros((200, 200), np.uint8)
+    ellipse(labels, HEAD, 100, 120, 40, 60, -3)
+    for side, x in ((0, 80), (1, 120)):
+        ellipse(labels, BROW_LEFT + side, x, 100, 10, 2)
+        ellipse(labels, EYE_LEFT + side, x, 108, 8, 3)
+    ellipse(labels, 12, 100, 150, 14, 4)
+    brim = [(165, 40), (144, 108), (117, 71), (59, 109), (27, 87)]
+    cv2.fillPoly(labels, [np.array([(30, 0), (170, 0), *brim])], HAT)
+    return labels
+
+
+def test_no_page_shows_where_the_skull_goes_under_a_brim():
+    labels = with_a_brim()
+    layers = [region(layer) for layer in drawn(labels).values()]
+    inside = cv2.erode((labels > 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    y, x = np.nonzero(inside)
+    near = np.hypot(x - 137, y - 99) < 15
+    pixels = shapely.box(x[near], y[near], x[near] + 1, y[near] + 1)
+    seen = np.ones(len(pixels))  # of the page, where edges are smoothed: layers are painted one upon the other
+    for layer in layers:
+        seen *= 1 - shapely.area(shapely.intersection(pixels, layer))
+    assert seen.max() < 0.002
 
 
 def test_bald_heads_stay_as_they_are():

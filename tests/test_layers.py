@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BY_NAME, PAINT_ORDER, PRESETS
 from svg_export.budget import within_budget
+from svg_export.geometry import inside_ring
 from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace_map
-from svg_export.underlap import Room, hidden_line, inside_ring
+from svg_export.underlap import Room, hidden_line
 
 ALL = PRESETS["all"]
 HEAD, EYE, NOSE, NECK, CLOTH, HAIR, HAT, BEARD, EARRING = 1, 4, 10, 14, 16, 17, 18, 19, 9
