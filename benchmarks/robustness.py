@@ -8,7 +8,8 @@ counted as skin, and how far it lies from the unchanged pairs', of which what th
 not count either. A photo in which no face is found counts as all background. What lies outside of the data set's frame
 has no labels and does not count. Where a change pushes nearly all of a part out of the pictures, the difference over
 the other parts alone follows: the F1 of a few pixels weighs as much as the hair's and says little. Then the unchanged
-pairs in three groups of equal number by the mean lightness of their skin.
+pairs in three groups of equal number by the mean lightness of their skin, part by part, and how far such a mean goes by
+the chance of which pictures are in the group.
 """
 
 from __future__ import annotations
@@ -136,24 +137,35 @@ def main() -> None:
             here.append(confusion(labels, said))
             before.append(confusion(left, plain[index]))
         now, then = (Scores(np.sum(each, axis=0)) for each in (here, before))
-        line = f"{name:22} {now.mean_f1:.4f}, unchanged {then.mean_f1:.4f}: {now.mean_f1 - then.mean_f1:+.4f}"
-        whole = [part for part in SCORED if then.confusion[part].sum() >= SLIVER * shown[part]]
-        if len(whole) < len(SCORED):
-            change_of_whole = float(np.nanmean([now.f1(part) - then.f1(part) for part in whole]))
-            slivers = ", ".join(
-                f"{PARTS[part].name} {then.confusion[part].sum() / shown[part]:.3f}"
-                for part in SCORED
-                if part not in whole and shown[part]
-            )
-            line += f", without the slivers {change_of_whole:+.4f} ({slivers})"
-        print(f"{line}  not found: {lost}", flush=True)
+        difference = f"{now.mean_f1 - then.mean_f1:+.4f}{without_slivers(now, then, shown)}"
+        print(f"{name:22} {now.mean_f1:.4f}, unchanged {then.mean_f1:.4f}: {difference}  not found: {lost}", flush=True)
     order = np.argsort([lightness(pair) for pair in pairs], kind="stable")
-    groups = [Scores(np.sum([unchanged[k] for k in group], axis=0)) for group in np.array_split(order, 3)]
-    pictures = [[sum(unchanged[k][part].any() for k in group) for group in np.array_split(order, 3)] for part in SCORED]
-    often = [part for part, counts in zip(SCORED, pictures, strict=True) if min(counts) >= ENOUGH]
-    for name, group in zip(("dark skin", "medium", "light skin"), groups, strict=True):
-        mean = sum(group.f1(part) for part in often) / max(1, len(often))
-        print(f"{name:22} {group.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f}")
+    members = [[unchanged[k] for k in group] for group in np.array_split(order, 3)]
+    groups = [Scores(np.sum(group, axis=0)) for group in members]
+    often = [part for part in SCORED if min(sum(each[part].any() for each in group) for group in members) >= ENOUGH]
+    for name, group, scores in zip(("dark skin", "medium", "light skin"), members, groups, strict=True):
+        mean = sum(scores.f1(part) for part in often) / max(1, len(often))
+        print(f"{name:22} {scores.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f} "
+              f"+- {by_chance(group, often):.4f}")  # fmt: skip
+    for part in often:
+        print(f"    {PARTS[part].name:18}", *(f"{scores.f1(part):.4f}" for scores in groups))
+
+
+def without_slivers(now: Scores, then: Scores, shown: NDArray[np.int64]) -> str:
+    """The difference over the parts of which enough is left of the pixels `shown` (by part), and the other parts."""
+    left = then.confusion.sum(axis=1) / np.maximum(1, shown)
+    slivers = [part for part in SCORED if shown[part] and left[part] < SLIVER]
+    if not slivers:
+        return ""
+    difference = np.nanmean([now.f1(part) - then.f1(part) for part in SCORED if part not in slivers])
+    return f", without slivers {difference:+.4f} ({', '.join(f'{PARTS[p].name} {left[p]:.4f}' for p in slivers)})"
+
+
+def by_chance(group: list[NDArray[np.int64]], parts: list[int], draws: int = 100) -> float:
+    """The standard error of the mean F1 over `parts`, by drawing as many pictures anew from the group (bootstrap)."""
+    rng, each = np.random.default_rng(0), np.array(group)
+    drawn = (Scores(each[rng.integers(len(each), size=len(each))].sum(axis=0)) for _ in range(draws))
+    return float(np.std([np.nanmean([scores.f1(part) for part in parts]) for scores in drawn]))
 
 
 if __name__ == "__main__":
