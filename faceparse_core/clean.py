@@ -329,7 +329,7 @@ def _ends_at(
     """Which pieces of the map's `box`, as `_pieces` measures them, touch one of those `edges` of the map (h, w)."""
     left, top = box[1].start + stats[:, 0], box[0].start + stats[:, 1]
     touch = (left == 0, top == 0, left + stats[:, 2] == shape[1], top + stats[:, 3] == shape[0])
-    return np.any([there & edge for there, edge in zip(touch, edges, strict=True)], axis=0)
+    return np.asarray(np.any([there & edge for there, edge in zip(touch, edges, strict=True)], axis=0), bool)
 
 
 def _fill(view: Labels, holes: NDArray[np.bool_]) -> None:
