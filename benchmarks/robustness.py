@@ -6,8 +6,10 @@ Every pair of celebamask/val.tar is changed and goes through `parse_photo` as a 
 cropped, parsed, its map cleaned. Printed is the mean F1 over the 18 parts of CelebAMask-HQ, pixels pooled, beard
 counted as skin, and how far it lies from the unchanged pairs', of which what the change pushes out of the picture does
 not count either. A photo in which no face is found counts as all background. What lies outside of the data set's frame
-has no labels and does not count. Then the unchanged pairs in three groups of equal number by the mean lightness of
-their skin.
+has no labels and does not count. Where a change pushes nearly all of a part out of the pictures, the difference over
+the other parts alone follows: the F1 of a few pixels weighs as much as the hair's and says little. Then the unchanged
+pairs in three groups of equal number by the mean lightness of their skin, part by part, and how far such a mean goes by
+the chance of which pictures are in the group.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import NoFaceError
 from faceparse_core.parse import parse_photo
 from faceparse_core.parser import Parser, load_parser
-from faceparse_core.parts import BEARD, HEAD
+from faceparse_core.parts import BEARD, HEAD, PARTS
 from faceparse_core.photo import Photo
 from faceparse_core.training.data import Pair, data_folder
 from faceparse_core.training.evaluate import SCORED, Scores, confusion
@@ -34,6 +36,7 @@ from faceparse_core.training.occluders import occlude
 Changed = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 #: Of a pair and its number: the picture, its labels, the pair's own labels without what is no longer in the picture.
 Change = Callable[[Pair, int], Changed]
+SLIVER = 0.1  # of a part's pixels in the unchanged pairs: where less is left in the picture, it is a sliver
 ENOUGH = 8  # pictures in each group: a part that fewer show says little of a group
 
 
@@ -121,6 +124,8 @@ def main() -> None:
     parser = load_parser(a.model)
     print(f"{parser.info.name} {parser.info.sha256[:12]}, {len(pairs)} pairs")
     plain = [parse(pair.rgb, parser) for pair in pairs]
+    unchanged = [confusion(pair.labels, said) for pair, said in zip(pairs, plain, strict=True)]
+    shown = np.sum(unchanged, axis=(0, 2))  # pixels of each part
     for name, change in changes(pairs).items():
         if a.only and name not in (*a.only, "unchanged"):
             continue
@@ -131,16 +136,36 @@ def main() -> None:
             lost += not said.any()
             here.append(confusion(labels, said))
             before.append(confusion(left, plain[index]))
-        now, then = (Scores(np.sum(each, axis=0)).mean_f1 for each in (here, before))
-        print(f"{name:22} {now:.4f}, unchanged {then:.4f}: {now - then:+.4f}  not found: {lost}", flush=True)
-    unchanged = [confusion(pair.labels, said) for pair, said in zip(pairs, plain, strict=True)]
+        now, then = (Scores(np.sum(each, axis=0)) for each in (here, before))
+        difference = f"{now.mean_f1 - then.mean_f1:+.4f}{without_slivers(now, then, shown)}"
+        print(f"{name:22} {now.mean_f1:.4f}, unchanged {then.mean_f1:.4f}: {difference}  not found: {lost}", flush=True)
     order = np.argsort([lightness(pair) for pair in pairs], kind="stable")
-    groups = [Scores(np.sum([unchanged[k] for k in group], axis=0)) for group in np.array_split(order, 3)]
-    shown = [[sum(unchanged[k][part].any() for k in group) for group in np.array_split(order, 3)] for part in SCORED]
-    often = [part for part, counts in zip(SCORED, shown, strict=True) if min(counts) >= ENOUGH]
-    for name, group in zip(("dark skin", "medium", "light skin"), groups, strict=True):
-        mean = sum(group.f1(part) for part in often) / max(1, len(often))
-        print(f"{name:22} {group.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f}")
+    members = [[unchanged[k] for k in group] for group in np.array_split(order, 3)]
+    groups = [Scores(np.sum(group, axis=0)) for group in members]
+    often = [part for part in SCORED if min(sum(each[part].any() for each in group) for group in members) >= ENOUGH]
+    for name, group, scores in zip(("dark skin", "medium", "light skin"), members, groups, strict=True):
+        mean = sum(scores.f1(part) for part in often) / max(1, len(often))
+        print(f"{name:22} {scores.mean_f1:.4f}  over the {len(often)} parts that all groups show often: {mean:.4f} "
+              f"+- {by_chance(group, often):.4f}")  # fmt: skip
+    for part in often:
+        print(f"    {PARTS[part].name:18}", *(f"{scores.f1(part):.4f}" for scores in groups))
+
+
+def without_slivers(now: Scores, then: Scores, shown: NDArray[np.int64]) -> str:
+    """The difference over the parts of which enough is left of the pixels `shown` (by part), and the other parts."""
+    left = then.confusion.sum(axis=1) / np.maximum(1, shown)
+    slivers = [part for part in SCORED if shown[part] and left[part] < SLIVER]
+    if not slivers:
+        return ""
+    difference = np.nanmean([now.f1(part) - then.f1(part) for part in SCORED if part not in slivers])
+    return f", without slivers {difference:+.4f} ({', '.join(f'{PARTS[p].name} {left[p]:.4f}' for p in slivers)})"
+
+
+def by_chance(group: list[NDArray[np.int64]], parts: list[int], draws: int = 100) -> float:
+    """The standard error of the mean F1 over `parts`, by drawing as many pictures anew from the group (bootstrap)."""
+    rng, each = np.random.default_rng(0), np.array(group)
+    drawn = (Scores(each[rng.integers(len(each), size=len(each))].sum(axis=0)) for _ in range(draws))
+    return float(np.std([np.nanmean([scores.f1(part) for part in parts]) for scores in drawn]))
 
 
 if __name__ == "__main__":

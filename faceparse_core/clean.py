@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 Labels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo px; may reach beyond the photo
+Sides = tuple[bool, bool, bool, bool]  # left, top, right, bottom
 
 _ENOUGH = 400_000  #: pixels
 _TILE = 120  #: pixels, about: what is computed at once stays in the processor's cache
@@ -59,6 +60,7 @@ class CleanSettings:
     speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
     tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
     small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes, lips and own parts, smaller than this
+    cut: float = 0.018  # ... and of what the photo's edge cuts off, whose rest may be large
     torn: float = 0.45  # background smaller than this squared is clothes where it lies within them, and ...
     rim: float = 0.9  # ... more than this share of its neighbours is clothes
     least: float = 0.3  # where the largest piece of the face is smaller than this squared there is none
@@ -154,9 +156,15 @@ def _band(first: int, tile: int, cells: int, start: float, stop: float, limit: i
 
 
 def clean_labels(
-    labels: Labels, head: Head, settings: CleanSettings = CleanSettings(), table: PartTable = STANDARD
+    labels: Labels,
+    head: Head,
+    settings: CleanSettings = CleanSettings(),
+    table: PartTable = STANDARD,
+    edges: Sides = (True, True, True, True),
 ) -> Labels:
     """A copy of `labels` (H, W) that holds this one head, its hair, hat, ears, neck and clothes, without specks.
+
+    edges   which sides of the map are sides of the photo
 
     Returns a map without any HEAD where nothing at `head` looks like a face.
     """
@@ -165,6 +173,8 @@ def clean_labels(
         return out
     box = _box(out)
     whole = out[box]
+    ends = (box[1].start == 0, box[0].start == 0, box[1].stop >= out.shape[1], box[0].stop >= out.shape[0])
+    left, top, right, bottom = (edge and end for edge, end in zip(edges, ends, strict=True))
     # What is cleaned away is large or small beside the head, so some hundred thousand pixels are enough to see it in.
     step = max(1, round((whole.size / _ENOUGH) ** 0.5))
     view = np.ascontiguousarray(whole[::step, ::step]) if step > 1 else whole
@@ -174,7 +184,7 @@ def clean_labels(
     _drop_loose_pieces(view, centre, size, settings)
     _drop_far_beard(view, size, settings)
     _mend_clothes(view, size, settings)
-    _fill_specks(view, size, settings)
+    _fill_specks(view, size, settings, (left, top, right, bottom))
     _keep_features_on_head(view, table)
     _name_sides(view, centre, size, settings)
     if step > 1:
@@ -292,14 +302,18 @@ def _mend_clothes(view: Labels, size: float, s: CleanSettings) -> None:
             area[hole][mask > 0] = CLOTH
 
 
-def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
-    """Small pieces of every part, the background's included, take the label of the nearest pixel that stays."""
+def _fill_specks(view: Labels, size: float, s: CleanSettings, edges: Sides) -> None:
+    """Small pieces of every part, the background's included, take the label of the nearest pixel that stays.
+
+    A piece that the photo cuts off, at one of the `edges` of `view` that are its, may be the rest of a large one.
+    """
     specks = np.zeros(view.shape, bool)
     for part in distinct(view).tolist():
         fraction = s.small_speck if part in _SMALL or part >= OWN else s.tuft if part in _LARGE else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
-        small = stats[:, 4] < (fraction * size) ** 2
+        cut = _ends_at(edges, view.shape, box, stats) if part != BACKGROUND else False
+        small = stats[:, 4] < (np.where(cut, min(fraction, s.cut), fraction) * size) ** 2
         small[0] = False
         if part in _SINGLE and len(stats) > 2:
             small |= stats[:, 4] < stats[1:, 4].max()
@@ -307,6 +321,15 @@ def _fill_specks(view: Labels, size: float, s: CleanSettings) -> None:
         if small.any():
             specks[box] |= small[index]
     _fill(view, specks)
+
+
+def _ends_at(
+    edges: Sides, shape: tuple[int, ...], box: tuple[slice, slice], stats: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Which pieces of the map's `box`, as `_pieces` measures them, touch one of those `edges` of the map (h, w)."""
+    left, top = box[1].start + stats[:, 0], box[0].start + stats[:, 1]
+    touch = (left == 0, top == 0, left + stats[:, 2] == shape[1], top + stats[:, 3] == shape[0])
+    return np.asarray(np.any([there & edge for there, edge in zip(touch, edges, strict=True)], axis=0), bool)
 
 
 def _fill(view: Labels, holes: NDArray[np.bool_]) -> None:

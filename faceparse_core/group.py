@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,9 +174,12 @@ def join_maps(
         frame = _frame(near)
         owner = _owners(rgb, near, frame, settings, table)
         anyone = _anyone([_placed(claim, frame) for claim in near])
-        maps = [_own_map(claim, k, owner, anyone, frame, cleaning, table) for k, claim in enumerate(near, 1)]
+        map_of = partial(
+            _own_map, owner=owner, anyone=anyone, frame=frame, photo=out.shape, cleaning=cleaning, table=table
+        )
+        maps = [map_of(claim, k) for k, claim in enumerate(near, 1)]
         if _hand_on(owner, maps, near, frame):
-            maps = [_own_map(claim, k, owner, anyone, frame, cleaning, table) for k, claim in enumerate(near, 1)]
+            maps = [map_of(claim, k) for k, claim in enumerate(near, 1)]
         for (labels, rows, columns), k in zip(maps, members, strict=True):
             _write(out, labels, frame[0] + columns.start, frame[1] + rows.start, k)
     return out
@@ -190,10 +194,11 @@ def _own_map(
     owner: NDArray[np.uint16],
     anyone: NDArray[np.uint8],
     frame: Box,
+    photo: tuple[int, ...],
     cleaning: CleanSettings | None,
     table: PartTable,
 ) -> OwnMap:
-    """What one head has by `owner`, cleaned of what does not hang together with it."""
+    """What one head has by `owner`, cleaned of what does not hang together with it. `photo` is the photo's (H, W)."""
     if not (owner == number).any():
         return np.zeros((0, 0), np.uint8), slice(0, 0), slice(0, 0)
     rows, columns = window_of(owner == number)
@@ -202,7 +207,9 @@ def _own_map(
     own = _placed(claim, (x, y, frame[0] + columns.stop, frame[1] + rows.stop))
     labels = np.where(mine, np.where(_claimed(own), own, anyone[rows, columns]), 0).astype(np.uint8)
     head = replace(claim.head, x=claim.head.x - x, y=claim.head.y - y)
-    labels = clean_labels(labels, head, cleaning or CleanSettings(), table)
+    height, width = labels.shape
+    edges = (x == 0, y == 0, x + width == photo[1], y + height == photo[0])
+    labels = clean_labels(labels, head, cleaning or CleanSettings(), table, edges)
     labels[~mine & (owner[rows, columns] > 0)] = 0  # cleaning fills holes, which may be another's
     return labels, rows, columns
 

@@ -95,6 +95,23 @@ def test_specks_and_holes_are_filled_from_around():
     assert (clean_labels(labels, HEAD) == face()).all()
 
 
+@pytest.mark.parametrize("part", [7, 14, 16, 17])
+def test_what_the_photo_cuts_off_may_be_small(part):
+    """The rest of a part at the photo's edge stays; the same piece at the edge of a window, or within, is a speck."""
+    labels = face()[:, :130]  # the photo ends in the cheek
+    labels[100:104, 126:] = part
+    assert (clean_labels(labels, HEAD) == labels).all()
+    assert not (clean_labels(labels, HEAD, edges=(True, True, False, True))[100:104, 126:] == part).any()
+    inside = np.pad(labels, ((0, 0), (0, 6)), constant_values=1)
+    assert not (clean_labels(inside, HEAD)[100:104, 126:] == part).any()
+
+
+def test_specks_at_the_photos_edge_go():
+    labels = face()[:, :130]
+    labels[100, 128:] = 16
+    assert not (clean_labels(labels, HEAD) == 16).any()
+
+
 def test_another_head_and_its_hair_go():
     labels = np.zeros((220, 420), np.uint8)
     labels[:, :200] = face()
