@@ -14,10 +14,10 @@ is no more than a ripple of the scores' grid is taken out.
    Offsets are made coherent along the border by normalised convolution (Knutsson and Westin, "Normalized and
    differential convolution", CVPR 1993): offset = G * (c o) / (G * c + lambda), so that confident stretches lead,
    doubtful ones follow, and where there is no contrast nothing moves.
-3. Calm. The scores are a coarse grid, a cell as wide as several pixels, and an outline that is interpolated from it
-   ripples at that pace: of hair that frays, all the way round. No eye takes these for locks, and each costs a node or
-   two. So borders of broad parts are smoothed over a cell wherever that changes little; what stands out farther (a tip,
-   a lock) stays as it is, all of it.
+3. Calm. The scores are a coarse grid, each cell as wide as several pixels, and an outline that is interpolated from it
+   ripples at that pace; of hair that frays, all the way round. No eye takes these for locks, and each costs a node or
+   two. So borders of broad parts are smoothed over some cells; but where they stand out farther from a run that is
+   smoother still (a tip, a lock), they stay as they are. Label maps without scores know no such grid.
 
 None of them moves a border by more than a third of the way to the next one. What crosses all the same, where lines
 meet, `crossings` finds.
@@ -98,7 +98,7 @@ class Settler:
             settled = Lines(lines.points + offset[:, None] * normal, lines.starts, lines.closed)
             reach = np.minimum(self.reach[owner], self.reach[lower])
             offset += by_photo(Borders(settled, normal, owner, lower), found.rgb, self.ranks, reach, self.size)
-        if found.scores is not None and found.box is not None:
+        if found.scores is not None and found.box is not None and min(found.scores.shape[1:]) > 1:
             cell = min((found.box[2] - found.box[0]) / found.scores.shape[2], _COARSEST * self.size)
             calm = self.calm[owner] & self.calm[lower]
             calming = calmed(Borders(lines, normal, owner, lower), offset, self.ranks, cell, calm)
@@ -214,7 +214,7 @@ def _interpolated(scores: Floats32, row: Ints, place: Floats) -> Floats:
 # calm -----------------------------------------------------------------------------------------------------------------
 
 _OVER = 1.8  #: score cells: sigma of the Gaussian along the border; waves of 5 cells go
-_RIPPLE = 0.45  #: score cells: where that moves a border so far, r.m.s., it is no ripple; half as far, it surely is
+_RIPPLE = 0.45  #: score cells: what stands out so far from a run twice as smooth, r.m.s., stays; half as far, it goes
 _GRADUAL = 0.5  #: score cells: sigma over which the one goes over into the other
 _COARSEST = 0.03  #: of the head's size: cells of the parser's crop take up 0.017; what is larger still is no ripple
 _PER_CELL = 2  #: places at which other borders are looked for
@@ -228,11 +228,12 @@ def calmed(borders: Borders, offset: Floats, ranks: NDArray[np.uint8], cell: flo
     cell    px, of the scores' grid
     calm    (n,) whether the border is to be calmed there
     """
+    over = _OVER * cell
     starts, closed, normal = borders.lines.starts, borders.lines.closed, borders.normal
     lines = Lines(borders.lines.points + offset[:, None] * normal, starts, closed)
-    shift = smooth(lines, np.minimum(_OVER * cell, lines.lengths / 6)) - lines.points
-    along = _Along(starts, closed, int(3 * _OVER * cell) + 1)
-    stir = np.sqrt(along.blurred((shift**2).sum(axis=1)[:, None], _OVER * cell))
+    shift, out = (smooth(lines, np.minimum(sigma, lines.lengths / 6)) - lines.points for sigma in (over, 2 * over))
+    along = _Along(starts, closed, int(3 * over) + 1)
+    stir = np.sqrt(along.blurred((out**2).sum(axis=1)[:, None], over))
     share = along.blurred(np.clip(2 - 2 * stir / (_RIPPLE * cell), 0, 1) * calm[:, None], _GRADUAL * cell)[:, 0]
     at, some = _profiled(borders.lines, max(1.0, cell / _PER_CELL))
     looked_from = Lines(borders.lines.points[at], some, closed)
