@@ -283,7 +283,7 @@ def trace_map(
     settle = None
     if evidence and settings.tolerance_px != 0:  # there the pixels' own borders are asked for
         reach = size * by_rank(lambda policy: policy.photo_reach)
-        settle = Settler(evidence, ranks, shown, reach, size)
+        settle = Settler(evidence, ranks, shown, reach, by_rank(lambda policy: policy.calm) > 0, size)
     drawn = draw_outlines(
         arcs, lengths, settings.joins, frame, rank_of[HEAD], carried, completed, bridged, settings.max_nodes, settle
     )

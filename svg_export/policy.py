@@ -19,11 +19,12 @@ class Policy:
     smoothing: float = 1.0  #: of what its own width and the head's size ask for
     photo_reach: float = 0.012  #: of the head's size: how far the photo may move its border
     broad: bool = False  #: never thin by nature: slivers of it are mistakes
+    calm: bool = False  #: broad and smooth enough that what ripples like the parser's grid is that and no more
     carried: bool = False  #: the head is solid beneath it, even where it reaches past the head's own pixels
 
 
-_SKIN = Policy(corner=90.0, broad=True)  # round: no chin turns so sharply
-_TIPPED = Policy(smoothing=1.1, photo_reach=0.010, broad=True)  # strands, brims and collars end in tips
+_SKIN = Policy(corner=90.0, broad=True, calm=True)  # round: no chin turns so sharply
+_TIPPED = Policy(smoothing=1.1, photo_reach=0.010, broad=True, calm=True)  # strands, brims and collars end in tips
 _BROW = Policy(corner=75.0, photo_reach=0.008, carried=True)  # brows, eyes and lips keep the corners at their ends
 _EYE = Policy(corner=75.0, photo_reach=0.007, carried=True)
 _LIP = Policy(corner=75.0, photo_reach=0.006, carried=True)
@@ -32,7 +33,7 @@ _JEWEL = Policy(photo_reach=0.006)
 POLICIES: dict[int, Policy] = {
     BY_NAME[name].id: policy
     for name, policy in {
-        "background": Policy(broad=True),
+        "background": Policy(broad=True, calm=True),
         "head": replace(_SKIN, photo_reach=0.009),
         "brow-left": _BROW,
         "brow-right": _BROW,
@@ -52,7 +53,7 @@ POLICIES: dict[int, Policy] = {
         "hair": _TIPPED,
         "hair-back": _TIPPED,
         "hat": _TIPPED,
-        "beard": Policy(smoothing=1.1, carried=True),
+        "beard": Policy(smoothing=1.1, calm=True, carried=True),
     }.items()
 }
 

@@ -1,6 +1,7 @@
 """Where borders really lie: between pixels, by the parser's scores, and on the photo's own edges.
 
-Approach. Every border starts as the smoothed cracks of the label map and is moved along its normals, twice.
+Approach. Every border starts as the smoothed cracks of the label map and is moved along its normals, twice; then what
+is no more than a ripple of the scores' grid is taken out.
 
 1. Scores. A label map knows borders to a pixel; the scores that it was decided by are smooth. Along each normal the
    place is found where the two parts' interpolated scores are equal. Where there is none nearby (cleaning has moved
@@ -13,9 +14,13 @@ Approach. Every border starts as the smoothed cracks of the label map and is mov
    Offsets are made coherent along the border by normalised convolution (Knutsson and Westin, "Normalized and
    differential convolution", CVPR 1993): offset = G * (c o) / (G * c + lambda), so that confident stretches lead,
    doubtful ones follow, and where there is no contrast nothing moves.
+3. Calm. The scores are a coarse grid, each cell as wide as several pixels, and an outline that is interpolated from it
+   ripples at that pace; of hair that frays, all the way round. No eye takes these for locks, and each costs a node or
+   two. So borders of broad parts are smoothed over some cells; but where they stand out farther from a run that is
+   smoother still (a tip, a lock), they stay as they are. Label maps without scores know no such grid.
 
-Neither moves a border by more than a third of the way to the next one. What crosses all the same, where lines meet,
-`crossings` finds.
+None of them moves a border by more than a third of the way to the next one. What crosses all the same, where lines
+meet, `crossings` finds.
 
 All is done on arrays of border points: the cost follows the length of the borders (in the head's units, for large
 photos are read at intervals), never the photo's pixels.
@@ -36,7 +41,7 @@ from numpy.typing import NDArray
 from faceparse_core.arrays import distinct
 from faceparse_core.errors import SettingsError
 from faceparse_core.parts import BY_PLANE, HAIR, HAIR_BACK
-from svg_export.curves import Bools, Floats, Ints, Lines, tangents
+from svg_export.curves import Bools, Floats, Ints, Lines, smooth, tangents, unit
 
 Floats32 = NDArray[np.float32]
 
@@ -72,10 +77,11 @@ class Settler:
     ranks: NDArray[np.uint8]  #: (H, W) what is drawn where
     rank_of: NDArray[np.uint8]  #: (256,) part id -> rank
     reach: Floats  #: (256,) px, by rank: how far the photo may move a border of the part
+    calm: Bools  #: (256,) by rank: whether ripples of the scores' grid are taken out of a border of the part
     size: float  #: px, the head's
 
     def __call__(self, lines: Lines, owner: Ints, lower: Ints) -> tuple[Floats, Floats]:
-        """How far to move each point of smoothed `lines` along its normal, px (n,), and the normals (n, 2).
+        """How far to move each point of smoothed `lines`, px (n,), and in which direction, unit vectors (n, 2).
 
         owner, lower  (n,) ranks of the parts on the right and on the left
         """
@@ -92,6 +98,14 @@ class Settler:
             settled = Lines(lines.points + offset[:, None] * normal, lines.starts, lines.closed)
             reach = np.minimum(self.reach[owner], self.reach[lower])
             offset += by_photo(Borders(settled, normal, owner, lower), found.rgb, self.ranks, reach, self.size)
+        if found.scores is not None and found.box is not None and min(found.scores.shape[1:]) > 1:
+            cell = min((found.box[2] - found.box[0]) / found.scores.shape[2], _COARSEST * self.size)
+            calm = self.calm[owner] & self.calm[lower]
+            calming = calmed(Borders(lines, normal, owner, lower), offset, self.ranks, cell, calm)
+            whole = offset[:, None] * normal + calming
+            stirred = calming.any(axis=1)
+            offset = np.where(stirred, np.hypot(*whole.T), offset)
+            normal = np.where(stirred[:, None], unit(whole), normal)
         return offset, normal
 
 
@@ -195,6 +209,40 @@ def _interpolated(scores: Floats32, row: Ints, place: Floats) -> Floats:
     below = flat[at + width] * (1 - fx) + flat[at + width + 1] * fx
     value: Floats = upper * (1 - fy) + below * fy
     return value
+
+
+# calm -----------------------------------------------------------------------------------------------------------------
+
+_OVER = 1.8  #: score cells: sigma of the Gaussian along the border; waves of 5 cells go
+_RIPPLE = 0.45  #: score cells: what stands out so far from a run twice as smooth, r.m.s., stays; half as far, it goes
+_GRADUAL = 0.5  #: score cells: sigma over which the one goes over into the other
+_COARSEST = 0.03  #: of the head's size: cells of the parser's crop take up 0.017; what is larger still is no ripple
+_PER_CELL = 2  #: places at which other borders are looked for
+
+
+def calmed(borders: Borders, offset: Floats, ranks: NDArray[np.uint8], cell: float, calm: Bools) -> Floats:
+    """How to move each point from where it has settled, px (n, 2), so that no ripple is left; ends of lines stay.
+
+    offset  (n,) px along each normal, to where the border has settled
+    ranks   uint8 (H, W): what is drawn where
+    cell    px, of the scores' grid
+    calm    (n,) whether the border is to be calmed there
+    """
+    over = _OVER * cell
+    starts, closed, normal = borders.lines.starts, borders.lines.closed, borders.normal
+    lines = Lines(borders.lines.points + offset[:, None] * normal, starts, closed)
+    shift, out = (smooth(lines, np.minimum(sigma, lines.lengths / 6)) - lines.points for sigma in (over, 2 * over))
+    along = _Along(starts, closed, int(3 * over) + 1)
+    stir = np.sqrt(along.blurred((out**2).sum(axis=1)[:, None], over))
+    share = along.blurred(np.clip(2 - 2 * stir / (_RIPPLE * cell), 0, 1) * calm[:, None], _GRADUAL * cell)[:, 0]
+    at, some = _profiled(borders.lines, max(1.0, cell / _PER_CELL))
+    looked_from = Lines(borders.lines.points[at], some, closed)
+    rooms = _room(Borders(looked_from, normal[at], borders.owner[at], borders.lower[at]), ranks, cell)
+    most_in, most_out = (np.interp(np.arange(len(offset)), at, room) for room in rooms)
+    across = (shift * normal).sum(axis=1)
+    room = np.maximum(np.where(across > 0, most_in - offset, most_out + offset), 0)
+    moved: Floats = shift * np.minimum(share, room / np.maximum(np.abs(across), 1e-9))[:, None]
+    return moved
 
 
 # photo ----------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from svg_export.subpixel import Evidence, rank_scores
 from svg_export.trace import planar_map
 
 ALL = PRESETS["all"]
-HEAD, HAIR, CLOTH, BEARD = 1, 17, 16, 19
+HEAD, EYE, HAIR, CLOTH, BEARD = 1, 4, 17, 16, 19
 SIZE = 200
 Y, X = np.mgrid[:SIZE, :SIZE] + 0.5
 DARK, LIGHT = (40, 40, 60), (220, 190, 160)
@@ -91,6 +91,50 @@ def test_of_classes_drawn_as_one_the_best_counts():
     planes, row = rank_scores(scores, np.array([0, 7, 7] + [0] * 253, np.uint8))
     assert planes[row[7]] == 3.0
     assert row[5] == -1
+
+
+def waving(part: int, high: float, cells: int, waves: int = 11) -> np.ndarray:
+    """How far a disc's outline, drawn with waves of `high` px by scores of `cells` cells, is from round; px (n,)."""
+
+    def inside(x, y):
+        turn = np.arctan2(y - 100, x - 100)
+        return 70 + high * np.sin(waves * turn) - np.hypot(x - 100, y - 100)
+
+    labels = np.where(inside(X, Y) > 0, part, 0).astype(np.uint8)
+    known = scores_of(inside, cells)
+    assert known.scores is not None
+    known.scores[[HAIR, part]] = known.scores[[part, HAIR]]
+    return np.hypot(*(along(drawn(labels, known, head=400.0).lines[0]) - 100).T) - 70
+
+
+def test_ripples_of_the_grid_are_taken_out_of_hair():
+    fine, coarse = (waving(HAIR, 1.5, cells) for cells in (200, 25))  # waves of 5 cells of 8 px
+    assert np.abs(fine).max() > 1.2
+    assert np.abs(coarse).max() < 0.7
+    assert len(coarse) < 0.7 * len(fine)  # of its nodes
+
+
+def test_a_lock_is_no_ripple_nor_is_what_waves_in_a_feature():
+    locks = [np.abs(waving(part, 9.0, 25, waves=7)).max() for part in (HAIR, EYE)]  # the coarse grid blunts both
+    assert locks[0] > 0.95 * locks[1] > 6.0
+    assert np.abs(waving(EYE, 1.5, 25)).max() > 1.0
+
+
+def test_what_is_calmed_leaves_room_to_the_next_border():
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    labels[np.abs(Y - 100 - 2.5 * np.sin(X / 40 * 2 * np.pi)) < 1.6] = (
+        HAIR  # a strand that waves by more than it is wide
+    )
+    known = scores_of(lambda x, y: 1.6 - np.abs(y - 100 - 2.5 * np.sin(x / 40 * 2 * np.pi)), cells=25)
+    traced = drawn(labels, known, head=400.0, speck=0.0, sliver=0.0)
+    assert traced.crossings == 0
+    (shape,) = (shape for layer in traced.layers for shape in layer.shapes)
+    (ring,) = shape.rings
+    ends = np.concatenate([ring.points, ring.points[:1]])
+    drawn_ring = flatten(
+        np.stack([ends[k : len(ends) - 3 + k + 1 : 3][: len(ring.lines)] for k in range(4)], axis=1), 8
+    )
+    assert shapely.Polygon(drawn_ring).area == pytest.approx((labels == HAIR).sum(), rel=0.25)
 
 
 def photo_with_edge(at: float) -> np.ndarray:
@@ -224,7 +268,14 @@ def test_every_part_has_a_policy_of_sane_values():
         assert 0 < policy.photo_reach <= 0.015
         assert 45 <= policy.corner <= 180
         assert 0.5 <= policy.smoothing <= 2
-    assert {field.name for field in fields(Policy)} == {"corner", "smoothing", "photo_reach", "broad", "carried"}
+    assert {field.name for field in fields(Policy)} == {
+        "corner",
+        "smoothing",
+        "photo_reach",
+        "broad",
+        "calm",
+        "carried",
+    }
 
 
 def test_a_chin_is_round():
