@@ -181,6 +181,67 @@ def test_labels_of_ones_own_are_named_in_a_file(tmp_path):
             find_sets(tmp_path)
 
 
+@pytest.mark.parametrize("ids", ["LaPa", "FaceSynthetics", "CelebAMask-HQ's scripts"])
+def test_ids_that_are_not_ours_are_told(tmp_path, ids):
+    """Unnoticed, a network would learn that noses are hair."""
+    to_scripts = {1: 1, 10: 2, 4: 4, 5: 5, 2: 6, 3: 7, 11: 10, 12: 11, 13: 12, 17: 13, 14: 17, 16: 18}
+    table = {"LaPa": TO_LAPA, "FaceSynthetics": TO_SYNTHETIC}.get(ids, to_scripts)
+    photo, labels = face()
+    write(tmp_path / "a.jpg", photo)
+    write(tmp_path / "a.png", translated(labels, table))
+    with pytest.raises(FaceParseError, match=r"ids of the label maps are not ours.*classes\.json"):
+        find_sets(tmp_path)
+    names = {str(key): PARTS[part].name for part, key in table.items()}
+    (tmp_path / "classes.json").write_text(json.dumps({"0": "background", **names}))
+    (pair,) = Pairs(find_sets(tmp_path))
+    assert 0.1 < (pair.labels == HEAD).mean() < 0.4
+
+
+def test_a_part_of_a_data_set_is_not_taken_for_plain_pairs(tmp_path):
+    """The folder `train` alone: its ids are LaPa's all the same."""
+    lapa(tmp_path / "lapa")
+    ibugmask(tmp_path / "ibug")
+    for folder in (tmp_path / "lapa" / "train", tmp_path / "ibug" / "train"):
+        with pytest.raises(FaceParseError, match="name the folder above train"):
+            find_sets(folder)
+    (tmp_path / "ibug" / "train").rename(tmp_path / "ibug" / "Training")
+    with pytest.raises(FaceParseError, match=r"no pairs.*in a folder train"):
+        find_sets(tmp_path / "ibug")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("no skin", r"0\.jpg lacks the mask 00000_skin\.png"),
+        ("no nose", r"0\.jpg lacks the mask 00000_nose\.png"),
+        ("none", r"0\.jpg has no masks, such as 00000_skin\.png"),
+        ("another word", r"00000_snout\.png: no part of CelebAMask-HQ is called snout"),
+        ("of zeros and ones", r"00000_skin\.png: the mask is empty; inside it is 255"),
+        ("another size", r"00000_nose\.png: the mask differs in size"),
+    ],
+)
+def test_a_broken_photo_of_celebamask_is_told_by_name_or_left_out(tmp_path, fault, says):
+    celebamask(tmp_path)
+    masks = tmp_path / "CelebAMask-HQ-mask-anno" / "0"
+    skin, nose = masks / "00000_skin.png", masks / "00000_nose.png"
+    if fault in ("no skin", "no nose"):
+        (skin if fault == "no skin" else nose).unlink()
+    elif fault == "none":
+        for mask in masks.iterdir():
+            mask.unlink()
+    elif fault == "another word":
+        nose.with_name("00000_snout.png").write_bytes(nose.read_bytes())
+    elif fault == "of zeros and ones":
+        write(skin, cv2.imread(str(skin)) // 255)
+    elif fault == "another size":
+        write(nose, cv2.imread(str(nose))[:40])
+    with pytest.raises(PairError, match=says) as error:
+        Pairs(find_sets(tmp_path))
+    assert "\n" not in str(error.value)
+    kept = Pairs(find_sets(tmp_path), skip_broken=True)
+    assert len(kept) == (2 if fault == "another word" else 1)
+
+
 def break_pair(folder, fault: str) -> None:
     photo, labels = face()
     target = folder / "labels" / "broken.png"

@@ -303,6 +303,10 @@ def test_the_face_alone(known, tmp_path):
         ("no mask", r"has no mask beside it"),
         ("no photo", r"has no photo beside it"),
         ("no face", r"no face"),
+        ("nearly black", r"nearly black; paint with a bright colour"),
+        ("a mask as JPEG", r"broken_mask\.jpg: the mask is no PNG"),
+        ("a photo of a phone", r"broken\.heic: not read here; export the photo as JPEG"),
+        ("another name", r"broken-mask\.png has no mask.*if this is the mask, call it as its photo"),
     ],
 )
 def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fault, says):
@@ -325,6 +329,18 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
         target.unlink()
     if fault == "no photo":
         (tmp_path / "broken.jpg").unlink()
+    if fault == "nearly black":
+        cv2.imwrite(str(target), np.uint8(1) * mask)
+    if fault == "a mask as JPEG":
+        target.unlink()
+        cv2.imwrite(str(tmp_path / "broken_mask.jpg"), layer)
+        write_rgb(tmp_path / "broken.jpg", rgb)
+    if fault == "a photo of a phone":
+        (tmp_path / "broken.jpg").rename(tmp_path / "broken.heic")
+        target.rename(tmp_path / "broken.png")
+    if fault == "another name":
+        (tmp_path / "broken.jpg").unlink()
+        target.rename(tmp_path / "broken-mask.png")
     teacher = load_teacher(known)
     named = named_folder(f"sticker={tmp_path}")
     classes = with_added(teacher.classes, [named])
@@ -335,7 +351,45 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
     assert "\n" not in str(error.value)
     mixture = make_mixture(sets, classes, skip_broken=True)
     assert len(mixture.own) == 2
-    assert "1 broken pairs left out" in capsys.readouterr().err
+    assert f"{len(sets[0].broken)} broken pairs left out" in capsys.readouterr().err
+
+
+def test_masks_as_programs_export_them(tmp_path):
+    """Of each way the same is painted."""
+    from PIL import Image
+
+    from faceparse_core.training.own import read_mask
+
+    mask = with_sticker(7)[1]
+    layer = np.zeros((*mask.shape, 4), np.uint8)
+    layer[mask] = (0, 0, 0, 255)  # black, on a transparent layer
+    palette = Image.fromarray(mask.astype(np.uint8))
+    palette.putpalette([0, 0, 0, 200, 30, 30])
+    clear = Image.fromarray(mask.astype(np.uint8))
+    clear.putpalette([255, 255, 255, 200, 30, 30])
+    clear.info["transparency"] = 0
+    ways = [
+        Image.fromarray(layer), palette, clear, Image.fromarray(mask), Image.fromarray(np.uint8(255) * mask),
+        Image.fromarray(np.uint16(65535) * mask),
+    ]  # fmt: skip
+    for number, picture in enumerate(ways):
+        picture.save(tmp_path / f"{number}.png")
+        assert (read_mask(tmp_path / f"{number}.png", mask.shape) == mask).all(), picture.mode
+
+
+def test_what_else_lies_in_the_folder(known, tmp_path):
+    """Photos beside what they were exported from, and a mask in capital letters."""
+    from faceparse_core.training.own import named_folder, read_own, with_added
+    from faceparse_core.training.teacher import load_teacher
+
+    painted(tmp_path, range(101, 103))
+    (tmp_path / "photo 102.png").rename(tmp_path / "photo 102.PNG")
+    (tmp_path / "photo 102.heic").write_bytes(b"the original")
+    (tmp_path / "photo 102.kra").write_bytes(b"layers")
+    teacher, named = load_teacher(known), named_folder(f"sticker={tmp_path}")
+    own = read_own(named, with_added(teacher.classes, [named]), teacher)
+    assert len(own.pairs) == 2
+    assert not own.broken
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Training on pairs made here: it learns, resumes, and exports what it learnt."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -258,6 +260,14 @@ def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
     for sheet in ("report-worst.png", "report-best.png"):
         assert f"({sheet})" in text
         assert cv2.imread(str(tmp_path / sheet)).shape == (256, 4 * 3 * 256, 3)
+    nothing = replace(pairs[1], name="nobody", labels=np.full_like(pairs[1].labels, 255))
+    write_report(parser, [*pairs, nothing], False, tmp_path / "more.md")
+    assert "- nobody: nothing there, nothing found" in (tmp_path / "more.md").read_text()
+    write_report(parser, pairs, False, tmp_path / "new" / "report.md")  # into a folder that is made
+    assert (tmp_path / "new" / "report.md").read_text() == text
+    for wrong in (tmp_path, tmp_path / "report.md" / "a.md"):
+        with pytest.raises(FaceParseError, match=r"folder lies there|cannot be written"):
+            write_report(parser, [], False, wrong)  # before anything is measured
 
 
 @pytest.mark.parametrize("fault", ["empty", "no transparency", "broken"])

@@ -688,11 +688,71 @@ def test_a_path_that_is_gone_is_told_and_may_be_named_anew(folder, run, tmp_path
         assert started(out).data == (os.fspath(tmp_path / "found"),)
 
 
-@pytest.mark.parametrize("words", [("--batch", "1"), ("--accumulate", "0"), ("--device", "tpu"), ("--validate", "0")])
-def test_numbers_that_make_no_sense(words, capsys):
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "parser", "--batch", "1"), "1 is not 2 or more"),
+        (("train", "parser", "--accumulate", "0"), "0 is not 1 or more"),
+        (("train", "parser", "--device", "tpu"), "invalid choice"),
+        (("train", "parser", "--validate", "0"), "0 is not 1 or more"),
+        (("train", "parser", "--steps", "1.5"), "invalid whole number value: '1.5'"),
+        (("train", "parser", "--seed=-1"), "-1 is not 0 or more"),
+        (("train", "parser", "--seed", str(10**30)), "too large"),
+        (("train", "parser", "--rate", "nan"), "nan is not above 0"),
+        (("train", "parser", "--rate", "0"), "0 is not above 0"),
+        (("evaluate", "parser", "--size", "100"), "100 is no multiple of 32"),
+        (("evaluate", "parser", "--photos", "x"), "--photos is for the network heads"),
+        (("train", "heads", "--from", "x"), "--from is for the network parser"),
+        (("train", "heads", "--keep-best"), "--keep-best is for the network parser"),
+        (("export", "heads", "--weights", "int8"), "--weights is for the network parser"),
+        (("train", "heads", "--data", "a", "--data", "b"), "--data is given once"),
+        (("export", "parser", "--share", "0.5"), "--mix"),
+    ],
+)
+def test_options_that_make_no_sense(words, says, capsys):
     with pytest.raises(SystemExit, match="2"):
-        command("train", "parser", *words)
-    assert "Traceback" not in capsys.readouterr().err
+        command(*words)
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--from", "none.onnx"), "none.onnx: the model cannot be read (No such file or directory)"),
+        (("--from", EMBEDDED_WEIGHTS.with_name("heads.onnx")), "heads.onnx: not a parser"),
+        (("--occluders", "none"), "none: no cut-outs there"),
+        (("--keep-best",), "add --validate"),
+        (("--parts", "face", "--beards"), "exclude each other"),
+    ],
+)
+def test_what_is_missing_is_told_before_the_pairs_are_read(folder, tmp_path, monkeypatch, capsys, words, says):
+    from faceparse_core.training import data
+
+    monkeypatch.setattr(data.Pairs, "__init__", lambda *_: pytest.fail("read"))
+    assert command("train", "parser", "--data", folder, "--run", tmp_path / "run", *words) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert says in error
+
+
+def test_nothing_is_held_out_to_validate_on(tmp_path, capsys):
+    """Pairs that are trained on would be scored, and be called held out."""
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
+    assert command("train", "parser", "--data", tmp_path, "--run", tmp_path / "run", "--validate") == 1
+    assert "--validate needs pairs that are held out" in capsys.readouterr().err
+
+
+def test_the_wrong_checkpoint_to_export(tmp_path, capsys):
+    (tmp_path / "parser.pt").write_text("hello")
+    (tmp_path / "heads.pt").write_text("hello")
+    for network in ("parser", "heads"):
+        for run, says in ((tmp_path, "not a checkpoint"), (tmp_path / "none", "there is no such checkpoint")):
+            assert command("export", network, "--run", run, "-o", tmp_path / "a.onnx") == 1
+            error = capsys.readouterr().err
+            assert error.count("\n") == 1
+            assert says in error
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_the_command_exports_best_and_small(run, tmp_path):

@@ -1,4 +1,4 @@
-"""`python -m faceparse_core.training train|evaluate|export parser|heads`: make the embedded networks again."""
+"""`python -m faceparse_core.training train|evaluate|export parser|heads`: networks of one's own, and ours again."""
 
 from __future__ import annotations
 
@@ -23,92 +23,167 @@ if TYPE_CHECKING:
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
 SIZE, FRAME = 448, 1.8
+MIX = 0.7  #: of what training further has changed stays as much, where a mixture is asked for
 
 
 def build_arguments() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m faceparse_core.training", description=__doc__)
+    from faceparse_core.training.settings import FURTHER, OWN, TrainSettings
+
+    top = argparse.ArgumentParser(
+        prog="python -m faceparse_core.training",
+        description="Train the networks that find heads and tell the parts of a face, measure them, and write them as "
+        ".onnx. docs/training.md tells how, docs/own-part.md how to add a part of your own from twenty photos.",
+    )
     verbs = top.add_subparsers(dest="verb", required=True)
-    for verb, purpose in (("train", "train from scratch"), ("evaluate", "print scores"), ("export", "write the .onnx")):
-        command = verbs.add_parser(verb, help=purpose)
-        command.add_argument("network", choices=("parser", "heads"))
+    for verb, purpose in (
+        ("train", "learn from labelled pairs: from nothing, further (--from), or a part of your own (--add)"),
+        ("evaluate", "print scores on pairs that are held out"),
+        ("export", "write what a run has learnt as .onnx"),
+    ):
+        command = verbs.add_parser(verb, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        command.add_argument(
+            "network", choices=("parser", "heads"),
+            help="parser: tells the parts of a face. heads: finds the heads in a photo",
+        )  # fmt: skip
         if verb != "export":
             command.add_argument(
                 "--data", action="append", metavar="PATH",
                 help="pairs to learn from or to measure on, a folder or a tar in a layout that docs/training.md lists; "
                 "may be given several times (default: $FACEPARSE_DATA, but with --add none)",
             )  # fmt: skip
-            command.add_argument(
-                "--skip-broken", action="store_true", help="parser: leave broken pairs out, and say which"
-            )
         if verb != "evaluate":
             command.add_argument("--run", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)")
-        command.add_argument(
-            "--add", action="append", default=[], metavar="NAME=FOLDER",
-            help="parser: a part of your own, photos and painted masks; see docs/own-part.md",
-        )  # fmt: skip
         if verb == "train":
-            command.add_argument("--steps", type=at_least(1), help="optimisation steps")
-            command.add_argument("--seed", type=int, help="of everything random")
+            steps = f"{TrainSettings.steps}; with --from {FURTHER.steps}, with --add {OWN.steps}"
+            command.add_argument(
+                "--steps", type=whole_number(1), metavar="N", help=f"how long to train, in steps (parser: {steps})"
+            )
+            command.add_argument("--seed", type=whole_number(0), metavar="N", help="of everything random")
             command.add_argument(
                 "--resume", action="store_true",
                 help="go on from the checkpoint in --run, parser: with all that the run was started with",
             )  # fmt: skip
             command.add_argument("--again", action="store_true", help="start anew and overwrite the run in --run")
-            loop = command.add_argument_group("for the parser")
-            loop.add_argument("--parts", choices=("face",), help="the face alone, against all else")
-            loop.add_argument(
+        if verb == "evaluate":
+            command.add_argument("--photos", type=Path, metavar="DIR", help="heads: photos with one head each")
+        if verb == "export":
+            command.add_argument(
+                "-o", "--output", type=Path, metavar="ONNX", help="default: the network in the package"
+            )
+        only = command.add_argument_group("for the parser")
+        only.add_argument(
+            "--add", action="append", default=[], metavar="NAME=FOLDER",
+            help="a part of your own, photos and painted masks; see docs/own-part.md",
+        )  # fmt: skip
+        if verb != "export":
+            only.add_argument("--skip-broken", action="store_true", help="leave broken pairs out, and say which")
+        if verb == "train":
+            only.add_argument(
+                "--from", dest="weights", type=Path, metavar="ONNX",
+                help="start from the weights of an exported network (default: from nothing, with --add from the "
+                "network in the package)",
+            )  # fmt: skip
+            only.add_argument("--parts", choices=("face",), help="the face alone, against all else")
+            only.add_argument(
                 "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any"
             )
-            loop.add_argument("--batch", type=at_least(2), metavar="N", help="pictures in memory at once (default: 16)")
-            loop.add_argument("--accumulate", type=at_least(1), metavar="N", help="so many batches make a step (1)")
-            loop.add_argument("--rate", type=float, help="learning rate on the plateau")
-            loop.add_argument(
-                "--validate",
-                type=at_least(1),
-                nargs="?",
-                const=50,
-                default=0,
-                metavar="N",
+            only.add_argument(
+                "--batch", type=whole_number(2), metavar="N",
+                help=f"pictures in memory at once ({TrainSettings.batch}; with --add {OWN.batch})",
+            )  # fmt: skip
+            only.add_argument("--accumulate", type=whole_number(1), metavar="N", help="so many batches make a step (1)")
+            only.add_argument(
+                "--rate", type=between(0, 1), metavar="R",
+                help="learning rate on the plateau "
+                f"({TrainSettings.rate}; with --from {FURTHER.rate}, with --add {OWN.rate})",
+            )  # fmt: skip
+            only.add_argument(
+                "--validate", type=whole_number(1), nargs="?", const=50, default=0, metavar="N",
                 help="score N of the pairs held out at the end of each epoch (50)",
-            )
-            loop.add_argument("--keep-best", action="store_true", help="keep the checkpoint that scored best too")
-            loop.add_argument("--tensorboard", action="store_true", help="event files in --run, for TensorBoard")
-            loop.add_argument("--from", dest="weights", type=Path, metavar="ONNX", help="start from its weights")
-            loop.add_argument(
+            )  # fmt: skip
+            only.add_argument("--keep-best", action="store_true", help="keep the checkpoint that scored best too")
+            only.add_argument("--tensorboard", action="store_true", help="event files in --run, for TensorBoard")
+            only.add_argument(
                 "--beards", action="store_true", help="tell beards from skin on people's pairs by the network of --from"
             )
-            loop.add_argument("--occluders", type=Path, metavar="DIR", help="cut-outs to lie in front of faces")
+            only.add_argument("--occluders", type=Path, metavar="DIR", help="cut-outs to lie in front of faces")
         if verb == "evaluate":
-            command.add_argument("--model", default="embedded", help="an .onnx file (default: the embedded network)")
-            command.add_argument("--size", type=int, help="parser: side of the square that it reads, in px")
-            command.add_argument("--photos", type=Path, help="heads: a folder of photos with one head each")
-            command.add_argument("--mirror", action="store_true", help="parser: mean with the mirrored picture")
-            command.add_argument("--report", type=Path, metavar="MD", help="parser: write a page with pictures too")
-        if verb == "export":
-            command.add_argument("-o", "--output", type=Path, help="default: the embedded network")
-            command.add_argument("--mix", type=Path, metavar="ONNX", help="parser: what its training went on from ...")
-            command.add_argument("--share", type=float, default=0.7, help="... and how much of the change stays (0.7)")
-            command.add_argument("--best", action="store_true", help="parser: the checkpoint that --keep-best kept")
-            command.add_argument(
-                "--weights", choices=("half", "int8", "full"), default="half", help="parser: how they are stored (half)"
+            only.add_argument(
+                "--model", default="embedded", metavar="ONNX", help="what to measure (default: the one in the package)"
             )
+            only.add_argument(
+                "--size", type=whole_number(64, of=32), metavar="PX", help="side of the square that it reads, in px"
+            )
+            only.add_argument("--mirror", action="store_true", help="mean with the mirrored picture")
+            only.add_argument("--report", type=Path, metavar="MD", help="write a page with pictures too")
+        if verb == "export":
+            only.add_argument("--mix", type=Path, metavar="ONNX", help="what its training went on from ...")
+            only.add_argument(
+                "--share", type=between(0, 1), metavar="S", help=f"... and how much of the change stays ({MIX})"
+            )
+            only.add_argument("--best", action="store_true", help="the checkpoint that --keep-best kept")
+            only.add_argument(
+                "--weights", dest="stored", choices=("half", "int8", "full"), default="half",
+                help="how they are stored (half)",
+            )  # fmt: skip
     return top
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A type of argparse's: a whole number from `least` on."""
+def whole_number(least: int, most: int = 2**63 - 1, of: int = 1) -> Callable[[str], int]:
+    """A type of argparse's: `least` to `most`, a multiple of `of`."""
 
     def number(word: str) -> int:
         if int(word) < least:
-            raise argparse.ArgumentTypeError(f"{word} is less than {least}")
+            raise argparse.ArgumentTypeError(f"{word} is not {least} or more")
+        if int(word) > most or int(word) % of:
+            raise argparse.ArgumentTypeError(f"{word} is {'too large' if int(word) > most else f'no multiple of {of}'}")
         return int(word)
 
+    number.__name__ = "whole number"  # argparse calls it so where int() fails
     return number
+
+
+def between(least: float, most: float) -> Callable[[str], float]:
+    """A type of argparse's: more than `least`, and `most` at most."""
+
+    def number(word: str) -> float:
+        if not least < float(word) <= most:  # neither is a NaN
+            raise argparse.ArgumentTypeError(f"{word} is not above {least:g} and {most:g} at most")
+        return float(word)
+
+    number.__name__ = "number"
+    return number
+
+
+#: What the network that finds heads knows nothing of, and what it alone knows.
+_FOR_PARSER = (
+    "add", "skip_broken", "weights", "parts", "device", "batch", "accumulate", "rate", "validate", "keep_best",
+    "tensorboard", "beards", "occluders", "model", "size", "mirror", "report", "mix", "share", "best", "stored",
+)  # fmt: skip
+_FOR_HEADS = ("photos",)
+
+
+def _wrong_usage(a: argparse.Namespace, plain: argparse.Namespace) -> str:
+    """What is wrong with options that do not go together; plain: the same command without any."""
+    theirs, other = (_FOR_PARSER, "parser") if a.network == "heads" else (_FOR_HEADS, "heads")
+    given = [key for key, value in vars(a).items() if key in theirs and value != getattr(plain, key)]
+    if given:
+        names = {"weights": "from", "stored": "weights"}
+        option = names.get(given[0], given[0]).replace("_", "-")
+        return f"--{option} is for the network {other}"
+    if a.network == "heads" and a.verb != "export" and len(a.data or []) > 1:
+        return "--data is given once to the network heads: a folder of our tars"
+    if a.verb == "export" and a.share is not None and not a.mix:
+        return "--share says how much --mix leaves of what training changed; name what it went on from with --mix"
+    return ""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed with one line on stderr, 2 wrong usage, 130 interrupted."""
-    arguments = build_arguments().parse_args(argv)
+    top = build_arguments()
+    arguments = top.parse_args(argv)
+    if wrong := _wrong_usage(arguments, top.parse_args([arguments.verb, arguments.network])):
+        top.error(wrong)
     try:
         {"train": _train, "evaluate": _evaluate, "export": _export}[arguments.verb](arguments)
     except Interrupted as stopped:
@@ -129,14 +204,18 @@ def _train(a: argparse.Namespace) -> None:
 
     changes = {key: getattr(a, key) for key in ("steps", "seed") if getattr(a, key) is not None}
     if a.network == "parser":
-        from faceparse_core.training.parser import LAST, train_parser
+        from faceparse_core.training.parser import LAST, check_means, train_parser
         from faceparse_core.training.watch import read_held_out
 
         check_start(a.run / LAST, a.resume, a.again)  # before the data are read
         before = read_checkpoint(a.run / LAST) if a.resume else None
         if before:
             _take_up(a, before.started)
+        if a.keep_best and not a.validate:
+            raise FaceParseError("--keep-best keeps what --validate scored best; add --validate")
         weights = a.weights or (MODELS / "parser.onnx" if a.add else None)
+        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard, started=_started(a))
+        check_means(weights, a.occluders, options)
         new = OWN if a.add else FURTHER if weights else TrainSettings()
         settings = before.settings if before else new
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
@@ -145,7 +224,6 @@ def _train(a: argparse.Namespace) -> None:
         held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
         settings = dataclasses.replace(settings, **changes)
         mixture = _mixture(a, weights)
-        options = RunOptions(a.again, a.device, a.keep_best, a.tensorboard, started=_started(a))
         train_parser(mixture, a.run, settings, a.resume, weights, a.occluders, options, held_out)
     else:
         from faceparse_core.training.data import data_folder
@@ -198,7 +276,11 @@ def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
 
     if a.parts and a.add:
         raise FaceParseError("--parts and --add exclude each other: a network of one part learns no others")
+    if a.parts and a.beards:
+        raise FaceParseError("--parts and --beards exclude each other: a beard is face, and so is skin")
     sets = [one for path in _paths(a) for one in find_sets(path)]
+    if sets:
+        print(f"pairs to read: {sum(len(one.names) for one in sets)}", file=sys.stderr)
     if a.parts:  # whatever lies before a face is the harder half of telling it from all else
         return make_mixture(sets, FACE_ALONE, a.skip_broken, augment=AugmentSettings(occluded=0.6))
     if a.beards:
@@ -218,7 +300,12 @@ def _mixture(a: argparse.Namespace, weights: Path | None) -> Mixture:
     teacher = load_teacher(weights)
     added = [named_folder(word) for word in a.add]
     classes = with_added(teacher.classes, added)
-    folders = [read_own(named, classes, teacher) for named in added]
+    folders = []
+    for named in added:
+        print(f"looking for faces in {printable(os.fspath(named.folder))}", file=sys.stderr)
+        folders.append(one := read_own(named, classes, teacher))
+        painted = sum((pair.labels == classes.table.by_name[one.part].id).any() for pair in one.pairs)
+        print(f"{one.part}: {len(one.pairs)} faces, painted on {painted}", file=sys.stderr)
     sets = [*unnoticed(sets, folders, classes), *own_sets(folders, classes)]
     return make_mixture(sets, classes, a.skip_broken)
 
@@ -275,7 +362,7 @@ def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]
 def _export(a: argparse.Namespace) -> None:
     from faceparse_core.cache import whole_file
     from faceparse_core.classes import Classes, write_beside
-    from faceparse_core.training.checkpoint import written
+    from faceparse_core.training.saving import written
 
     output = a.output or MODELS / f"{a.network}.onnx"
     if a.network == "heads":
@@ -301,9 +388,9 @@ def _export(a: argparse.Namespace) -> None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
     with written(output):
         with whole_file(output) as path:
-            export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.weights)
+            export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.stored)
             if a.mix:
-                mix(path, a.mix, a.share, a.weights)
+                mix(path, a.mix, MIX if a.share is None else a.share, a.stored)
         write_beside(classes, output)
 
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from faceparse_core.cache import whole_file
 from faceparse_core.parts import BEARD, HAIR, HEAD, MOUTH, NECK
-from faceparse_core.training.checkpoint import written
 from faceparse_core.training.data import DataSet, Pair
 from faceparse_core.training.labels import SKIN_OR_BEARD, UNKNOWN
+from faceparse_core.training.saving import written
 from faceparse_core.training.teacher import Teacher
 
 SIZE = 384  #: px, the square that photos are read at

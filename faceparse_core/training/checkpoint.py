@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from faceparse_core.classes import Classes, classes_of, described
 from faceparse_core.errors import FaceParseError, ModelError, printable
 from faceparse_core.training.labels import trainable
+from faceparse_core.training.saving import save_bytes
 from faceparse_core.training.settings import Started, TrainSettings
 
 Weights = Mapping[str, Any]
@@ -55,6 +54,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     shown = printable(os.fspath(path))
     try:
         holds: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{shown}: there is no such checkpoint; name the folder of a run with --run") from error
     except OSError as error:
         raise ModelError(f"{shown}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a pickle can fail in any way
@@ -106,36 +107,3 @@ def save(holds: Mapping[str, Any], path: Path) -> None:
     buffer = io.BytesIO()  # torch's own writer does not tell a full disk from other trouble
     torch.save(dict(holds), buffer)
     save_bytes(buffer.getbuffer(), path)
-
-
-def save_bytes(content: bytes | memoryview, path: Path) -> None:
-    """A file of a run, whole or not at all, in a folder that is made. Raises FaceParseError.
-
-    The temporary file has one name: what a killed process left there the next one overwrites.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    with written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Turns what the system says of a file of a run into one line that says what to do. Raises FaceParseError."""
-    try:
-        yield
-    except OSError as error:
-        shown = printable(os.fspath(path))
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else error.strerror or str(error)
-        what = "make room" if full else "mend that"
-        raise FaceParseError(
-            f"{shown} cannot be written, {why}; what was there before is whole: {what} and run again (train: --resume)"
-        ) from error

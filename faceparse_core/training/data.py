@@ -177,12 +177,16 @@ def decode_labels(data: bytes, shown: str, ids: NDArray[np.int64] | None = None)
     if mode not in ("L", "P", "1") and values.ndim == 3 and (values[..., :1] == values[..., :3]).all():
         values, mode = values[..., 0], "L"  # grey, written with three channels
     if mode not in ("L", "P", "1"):
-        raise PairError(f"{shown}: the label map has colours (mode {mode}); save it as ids in one channel of 8 bits")
+        what = "has colours" if values.ndim == 3 else "is no picture of 8 bits"
+        raise PairError(f"{shown}: the label map {what} (mode {mode}); save it as ids in one channel of 8 bits")
     table = PART_IDS if ids is None else ids
     named = table[values.astype(np.uint8)]
     if (named < 0).any():
         strange = ", ".join(map(str, np.unique(values[named < 0]).tolist()[:5]))
-        raise PairError(f"{shown}: the label map has unknown ids ({strange}); a classes.json can name them")
+        raise PairError(
+            f"{shown}: the label map has unknown ids ({strange}); if the pairs are your own, a classes.json can name "
+            "them, else leave this one out with --skip-broken"
+        )
     return named.astype(np.uint8)
 
 

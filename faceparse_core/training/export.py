@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from faceparse_core.bisenet import EMBEDDED, BiSeNet, DetailOutput, blocks_of
+from faceparse_core.cache import cannot_read
 from faceparse_core.classes import Classes
 from faceparse_core.errors import ModelError
 from faceparse_core.training.checkpoint import read_checkpoint
@@ -160,9 +161,18 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
     """The weights that stand in an .onnx of ours, float32, by their names. Raises ModelError."""
     try:
         graph = onnx.load(path).graph
+    except OSError as error:
+        raise cannot_read(path, error) from error
     except Exception as error:  # protobuf's own errors share no base but Exception
         raise ModelError(f"{path}: not a readable .onnx file ({str(error).splitlines()[0]})") from error
     return {name: torch.from_numpy(values) for name, values in restored(graph).items()}
+
+
+def check_weights(path: Path) -> None:
+    """Raise ModelError where an .onnx holds no parser that `take_up` could start from, whatever its width."""
+    network_classes(path)
+    if not exported_weights(path).keys() >= {f"network.{name}" for name in ("cp.resnet.conv1.weight", *_LAST)}:
+        raise ModelError(f"{path}: not a parser that `export parser` wrote")
 
 
 def take_up(network: BiSeNet, path: Path, rgb: Tensor, classes: Classes = Classes()) -> None:  # noqa: B008 - frozen

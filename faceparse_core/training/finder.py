@@ -308,8 +308,12 @@ def load_finder(checkpoint: Path) -> HeadFinder:
         network = HeadFinder()
         prefix = "module."
         network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    except (OSError, KeyError, RuntimeError) as error:
-        raise FaceParseError(f"{checkpoint}: not a checkpoint of the head finder ({error})") from error
+    except FileNotFoundError as error:
+        raise FaceParseError(
+            f"{checkpoint}: there is no such checkpoint; name the folder of a run with --run"
+        ) from error
+    except Exception as error:  # a pickle can fail in any way
+        raise FaceParseError(f"{checkpoint}: not a checkpoint of the head finder") from error
     return network.eval()
 
 
@@ -364,6 +368,9 @@ def evaluate_finder(data: Path, model: str | None = None, photos: Path | None = 
     On 1000 composites of the pairs held out, on those pairs upright and whole, and, where `photos` names a folder of
     JPEGs with one head each, on those. The composites are as small as the network's input: no second look helps there.
     """
+    pictures = sorted(photos.glob("*.jpg")) if photos else []
+    if photos and not pictures:
+        raise FaceParseError(f"{photos}: no .jpg there; --photos names a folder of photos with one head each")
     studio = Studio(_cutouts([data / "celebamask" / "val.tar"]), seed=1)
     collages = [studio.composite(i) for i in range(1000)]
     heads = [find_heads(collage.rgb, model) for collage in collages]
@@ -386,8 +393,8 @@ def evaluate_finder(data: Path, model: str | None = None, photos: Path | None = 
     for portrait in map(studio.portrait, range(len(studio.cutouts))):
         tally.add(portrait.faces, portrait.unsure, find_heads(portrait.rgb, model))
     lines.append(f"pairs held out, upright: {tally}")
-    if photos:
-        counts = {path.name: len(find_heads(read_photo(path).rgb, model)) for path in sorted(photos.glob("*.jpg"))}
+    if pictures:
+        counts = {path.name: len(find_heads(read_photo(path).rgb, model)) for path in pictures}
         lines.append(f"photos: {sum(n == 1 for n in counts.values())} of {len(counts)} with one head")
         lines += [f"  {name}: {count} heads" for name, count in counts.items() if count != 1]
     return "\n".join(lines)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, printable
-from faceparse_core.parts import BEARD, BY_NAME, FACE, PARTS
+from faceparse_core.parts import BEARD, BY_NAME, FACE, HEAD, NOSE, PARTS
 from faceparse_core.training.data import (
     DataSet,
     Pair,
@@ -44,6 +44,7 @@ from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings,
 
 LARGEST = 512  #: px: larger frames are shrunk to it; crops in training have 320 at most
 SMALLEST = 192  #: px: smaller ones are enlarged to it: augmentation takes pieces of up to 160 px out of them
+_LIPS = (BY_NAME["lip-upper"].id, BY_NAME["lip-lower"].id)
 _Names = tuple[tuple[str, str], ...]  # of photos and their label maps
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 SPLITS = {"train": ("train",), "test": ("val", "test")}  #: what to learn from, and what to measure on
@@ -65,6 +66,8 @@ CELEBAMASK_PARTS = {
     "mouth": "mouth", "u_lip": "lip-upper", "l_lip": "lip-lower", "neck": "neck", "neck_l": "necklace",
     "cloth": "cloth", "hair": "hair", "hat": "hat",
 }  # fmt: skip
+#: Masks that every photo has: of 5124 pairs none is without. Where another is missing the part is hidden.
+CELEBAMASK_ALWAYS = ("skin", "nose")
 #: CelebA's own division, by the number that a photo has there: 1 to 162770 are to train on (Liu et al., ICCV 2015).
 CELEBA_TRAIN = 162771
 
@@ -155,7 +158,7 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
         ("classes.json" in names, _plain),
         (any(re.fullmatch(r"(celebamask|facesynthetics)/[^/]+\.tar", name) for name in names), _our_tars),
         (path.is_file() and path.parent.name in ("celebamask", "facesynthetics"), _our_tar),
-        (any("CelebAMask-HQ-mask-anno/" in name for name in names), _celebamask),
+        (any(re.search(r"(^|/)\d{5}_(skin|nose|hair)\.png$", name) for name in names), _celebamask),
         (any(re.search(r"(^|/)(train|val|test)/images/[^/]+$", name) for name in names), _lapa),
         (any(re.search(r"(^|/)\d{6}_seg\.png$", name) for name in names), _facesynthetics),
         (any(re.search(r"(^|/)(train|test)/[^/]+\.jpg$", name) for name in names), _ibugmask),
@@ -165,8 +168,10 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
         return [one for name in names for one in find_sets(path / name, split)]
     found = (read or _plain)(files, split)
     if not any(one.names or one.broken for one in found):
+        where = f" in a folder {' or '.join(SPLITS[split])}" if read in (_lapa, _ibugmask) else ""
         raise FaceParseError(
-            f"{files.shown}: no pairs of photo and label map to {split} on; docs/training.md lists the known layouts"
+            f"{files.shown}: no pairs of photo and label map to {split} on{where}; "
+            "docs/training.md lists the known layouts"
         )
     return found
 
@@ -241,7 +246,7 @@ def _every_third_beard(files: Files, pairs: _Names) -> frozenset[tuple[str, str]
 
 def _celebamask(files: Files, split: str) -> list[DataSet]:
     """CelebAMask-HQ as published: photos of 1024 px, of each a mask a part of 512 px."""
-    mask = re.compile(r"(?:.*/)?CelebAMask-HQ-mask-anno/(?:\d+/)?(\d+)_(\w+)\.png")
+    mask = re.compile(r"(?:.*/)?(\d{5})_([a-z_]+)\.png")
     masks: dict[int, dict[str, str]] = {}
     broken = []
     for name in files.names:
@@ -249,14 +254,21 @@ def _celebamask(files: Files, split: str) -> list[DataSet]:
             if match[2] in CELEBAMASK_PARTS:
                 masks.setdefault(int(match[1]), {})[match[2]] = name
             else:
-                broken.append(f"{name}: no part of CelebAMask-HQ is called {match[2]!r}")
+                broken.append(f"{files.shown}/{printable(name)}: no part of CelebAMask-HQ is called {match[2]}")
     photos = {int(m[1]): name for name in files.names if (m := re.fullmatch(r"(?:.*/)?CelebA-HQ-img/(\d+)\.jpg", name))}
-    broken += [f"{files.shown}: CelebA-HQ-img/{k}.jpg has no masks" for k in sorted(photos.keys() - masks.keys())]
+    broken += [
+        f"{files.shown}: CelebA-HQ-img/{k}.jpg has no masks, such as {k:05}_skin.png"
+        for k in sorted(photos.keys() - masks.keys())
+    ]
     broken += [
         f"{files.shown}: the masks of {k:05} have no photo CelebA-HQ-img/{k}.jpg"
         for k in sorted(masks.keys() - photos.keys())
     ]
     numbers = sorted(photos.keys() & masks.keys())
+    for word in CELEBAMASK_ALWAYS:
+        lacking = [k for k in numbers if word not in masks[k]]
+        broken += [f"{files.shown}: CelebA-HQ-img/{k}.jpg lacks the mask {k:05}_{word}.png" for k in lacking]
+        numbers = sorted({*numbers} - {*lacking})
     held_out = _held_out(files)
     if held_out:
         numbers = [k for k in numbers if (k in held_out) == (split == "test")]
@@ -277,6 +289,8 @@ def _celebamask(files: Files, split: str) -> list[DataSet]:
                 raise PairError(f"{files.shown}/{parts[word]}: the mask differs in size from the others of its photo")
             labels[inside] = BY_NAME[part].id
         assert labels is not None  # of a photo without masks there is no pair
+        if not (labels == HEAD).any():
+            raise PairError(f"{files.shown}/{parts['skin']}: the mask is empty; inside it is 255, outside 0")
         if rgb.shape[0] * labels.shape[1] != rgb.shape[1] * labels.shape[0]:
             same_size(rgb, labels, f"{files.shown}/{photo}")
         return _shrunk(Pair(photo, rgb, labels))
@@ -366,7 +380,29 @@ def _plain(files: Files, split: str) -> list[DataSet]:
     ids, meanings = None, EXACT
     if "classes.json" in files.names:
         ids, meanings = _read_classes(files)
+    elif _other_ids(files, pairs):
+        raise FaceParseError(
+            f"{files.shown}: the ids of the label maps are not ours, 10 is no nose there; a classes.json names them, "
+            "and of LaPa and iBugMask name the folder above train with --data: docs/training.md"
+        )
     return [_named(files, pairs, partial(_read_pair, files, pairs, ids, True), meanings, broken)]
+
+
+def _other_ids(files: Files, pairs: _Names, looked_at: int = 64) -> bool:
+    """Whether the parts lie in most label maps where our ids would put them on no face: the nose beyond the skin, or
+    lips that begin above it. So it is with LaPa's ids, FaceSynthetics', and those of CelebAMask-HQ's own scripts."""
+    votes = 0
+    for _, name in pairs[:looked_at]:
+        try:
+            labels = decode_labels(files.read(name), name)
+        except PairError:
+            continue  # told when the pair is read
+        skin, nose, lips = (np.argwhere(np.isin(labels, parts)) for parts in (HEAD, NOSE, _LIPS))
+        if len(skin) and len(nose):
+            inside = (nose.min(0) >= skin.min(0)).all() and (nose.max(0) <= skin.max(0)).all()
+            below = not len(lips) or lips[:, 0].min() > nose[:, 0].min()
+            votes += -1 if inside and below else 1
+    return votes > 0
 
 
 def _read_classes(files: Files) -> tuple[NDArray[np.int64], Meanings]:

@@ -40,6 +40,10 @@ OVER = 0.02  #: share of the paint
 FLAT = 28  #: of 255: how far painted pixels may differ from the commonest colour of the paint
 
 
+#: What may hold a photo, too: left out without a word it would leave its mask to be taken for one.
+_NOT_READ = (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif")
+
+
 @dataclass(frozen=True)
 class Named:
     """What `--add NAME=FOLDER` names."""
@@ -172,24 +176,36 @@ def _find(folder: Path, shown: str) -> tuple[list[tuple[Path, Path]], list[str]]
         raise FaceParseError(f"{shown}: no photos there; put NAME.jpg and its mask NAME.png into it")
     photos_of_others = {p.stem for p in files if p.suffix.lower() != ".png"}
     masks = {
-        p for p in files if p.suffix.lower() == ".png" and (p.stem.endswith("_mask") or p.stem in photos_of_others)
+        p.stem: p
+        for p in files
+        if p.suffix.lower() == ".png" and (p.stem.endswith("_mask") or p.stem in photos_of_others)
     }
     found: list[tuple[Path, Path]] = []
-    lines = []
+    lines = [
+        f"{printable(os.fspath(other))}: not read here; export the photo as JPEG"
+        for other in sorted(folder.iterdir())
+        if other.suffix.lower() in _NOT_READ and not other.name.startswith(".")
+        if other.stem not in photos_of_others and f"{other.stem}_mask" not in masks  # else it is so exported
+    ]
+    strange = [p for p in files if p.stem.endswith("_mask") and p.suffix.lower() != ".png"]
+    lines += [f"{printable(os.fspath(mask))}: the mask is no PNG; export it again as PNG" for mask in strange]
     for photo in files:
-        if photo in masks:
+        if photo in masks.values() or photo in strange:
             continue
-        ways = [photo.with_name(f"{photo.stem}_mask.png"), photo.with_suffix(".png")]
-        mask = next((way for way in ways if way in masks and way != photo), None)
+        mask = masks.get(f"{photo.stem}_mask") or masks.get(photo.stem)
         if mask is None:
-            lines.append(
-                f"{printable(os.fspath(photo))} has no mask beside it; paint {photo.stem}_mask.png, an empty one where "
-                "the photo does not show the part"
-            )
+            lines.append(f"{printable(os.fspath(photo))} {_no_mask(photo)}")
         else:
             found.append((photo, mask))
-    left = sorted(masks - {mask for _, mask in found})
+    left = sorted({*masks.values()} - {mask for _, mask in found})
     return found, lines + [f"{printable(os.fspath(mask))} has no photo beside it" for mask in left]
+
+
+def _no_mask(photo: Path) -> str:
+    """What to say of a picture without a mask; it may be one."""
+    name = printable(photo.stem)
+    perhaps = "; if this is the mask, call it as its photo, NAME_mask.png" if photo.suffix.lower() == ".png" else ""
+    return f"has no mask beside it; paint {name}_mask.png, an empty one where the photo does not show the part{perhaps}"
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -210,6 +226,9 @@ def read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     transparent = clear and bool((rgba[..., 3] < 128).any())
     there = rgba[..., 3] >= 128 if transparent else rgba[..., :3].max(2) > FLAT
     if not there.any():
+        bright = rgba[..., :3].max(2)
+        if not transparent and bright.min() < bright.max():
+            raise PairError(f"{shown}: what is painted is nearly black; paint with a bright colour, such as white")
         return there
     colors, counts = np.unique(rgba[there][:, :3], axis=0, return_counts=True)
     paint = colors[counts.argmax()].astype(int)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from faceparse_core.errors import Interrupted, printable
-from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint, written
+from faceparse_core.training.checkpoint import check_classes, check_settings, check_start, read_checkpoint
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import evaluate
 from faceparse_core.training.labels import network_classes
@@ -34,6 +34,7 @@ from faceparse_core.training.losses import label_table, make_memory, memory_loss
 from faceparse_core.training.occluders import read_cutouts
 from faceparse_core.training.run import Run, three_heads
 from faceparse_core.training.runlog import BOARD, EVENTS, MEAN, RunLog, tensorboard
+from faceparse_core.training.saving import written
 from faceparse_core.training.settings import RunOptions, TrainSettings, epoch_ended, rate_factor, step_pictures
 from faceparse_core.training.stepper import find_device
 from faceparse_core.training.stream import Mixture, as_mixture, batches
@@ -110,6 +111,19 @@ def train_parser(
             if stop.is_set() and not done:
                 raise Interrupted(f"stopped at step {run.step} of {s.steps}, which is saved; --resume goes on")
     return path
+
+
+def check_means(weights: Path | None, occluders: Path | None, options: RunOptions) -> None:
+    """Raise FaceParseError for what is missing beside the pairs, as `train_parser` would once it has read them all."""
+    from faceparse_core.training.export import check_weights
+
+    if options.tensorboard:
+        tensorboard()
+    find_device(options.device)
+    if occluders:
+        read_cutouts(occluders)
+    if weights:
+        check_weights(weights)
 
 
 def _keeping(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.classes import Classes
+from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.parser import Parser
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import Scores, confusion, say, truth
 from faceparse_core.training.labels import UNKNOWN
+from faceparse_core.training.saving import save_bytes, written
 
 _SIDE = 256  #: px of a picture on a sheet
 _ACROSS = 4  #: pairs beside each other on a sheet
@@ -31,7 +34,13 @@ def write_report(
 
     classes  what `parser.run` tells apart
     shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
+
+    Raises FaceParseError where they cannot be written.
     """
+    with written(path):  # a folder that cannot be written to is found out before all is measured
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise FaceParseError(f"{printable(os.fspath(path))}: a folder lies there; name a file, such as report.md")
     said = [say(parser, pair, mirror, classes) for pair in pairs]
     true = [truth(pair, classes) for pair in pairs]
     each = [confusion(*maps, len(classes.names)) for maps in zip(true, said, strict=True)]
@@ -54,11 +63,16 @@ def write_report(
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
         sheet = path.with_name(f"{path.stem}-{title}.png")
-        cv2.imwrite(str(sheet), draw_sheet([(pairs[k].rgb, true[k], said[k]) for k in chosen], classes)[..., ::-1])
+        rows = [(pairs[k].rgb, true[k], said[k]) for k in chosen]
+        save_bytes(cv2.imencode(".png", draw_sheet(rows, classes)[..., ::-1])[1].tobytes(), sheet)
         lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
-        lines += [f"- {pairs[k].name}: {Scores(each[k], classes.names).mean_f1:.3f}" for k in chosen]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lines += [f"- {pairs[k].name}: {_score(Scores(each[k], classes.names))}" for k in chosen]
+    save_bytes(("\n".join(lines) + "\n").encode(), path)
     return scores
+
+
+def _score(scores: Scores) -> str:
+    return "nothing there, nothing found" if np.isnan(scores.mean_f1) else f"{scores.mean_f1:.3f}"
 
 
 def confusions(scores: Scores, least: float = 0.01) -> list[str]:

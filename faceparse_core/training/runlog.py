@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable
-from faceparse_core.training.checkpoint import save_bytes, written
+from faceparse_core.training.saving import save_bytes, written
 
 TRAINING = ("step", "loss", "rate", "pictures/s", "seconds")
 MEAN = "mean F1"

@@ -17,11 +17,11 @@ from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.parser import ModelInfo, Parser
-from faceparse_core.training.checkpoint import save_bytes
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import say, truth
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.report import draw_sheet
+from faceparse_core.training.saving import save_bytes
 from faceparse_core.training.stepper import normalise
 
 T = TypeVar("T")
@@ -35,8 +35,11 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 def read_held_out(data: Sequence[Path], count: int) -> list[Pair]:
     """`count` of the pairs that the data sets in these folders hold out, in their order. Raises FaceParseError."""
-    sets = [one for path in data for one in find_sets(path, "test")]
-    if not sets:
+    sets = []
+    for path in data:
+        learnt = {(one.name, name) for one in find_sets(path) for name in one.names}
+        sets += [one for one in find_sets(path, "test") if learnt.isdisjoint((one.name, name) for name in one.names)]
+    if not any(one.names for one in sets):
         raise FaceParseError("--validate needs pairs that are held out; name a data set that has some with --data")
     places = spread([(one, number) for one in sets for number in range(len(one.names))], count)
     return [replace(one.read(number), meanings=one.meanings) for one, number in places]
