@@ -103,7 +103,7 @@ class Settler:
             calm = self.calm[owner] & self.calm[lower]
             calming = calmed(Borders(lines, normal, owner, lower), offset, self.ranks, cell, calm)
             whole = offset[:, None] * normal + calming
-            stirred = calming.any(axis=1)
+            stirred: Bools = np.any(calming, axis=1)
             offset = np.where(stirred, np.hypot(*whole.T), offset)
             normal = np.where(stirred[:, None], unit(whole), normal)
         return offset, normal
