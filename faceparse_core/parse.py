@@ -313,7 +313,7 @@ def score_head(
 
 
 def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool, roll: float = 0.0) -> NDArray[np.float32]:
-    """Scores (classes, h, w) of a square box; what lies beyond the photo is as `_cut` has it.
+    """Scores (classes, h, w) of a square box; what lies beyond the photo repeats its edge.
 
     roll    degrees, clockwise, by which the box is turned about its middle
     """
@@ -334,11 +334,7 @@ def score_box(rgb: NDArray[np.uint8], box: Box, parser: Parser, mirror: bool, ro
 
 
 def _cut(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """A box of the photo, which goes on mirrored at its sides, and with the edge's pixels repeated above and below.
-
-    Mirrored, a head that the photo's side cuts off has an ear on either side of the cut, and is seen to have one.
-    Below the cut a neck goes on as it is; mirrored it would be a chin's.
-    """
+    """A box of the photo, with the edge's pixels repeated beyond it."""
     import cv2
 
     x0, y0, x1, y1 = box
@@ -347,9 +343,7 @@ def _cut(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     inner = rgb[y : max(min(height, y1), y + 1), x : max(min(width, x1), x + 1)]
     top, left = max(0, min(-y0, y1 - y0 - 1)), max(0, min(-x0, x1 - x0 - 1))
     bottom, right = y1 - y0 - inner.shape[0] - top, x1 - x0 - inner.shape[1] - left
-    if left or right:
-        inner = np.asarray(cv2.copyMakeBorder(inner, 0, 0, left, right, cv2.BORDER_REFLECT_101), np.uint8)
-    return np.asarray(cv2.copyMakeBorder(inner, top, bottom, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _resized(crop: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
