@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -101,12 +101,22 @@ class _Part:
     plan: Plan | None  # how what is hidden of it is completed
     on_head: int | None  # the rank of the head where the part lies on it
     room: Room
-    visible: Floats  # (n, 2) outlines beside which nothing of the part may show
-    danger: Scattered  # some of these points, enough for what lies near the border
+    shown: list[Floats]  # outlines (n, 2) beside which nothing of the part may show
+    stride: int  # of their points that are asked for
     allowed: Callable[[], shapely.Geometry]  # where it is, or something that is painted later
     # shapes with what completion adds to them at one border each, and the numbers of those hidden lines
     gained: list[Callable[[], shapely.Geometry]] = field(default_factory=list)
     completed: list[int] = field(default_factory=list)
+
+    @cached_property
+    def visible(self) -> Floats:
+        """The points of `shown`, (n, 2)."""
+        return np.concatenate([np.zeros((0, 2)), *self.shown])
+
+    @cached_property
+    def danger(self) -> Scattered:
+        """Some of these points, enough for what lies near the border."""
+        return Scattered(np.concatenate([np.zeros((0, 2)), *(points[:: self.stride] for points in self.shown)]))
 
 
 class Layout:
@@ -134,6 +144,7 @@ class Layout:
         self.clearances = (lengths.underlap, lengths.margin, 1.2 * lengths.hidden_reach)
         self.room = Room(lengths.underlap, lengths.hidden_reach, 0.7 * lengths.underlap, step)
         self.stride = max(1, int(step))  # of points that need not all be asked
+        self._line_of = cache(lambda arc: shapely.LineString(self.walks.smooth(arc, True)))
 
     def leeway(self, hidden: int, stroke: int, point: Floats | None) -> float:
         """How far, px, a hidden line may come out from beneath a stroke (sources) at a point (2,); None: at any."""
@@ -145,7 +156,7 @@ class Layout:
         if point is None:
             return 0.0
         at = shapely.Point(point)
-        away = shapely.distance([shapely.LineString(self.walks.smooth(arc, True)) for arc in arcs], at)
+        away = shapely.distance([self._line_of(arc) for arc in arcs], at)
         # where two of its arcs meet both count: they are as near
         return min(self._leeway(index, lower, at) for lower in lowers[away < away.min() + _AS_NEAR].tolist())
 
@@ -204,7 +215,8 @@ class Layout:
                 np.concatenate([self.walks.coarse(*step) for step in shape[0]]) if found else np.zeros((0, 2))
             )
             layout.append(LaidShape(runs, self.walks.area(shape[0])))
-            self._hide(part, shape, borders)
+            if borders:
+                self._hide(part, shape, borders)
         if part.gained:
             self.wholes[rank] = part.gained[0] if len(part.gained) == 1 else cache(partial(_together, part.gained))
         return self._joined(part, layout, cuts, outlines)
@@ -266,15 +278,13 @@ class Layout:
         if on_head:  # no page can shine through, and an eye behind glasses would swell
             reach = max(self.room.underlap, min(reach, _THIN * self.thickness[rank]))
         later = (arcs.owner > rank) & (arcs.owner != OUTSIDE_RANK) & ~isin(arcs.owner, members)
-        visible = [self.walks.smooth(arc, True) for arc in np.flatnonzero(later & (arcs.lower < rank)).tolist()]
-        none = np.zeros((0, 2))
         return _Part(
             rank,
             plan,
             on_head,
             replace(self.room, reach=reach),
-            np.concatenate([none, *visible]),
-            Scattered(np.concatenate([none, *(points[:: self.stride] for points in visible)])),
+            [self.walks.smooth(arc, True) for arc in np.flatnonzero(later & (arcs.lower < rank)).tolist()],
+            self.stride,
             cache(partial(self.walks.region, rank)),
         )
 
