@@ -22,7 +22,7 @@ _HOLD = 0.6  # how much the pixels' corner counts, where three lines meet, besid
 _SHORTEST = 5  # points: shorter lines lead nowhere
 _STAY = 0.05  # how much a knot wants to stay where it is, beside a line that carries it along
 
-#: Smoothed lines, and the ranks on both sides of each point -> how far to move each along its normal, and the normals.
+#: Smoothed lines, and the ranks on both sides of each point -> how far to move each, and in which direction.
 Settle = Callable[[Lines, Ints, Ints], tuple[Floats, Floats]]
 
 

@@ -51,15 +51,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Raises ModelError where it is not one of a parser's training."""
-    shown = printable(os.fspath(path))
-    try:
-        holds: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"{shown}: there is no such checkpoint; name the folder of a run with --run") from error
-    except OSError as error:
-        raise ModelError(f"{shown}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
+    shown, holds = printable(os.fspath(path)), load(path)
     try:
         classes = trainable(classes_of(holds["parts"], shown), shown) if "parts" in holds else Classes()
         return Checkpoint(
@@ -107,3 +99,16 @@ def save(holds: Mapping[str, Any], path: Path) -> None:
     buffer = io.BytesIO()  # torch's own writer does not tell a full disk from other trouble
     torch.save(dict(holds), buffer)
     save_bytes(buffer.getbuffer(), path)
+
+
+def load(path: Path) -> Any:
+    """What `save` wrote, on the CPU. Raises ModelError where it cannot be read, or is no checkpoint at all."""
+    shown = printable(os.fspath(path))
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{shown}: there is no such checkpoint; name the folder of a run with --run") from error
+    except OSError as error:
+        raise ModelError(f"{shown}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # a pickle can fail in any way
+        raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error

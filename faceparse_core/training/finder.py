@@ -25,7 +25,7 @@ from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import Head, find_heads
 from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
-from faceparse_core.training.checkpoint import save
+from faceparse_core.training.checkpoint import load, save
 from faceparse_core.training.composites import Composite, Cutout, Spot, Studio, make_cutouts
 from faceparse_core.training.layouts import whole_tar
 
@@ -238,7 +238,7 @@ def train_finder(
     if resume:
         if not checkpoint.is_file():
             raise FaceParseError(f"nothing to resume: {checkpoint} does not exist")
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = load(checkpoint)
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -303,16 +303,13 @@ def _save(
 
 def load_finder(checkpoint: Path) -> HeadFinder:
     """The averaged network of a checkpoint, ready to run. Raises FaceParseError where it is not one of ours."""
+    holds = load(checkpoint)
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+        state = holds["average"]
         network = HeadFinder()
         prefix = "module."
         network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    except FileNotFoundError as error:
-        raise FaceParseError(
-            f"{checkpoint}: there is no such checkpoint; name the folder of a run with --run"
-        ) from error
-    except Exception as error:  # a pickle can fail in any way
+    except Exception as error:  # whatever another kind of checkpoint holds
         raise FaceParseError(f"{checkpoint}: not a checkpoint of the head finder") from error
     return network.eval()
 
