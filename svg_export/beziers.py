@@ -37,6 +37,14 @@ def between(control: Floats, start: float, end: float) -> Floats:
     return found
 
 
+def along(control: Floats, point: Floats) -> float:
+    """Where n connected cubics pass a point (2,) most closely, counted as in `between`."""
+    each = nearest(control, np.broadcast_to(point, (len(control), 2)), np.full(len(control), 0.5))
+    feet = evaluate(control, each[:, None])[:, 0]
+    best = int(np.hypot(*(feet - point).T).argmin())
+    return best + float(each[best])
+
+
 def flatten(control: Floats, steps: int = 8) -> Floats:
     """Points (n * steps + 1, 2) along n connected cubics."""
     points = evaluate(control, np.arange(steps) / steps).reshape(-1, 2)

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import shapely
 
 from svg_export.curves import Floats, Lines, smooth, travelled
 from svg_export.geometry import cut_ends, distance, meets, near, valid
+from svg_export.hidden import Hidden
 from svg_export.proposals import TEMPLATES, Gap, Plan, propose
-from svg_export.stitch import Hidden
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def complete(
         return _outlined(whole, gap, space, _Manner(1.0, 1.0, space.underlap, 0.5))
     proposals = propose(plan, gap, space.ground)
     manner = _Manner(step, 3.0, space.margin, 0.8 * space.margin)
+    rim, strip = partial(_rim, gap, space), partial(_strip, laid, gap)
     if feature and proposals:
         step = max(1.0, 0.02 * float(np.hypot(*np.ptp(proposals[0], axis=0))))
         manner = _Manner(step, 1.0, space.underlap, 0.5 * step)
@@ -78,18 +80,35 @@ def complete(
         whole = space.part.union(_region(line, gap))
         if feature and not _is_likely(whole, plan, space):
             return None
-        found: Hidden | None = None
-        if _is_shallow(line, gap, space) or meets(line, gap.border):  # the upper part is thin there
-            found = _outlined(whole.union(_rim(gap, space)), gap, space, manner)
-            if found is None or _is_shallow(found.line, gap, space):
-                found, whole = None, whole.union(_region(laid()[0], gap))
-        found = found or _outlined(whole, gap, space, manner)
-        if found and not feature and _is_shallow(found.line, gap, space):  # the proposal's coarse points did not tell
-            found = _outlined(whole.union(_region(laid()[0], gap)), gap, space, manner) or found
+        deep = _depth(line, gap, space) >= 1.0 and not meets(line, gap.border)
+        found = _deepest(whole, [_nothing, rim, strip] if deep else [rim, strip], gap, space, manner)
         if found:
             return found
         break  # it is not the proposal that does not go
     return None if feature or not proposals else _clipped(proposals, gap, laid, space, manner)
+
+
+def _deepest(
+    whole: shapely.Geometry,
+    wider: list[Callable[[], shapely.Geometry]],
+    gap: Gap,
+    space: Space,
+    manner: _Manner,
+    allowed: shapely.Geometry | None = None,
+) -> Hidden | None:
+    """The outline of `whole` and the first of what may be added that lies deep enough, or else of the deepest.
+
+    None where all are so shallow that the page might shine through.
+    """
+    best, deepest = None, _SHALLOW
+    for more in wider:
+        found = _outlined(whole.union(more()), gap, space, manner, allowed)
+        depth = _depth(found.line, gap, space) if found else 0.0
+        if depth > deepest:
+            best, deepest = found, depth
+        if depth >= 1.0:
+            break
+    return best
 
 
 def _clipped(
@@ -99,14 +118,11 @@ def _clipped(
     space, allowed = _cut_out(space, np.concatenate([*proposals, gap.border]))
     safe = _safe(gap, space, allowed)
     part = space.part.union(_rim(gap, space).intersection(safe))
-    strip: shapely.Geometry | None = None
+    strip = cache(lambda: _strip(laid, gap).intersection(allowed))
     shapes = [valid(shapely.Polygon(proposal)) for proposal in proposals]
     for shape in _by_fit(shapes, part.union(safe)) if len(shapes) > 1 else shapes:
         whole = part.union(shape.intersection(safe))
-        found = _outlined(whole, gap, space, manner, allowed)
-        if found is None or _is_shallow(found.line, gap, space):
-            strip = strip or _region(laid()[0], gap).intersection(allowed)
-            found = _outlined(whole.union(strip), gap, space, manner, allowed)
+        found = _deepest(whole, [_nothing, strip], gap, space, manner, allowed)
         if found:
             return found
     return None
@@ -124,6 +140,10 @@ def _by_fit(shapes: list[shapely.Geometry], home: shapely.Geometry) -> list[shap
 
 # what of it is hidden ----------------------------------------------------------------------------------------------
 
+_nothing = shapely.Polygon  # an empty one
+_ENOUGH = 0.9  # of the underlap: so deep a hidden line may do
+_SHALLOW = 0.45  # of that depth: it takes three quarters of a pixel to hide the page behind a smoothed edge
+_RISE = 0.6  # how fast it gets there from a gap's ends
 _SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where outlines part at an angle
 
 
@@ -154,10 +174,11 @@ def _safe(gap: Gap, space: Space, allowed: shapely.Geometry) -> shapely.Geometry
     return safe
 
 
-def _is_shallow(line: Floats, gap: Gap, space: Space) -> bool:
-    """Whether a hidden line runs so close to the border that the page might shine through between two parts."""
+def _depth(line: Floats, gap: Gap, space: Space) -> float:
+    """How far beneath the upper parts a hidden line runs, of what keeps the page from shining through: 1 is enough."""
     from_end = np.minimum(*(np.hypot(*(line - end).T) for end in line[[0, -1]]))
-    return bool((distance(line, gap.border[::2]) < np.minimum(0.9 * space.underlap, 0.3 * from_end)).any())
+    wanted = np.minimum(_ENOUGH * space.underlap, _RISE * from_end)
+    return float((distance(line, gap.border[::2]) / np.maximum(wanted, 1e-9))[1:-1].min(initial=1.0))
 
 
 def _rim(gap: Gap, space: Space) -> shapely.Geometry:
@@ -165,6 +186,11 @@ def _rim(gap: Gap, space: Space) -> shapely.Geometry:
     inner = cut_ends(gap.sides, 1.5 * space.rim)
     line = inner if len(inner) > 1 and not gap.closed else gap.sides
     return shapely.LineString(line).simplify(0.3).buffer(space.rim, quad_segs=4)
+
+
+def _strip(laid: Callable[[], tuple[Floats, Floats]], gap: Gap) -> shapely.Geometry:
+    """What lies between a gap's border and the hidden line a little beneath the upper parts."""
+    return _region(laid()[0], gap)
 
 
 def _region(line: Floats, gap: Gap) -> shapely.Geometry:

@@ -20,9 +20,10 @@ from svg_export.bridges import Cut, bridges, leeway
 from svg_export.completion import Space, around, complete
 from svg_export.curves import Floats, unit
 from svg_export.geometry import Scattered, valid
+from svg_export.hidden import Hidden
 from svg_export.placement import Settle, frame_nodes
 from svg_export.proposals import Gap, Plan
-from svg_export.stitch import Hidden, Stitched
+from svg_export.stitch import Stitched
 from svg_export.strokes import build_strokes
 from svg_export.trace import BACKGROUND_RANK, OUTSIDE_RANK, PlanarMap
 from svg_export.underlap import Room, hidden_line
@@ -67,6 +68,8 @@ class Run:
     nodes: tuple[int, int] = (-1, -1)  # frame only: the junctions at its ends ...
     beyond: tuple[float, float] = (0.0, 0.0)  # ... and how far it may go on beneath what is painted later, px
     border: Walk = field(default_factory=list)  # hidden only: the arcs that it is hidden by
+    stretch: tuple[int, int | None] = (0, None)  # arcs only: the first and the last point, counted from the tail
+    piece: int = 0  # hidden only: which of its stretches
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,8 @@ class Layout:
                 leeway(line, part.visible, self.lengths.tolerance),
                 closed=False,
                 border=line,
-                closer=lambda _: (line, np.full(len(line), 0.15)),
+                bridge=True,
+                closer=lambda *_: (line, np.full(len(line), 0.15)),
             )
         )
         self.beneath.append(part.rank)
@@ -321,11 +325,15 @@ class Layout:
         ground = None if part.on_head is None else self.wholes.get(part.on_head)
         return Space(polygon, part.allowed, part.visible, others, *self.clearances, rim, self.frame, ground)
 
-    def _closer(self, border: _Border, danger: Floats, room: Room, again: int) -> tuple[Floats, Floats]:
-        """A hidden line with less reach: `underlap`, and then less than that."""
-        least = room.underlap * (1.0, 0.4)[again]
-        room = replace(room, underlap=least, reach=least, inset=min(room.inset, least))
-        return hidden_line(border.points, border.inset, border.closed, danger, self.frame, room)
+    def _closer(
+        self, border: _Border, danger: Floats, room: Room, again: int, first: int, last: int
+    ) -> tuple[Floats, Floats]:
+        """A hidden line along a stretch of its border: with as much reach, then `underlap`, and then less than that."""
+        if again != 1:
+            room = replace(room, reach=room.underlap, inset=min(room.inset, room.underlap))
+        points = border.points[first : last + 1]
+        closed = border.closed and len(points) == len(border.points)
+        return hidden_line(points, border.inset, closed, danger, self.frame, room)
 
     def _lies_within(self, shape: list[Walk], regions: list[Callable[[], shapely.Geometry]]) -> bool:
         """Whether a shape lies well within one of some regions."""

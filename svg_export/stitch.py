@@ -3,23 +3,22 @@
 All lines of a picture are fitted at once. Then the ends of strokes are put onto the fitted strokes that they meet, so
 that borders which meet in the plane meet in the drawing. A stroke can be taken whole, or cut into the arcs that it was
 linked from. Lines that are found to cross (`crossings`) are fitted again more tightly where they do, and in the end are
-the pixels' own border there, which crosses nothing.
+the pixels' own border there, which crosses nothing; hidden lines are laid anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import shapely
 
 from faceparse_core.arrays import distinct
-from svg_export.beziers import between, drag, evaluate, nearest, straight
+from svg_export.beziers import along, between, drag, evaluate, nearest, straight
 from svg_export.crossings import FRAME, Crossing
 from svg_export.curves import Floats, Ints, Lines, tangents
 from svg_export.fitting import Fitted, fit, refit
+from svg_export.hidden import Hidden, Relaid, laid_anew
 from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
@@ -30,22 +29,9 @@ _LOOSE, _CLOSE, _CLOSER, _CLOSEST, _BORDER = range(5)
 _SHARES = np.array([1.0, 0.5, 0.2, 0.05, 0.002])  # of the tolerance, by level
 #: hidden lines, and what they cross, go no further than _CLOSER; at _BORDER a line is the pixels' own border
 _NO_ROOM = 1.5  # px
-_TRIES = 2  # to lay a hidden line closer to its border
 _REACH = (8, 6, 4, 3, 2)  # points: how far around a crossing the level is raised, by level
 _LOOSELY = 4.0  # points between two candidates for a node of a hidden line, whose points are few
 _FLAT = 32  # straight steps for a cubic where the error is measured
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """A hidden outline before it is fitted."""
-
-    line: Floats  #: (n, 2)
-    tolerance: Floats  #: (n,)
-    closed: bool
-    border: Floats  #: (m, 2) the smoothed border that it belongs to and must not meet
-    #: line and tolerance laid closer to the border, at the first and at the second try; None: it must stay as it is
-    closer: Callable[[int], tuple[Floats, Floats]] | None = None
 
 
 class Stitched:
@@ -78,7 +64,7 @@ class Stitched:
             for index, each in enumerate(hidden)
             if each.closer and np.hypot(*np.diff(each.border, axis=0).T).sum() < _NO_ROOM
         }
-        self._laid: dict[int, tuple[int, Floats]] = {}  # hidden lines laid closer: which try, and their cubics
+        self._relaid: dict[int, Relaid] = {}
         self._cut: dict[int, dict[int, Floats]] = {}
         self.on_frame: dict[int, Floats] = {}  #: where strokes end that end on no other: junction -> (2,) px
         self._crossed: dict[int, tuple[int, float]] = {}  # junction -> curve and parameter on the stroke through it
@@ -97,19 +83,35 @@ class Stitched:
         curves = self._control[self._bounds[first] : self._bounds[last]]
         return straight(np.concatenate([curves[:, 0], curves[-1:, 3]])) if self.polygon else curves
 
-    def hidden(self, index: int) -> Floats:
-        """Cubics (n, 4, 2) of a hidden line."""
-        if index in self._laid:
-            return self._laid[index][1]
+    def hidden(self, index: int, stretch: int = 0) -> Floats:
+        """Cubics (n, 4, 2) of a hidden line, or of its piece along one of the `stretches`."""
+        if index in self._relaid:
+            return self._relaid[index].control[stretch]
         line = len(self._strokes.pieces) + index
         return self._control[self._bounds[line] : self._bounds[line + 1]]
 
-    def arc(self, index: int) -> Floats:
-        """Cubics (n, 4, 2) of an arc, from its tail to its head: the part of its stroke between two junctions."""
+    def stretches(self, index: int) -> list[tuple[int, int]] | None:
+        """Between which points of its border a hidden line is drawn, the rest being the border; None: all along it."""
+        if index in self.given_up:
+            return []
+        return self._relaid[index].stretches if index in self._relaid and not self._hidden[index].bridge else None
+
+    def arc(self, index: int, start: int = 0, end: int | None = None) -> Floats:
+        """Cubics (n, 4, 2) of an arc, from its tail to its head: the part of its stroke between two junctions.
+
+        Of that what lies between two points of its smoothed border, counted from its tail; None: its head.
+        """
         stroke = self._strokes.stroke_of[index]
         if stroke not in self._cut:
             self._cut[stroke] = self._cut_stroke(stroke)
-        return self._cut[stroke][index]
+        curves, border = self._cut[stroke][index], self._strokes.pieces.points[self._strokes.samples[index]]
+        first = 0.0 if start == 0 else along(curves, border[start])
+        last = float(len(curves)) if end in (None, len(border) - 1) else along(curves, border[end])
+        return curves if (first, last) == (0.0, len(curves)) else np.round(between(curves, first, last), self._decimals)
+
+    def steps(self, index: int) -> int:
+        """How many steps from point to point an arc's smoothed border has."""
+        return len(self._strokes.samples[index]) - 1
 
     def source(self, kind: str, index: int) -> int:
         """What curves were made of: the number of a stroke (of an arc its stroke's), after all strokes hidden lines."""
@@ -171,12 +173,12 @@ class Stitched:
         """Bring lines closer to the borders that they were fitted to, where they cross; whether any could be.
 
         Of a hidden and a visible line first the hidden one, as a whole, then the visible one, a little; then the
-        hidden one is laid closer to its border, and at last given up for the border itself.
+        hidden one is laid anew, and at last given up for the border itself.
         Visible lines come closer around the crossing, step by step, and in the end are the pixels' own border; at the
         very last so is what they end on.
         """
         before, count = self._level.copy(), len(self._strokes.arcs)
-        retreating: set[int] = set()
+        retreating: dict[int, list[Floats]] = {}  # hidden lines, and where they cross
         for one, two, point in crossed:
             beneath = [source for source in {one, two} if source >= count]
             shown = [source for source in {one, two} if 0 <= source < count]
@@ -187,7 +189,8 @@ class Stitched:
                 continue
             at = [self._beside(source, point) for source in shown]
             if beneath and all(before[each] >= _CLOSER for each in at):
-                retreating.update(source - count for source in beneath)
+                for source in beneath:
+                    retreating.setdefault(source - count, []).append(point)
                 continue
             for source, middle in zip(shown, at, strict=True):
                 level = int(before[middle])
@@ -197,7 +200,7 @@ class Stitched:
                     first, last = self._span(source)
                     self._raise(source, middle, max(_REACH[-1], int((before[first:last] == level).sum())), level)
         changed = self._fit_changed(before)
-        closer = [self._retreat(index) for index in sorted(retreating)]
+        closer = [self._retreat(index, places) for index, places in sorted(retreating.items())]
         if changed or any(closer):
             return True
         for source in {source for one, two, _ in crossed for source in (one, two) if 0 <= source < count}:
@@ -235,22 +238,19 @@ class Stitched:
             self._fit_again(changed)
         return len(changed) > 0
 
-    def _retreat(self, index: int) -> bool:
-        """Lay a hidden line closer to its border, or give it up for the border itself; whether that could be done."""
-        hidden, (tries, _) = self._hidden[index], self._laid.get(index, (0, None))
+    def _retreat(self, index: int, crossed: list[Floats]) -> bool:
+        """Lay a hidden line anew, or give it up for the border itself; whether that could be done.
+
+        crossed    where it crosses what it must not
+        """
+        hidden = self._hidden[index]
         if hidden.closer is None or index in self.given_up:
             return False
-        if tries == _TRIES:
+        relaid = laid_anew(hidden, self._relaid.get(index), crossed, self._decimals, self.polygon)
+        if relaid is None:
             self.given_up.add(index)
-            return True
-        points, tolerance = hidden.closer(tries)
-        if self.polygon:
-            control = straight(points)
         else:
-            line = Lines(points, np.array([0, len(points)]), np.array([hidden.closed]))
-            direction = tangents(line, np.array([min(1.5, len(points) / 6)]))
-            control = fit(line, direction, tolerance, np.ones(1, np.int64)).control
-        self._laid[index] = tries + 1, np.round(control, self._decimals)
+            self._relaid[index] = relaid
         return True
 
     def _span(self, source: int) -> tuple[int, int]:

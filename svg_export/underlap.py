@@ -48,11 +48,15 @@ def hidden_line(
     """
     if not _length(border):  # two junctions came to lie on one another
         return border[[0, -1]], np.full(2, 0.15)
+    best = border, np.full(len(border), 0.15)
     for reach in (room.reach, room.underlap, 0.4 * room.underlap):
         laid, tolerance = _laid(border, inset, closed, danger, frame, replace(room, reach=reach))
-        if _is_simple(laid) and not meets(laid, border) and (_beyond(laid, border) > 0) != inset:
+        if (_beyond(laid, border) > 0) == inset:
+            continue
+        if _is_simple(laid) and not meets(laid, border):
             return laid, tolerance
-    return border, np.full(len(border), 0.15)
+        best = laid, tolerance  # it will be cut where it crosses something (`hidden`)
+    return best
 
 
 def _beyond(laid: Floats, border: Floats) -> float:
