@@ -59,10 +59,12 @@ def laid_anew(
     """
     assert hidden.closer
     tries, stretches = (before.tries, before.stretches) if before else (0, [(0, len(hidden.border) - 1)])
-    if tries and not hidden.bridge:
+    if tries == (1 if hidden.bridge else _TRIES):
+        return None
+    if tries:
         stretches = _clear_of(crossed, stretches, hidden, _CLEAR * 2 ** (tries - 1))
     control, drawn = [], []
-    for first, last in stretches if tries < _TRIES else []:
+    for first, last in stretches:
         points, tolerance = hidden.closer(tries, first, last)
         if tries and np.array_equal(points, hidden.border[first : last + 1]):
             continue  # there is no room beneath

@@ -94,7 +94,7 @@ class Stitched:
         """Between which points of its border a hidden line is drawn, the rest being the border; None: all along it."""
         if index in self.given_up:
             return []
-        return self._relaid[index].stretches if index in self._relaid and not self._hidden[index].bridge else None
+        return self._relaid[index].stretches if index in self._relaid else None
 
     def arc(self, index: int, start: int = 0, end: int | None = None) -> Floats:
         """Cubics (n, 4, 2) of an arc, from its tail to its head: the part of its stroke between two junctions.

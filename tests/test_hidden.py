@@ -85,9 +85,10 @@ def test_what_is_left_of_it_is_worth_drawing() -> None:
 def test_a_bridge_is_never_cut() -> None:
     plain = straight([])
     hidden = Hidden(plain.line, plain.tolerance, False, plain.border, bridge=True, closer=plain.closer)
-    laid = again(hidden, again(hidden, None), (20.0, -2.0))
-    assert laid is not None
-    assert laid.stretches == [(0, 40)]
+    closer = again(hidden, None, (20.0, -2.0))
+    assert closer is not None
+    assert closer.stretches == [(0, 40)]
+    assert again(hidden, closer, (20.0, -2.0)) is None
 
 
 def test_a_ring_is_opened_where_it_crosses() -> None:
