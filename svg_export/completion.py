@@ -100,7 +100,7 @@ def _deepest(
 
     None where all are so shallow that the page might shine through.
     """
-    best, deepest = None, _SHALLOW
+    best, deepest = None, _SHALLOW / space.underlap
     for more in wider:
         found = _outlined(whole.union(more()), gap, space, manner, allowed)
         depth = _depth(found.line, gap, space) if found else 0.0
@@ -142,8 +142,8 @@ def _by_fit(shapes: list[shapely.Geometry], home: shapely.Geometry) -> list[shap
 
 _nothing = shapely.Polygon  # an empty one
 _ENOUGH = 0.9  # of the underlap: so deep a hidden line may do
-_SHALLOW = 0.45  # of that depth: it takes three quarters of a pixel to hide the page behind a smoothed edge
-_RISE = 0.6  # how fast it gets there from a gap's ends
+_SHALLOW = 0.7  # px: what is less deep lets the page shine through
+_RISE = 0.3  # how fast it gets there from a gap's ends
 _SLOPE = 0.35  # how fast the distance to danger grows from a gap's ends, where outlines part at an angle
 
 
