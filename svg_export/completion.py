@@ -81,7 +81,7 @@ def complete(
         if feature and not _is_likely(whole, plan, space):
             return None
         deep = _depth(line, gap, space) >= 1.0 and not meets(line, gap.border)
-        found = _deepest(whole, [_nothing, rim, strip] if deep else [rim, strip], gap, space, manner)
+        found = _deepest(whole, [_nothing, strip] if deep else [rim, strip], gap, space, manner)
         if found:
             return found
         break  # it is not the proposal that does not go

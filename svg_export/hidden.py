@@ -17,7 +17,6 @@ from svg_export.beziers import straight
 from svg_export.curves import Floats, Lines, tangents, travelled
 from svg_export.fitting import fit
 
-_TRIES = 6
 _CLEAR = 0.8  # px: so far from a crossing the border itself is drawn at first
 _PIECE = 4.0  # px of the border: a shorter piece of a hidden line is hardly beneath anything
 
@@ -59,7 +58,7 @@ def laid_anew(
     """
     assert hidden.closer
     tries, stretches = (before.tries, before.stretches) if before else (0, [(0, len(hidden.border) - 1)])
-    if tries == (1 if hidden.bridge else _TRIES):
+    if tries and hidden.bridge:
         return None
     if tries:
         stretches = _clear_of(crossed, stretches, hidden, _CLEAR * 2 ** (tries - 1))

@@ -24,8 +24,8 @@ from svg_export.stitch import Stitched
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
 from svg_export.walks import Walk
 
-#: of repair at most: a stretch goes four levels up at worst, a hidden line is laid anew six times and given up, and
-#: then comes what these touch in turn. Of 509 label maps of photos none took over 10; noise in many parts may take more
+#: of repair at most: a stretch goes four levels up at worst, a hidden line is laid anew until nothing of it is left,
+#: and then comes what these touch in turn. Of 509 label maps of photos none took over 10; noise of many parts may
 _ROUNDS = 40
 
 
