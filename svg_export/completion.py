@@ -98,9 +98,10 @@ def _deepest(
 ) -> Hidden | None:
     """The outline of `whole` and the first of what may be added that lies deep enough, or else of the deepest.
 
-    None where all are so shallow that the page might shine through.
+    Where all are so shallow that the page might shine through, that with the last, which was to help: a whole head is
+    worth it. None where that is none.
     """
-    best, deepest = None, _SHALLOW / space.underlap
+    found, best, deepest = None, None, _SHALLOW / space.underlap
     for more in wider:
         found = _outlined(whole.union(more()), gap, space, manner, allowed)
         depth = _depth(found.line, gap, space) if found else 0.0
@@ -108,7 +109,7 @@ def _deepest(
             best, deepest = found, depth
         if depth >= 1.0:
             break
-    return best
+    return best or found
 
 
 def _clipped(
