@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import shapely
+from command import run
 from conftest import draw_face
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_layers import blocks, polygon, region
 
 from faceparse_core.parts import BY_NAME, LAYER_ORDER, MIRRORED, PRESETS
+from svg_export.check import on_points
 from svg_export.layers import Layer, TraceSettings, build_layers
 from svg_export.proportions import measure
 from svg_export.proposals import _temple
@@ -144,6 +149,18 @@ def test_no_page_shows_where_the_skull_goes_under_a_brim():
     for layer in layers:
         seen *= 1 - shapely.area(shapely.intersection(pixels, layer))
     assert seen.max() < 0.002
+
+
+def test_the_example_has_a_whole_skull(photo: Path) -> None:
+    assert run(photo) == 0
+    root = ET.parse(photo.with_suffix(".svg")).getroot()
+
+    def top(layer: str) -> float:
+        paths = [path for group in root if group.get("id") == layer for path in group]
+        return min(y for path in paths for _, y in on_points(path.get("d", "")))
+
+    down_to_the_mouth = top("lip-upper") - top("brow-left")
+    assert top("brow-left") - top("head") > 0.45 * down_to_the_mouth  # a forehead alone ends at the hair: 0.34
 
 
 def test_bald_heads_stay_as_they_are():
