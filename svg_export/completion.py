@@ -227,7 +227,7 @@ def _outlined(
     for fine in (1.0, 0.4):
         points = _sampled(line, fine * manner.step, gap.closed)
         sigma = np.array([min(manner.sigma, len(points) / 6)])
-        points = smooth(Lines(points, np.array([0, len(points)]), np.array([gap.closed])), sigma)
+        points = smooth(Lines.one(points, gap.closed), sigma)
         if not gap.closed:
             points[[0, -1]] = ends
         if len(cut_ends(points, 0.7)) < 2 or not shapely.LineString(points).is_simple or meets(points, gap.border):

@@ -42,6 +42,11 @@ class Lines:
     starts: Ints  #: (lines + 1,)
     closed: Bools  #: (lines,)
 
+    @classmethod
+    def one(cls, points: Floats, closed: bool) -> Lines:
+        """A single line of points (n, 2)."""
+        return cls(points, np.array([0, len(points)]), np.array([closed]))
+
     def __len__(self) -> int:
         return len(self.closed)
 

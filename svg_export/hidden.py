@@ -74,7 +74,7 @@ def laid_anew(
 
 
 def _fitted(points: Floats, tolerance: Floats, closed: bool) -> Floats:
-    line = Lines(points, np.array([0, len(points)]), np.array([closed]))
+    line = Lines.one(points, closed)
     direction = tangents(line, np.array([min(1.5, len(points) / 6)]))
     return fit(line, direction, tolerance, np.ones(1, np.int64)).control
 

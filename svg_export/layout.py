@@ -328,7 +328,11 @@ class Layout:
     def _closer(
         self, border: _Border, danger: Floats, room: Room, again: int, first: int, last: int
     ) -> tuple[Floats, Floats]:
-        """A hidden line along a stretch of its border: with as much reach, then `underlap`, and then less than that."""
+        """A hidden line along a stretch of its border; `again`: how often it was laid anew before.
+
+        At first the whole line comes closer, to `underlap`; what is left of it where it is cut then reaches as far as
+        the line that was laid first, and where it is cut once more no farther than `underlap`.
+        """
         if again != 1:
             room = replace(room, reach=room.underlap, inset=min(room.inset, room.underlap))
         points = border.points[first : last + 1]

@@ -16,9 +16,9 @@ import shapely
 from faceparse_core.arrays import distinct
 from svg_export.beziers import along, between, drag, evaluate, nearest, straight
 from svg_export.crossings import FRAME, Crossing
-from svg_export.curves import Floats, Ints, Lines, tangents
+from svg_export.curves import Floats, Ints, Lines, tangents, travelled
 from svg_export.fitting import Fitted, fit, refit
-from svg_export.hidden import Hidden, Relaid, laid_anew
+from svg_export.hidden import Hidden, Relaid, Stretches, laid_anew
 from svg_export.polygons import refined, simplified
 from svg_export.strokes import Strokes
 from svg_export.trace import OUTSIDE_RANK, PlanarMap
@@ -60,9 +60,7 @@ class Stitched:
         self._arcs, self._strokes, self._hidden, self._decimals = arcs, strokes, hidden, decimals
         #: hidden lines instead of which the border itself is to be drawn: those without room, from the start
         self.given_up = {
-            index
-            for index, each in enumerate(hidden)
-            if each.closer and np.hypot(*np.diff(each.border, axis=0).T).sum() < _NO_ROOM
+            index for index, each in enumerate(hidden) if each.closer and travelled(each.border)[-1] < _NO_ROOM
         }
         self._relaid: dict[int, Relaid] = {}
         self._cut: dict[int, dict[int, Floats]] = {}
@@ -90,7 +88,7 @@ class Stitched:
         line = len(self._strokes.pieces) + index
         return self._control[self._bounds[line] : self._bounds[line + 1]]
 
-    def stretches(self, index: int) -> list[tuple[int, int]] | None:
+    def stretches(self, index: int) -> Stretches | None:
         """Between which points of its border a hidden line is drawn, the rest being the border; None: all along it."""
         if index in self.given_up:
             return []
@@ -104,10 +102,13 @@ class Stitched:
         stroke = self._strokes.stroke_of[index]
         if stroke not in self._cut:
             self._cut[stroke] = self._cut_stroke(stroke)
-        curves, border = self._cut[stroke][index], self._strokes.pieces.points[self._strokes.samples[index]]
+        curves = self._cut[stroke][index]
+        if start == 0 and end in (None, self.steps(index)):
+            return curves
+        border = self._strokes.pieces.points[self._strokes.samples[index]]
         first = 0.0 if start == 0 else along(curves, border[start])
         last = float(len(curves)) if end in (None, len(border) - 1) else along(curves, border[end])
-        return curves if (first, last) == (0.0, len(curves)) else np.round(between(curves, first, last), self._decimals)
+        return np.round(between(curves, first, last), self._decimals)
 
     def steps(self, index: int) -> int:
         """How many steps from point to point an arc's smoothed border has."""

@@ -74,7 +74,7 @@ def _laid(
     border: Floats, inset: bool, closed: bool, danger: Floats, frame: tuple[float, float], room: Room
 ) -> tuple[Floats, Floats]:
     """`hidden_line`, which may still cross itself."""
-    tangent = tangents(_one(border, closed), np.array([min(room.step, len(border) / 6)]))
+    tangent = tangents(Lines.one(border, closed), np.array([min(room.step, len(border) / 6)]))
     pick, heading = _fanned(_picked(len(border), _length(border), closed, room.step), tangent)
     line, outward = border[pick], np.stack([np.sin(heading), -np.cos(heading)], axis=1)
     count = len(line)
@@ -98,7 +98,7 @@ def _laid(
     if not closed and not inset:  # near the ends the circles are of unlike sizes, and too much may have gone
         _put_back(kept, laid, line, np.where(from_end < 2 * reach, np.minimum(0.5 * wanted, 0.6 * underlap), -np.inf))
     laid = _even(_without_spikes(_without_loops(laid[kept]), room.step), room.step)
-    laid = smooth(_one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
+    laid = smooth(Lines.one(laid, closed), np.array([min(1.2, len(laid) / 6)]))
     laid = _without_loops(np.clip(laid, 0.0, np.array(frame)))
     own = distance(laid, line)
     if inset:
@@ -243,10 +243,6 @@ def _first_loop(points: Floats) -> tuple[int, int, Floats] | None:
         if end - start < 8 or float((loop[:, 0] * after[:, 1] - loop[:, 1] * after[:, 0]).sum()) < 0:
             return start, end, crossing
     return None
-
-
-def _one(points: Floats, closed: bool) -> Lines:
-    return Lines(points, np.array([0, len(points)]), np.array([closed]))
 
 
 def _even(points: Floats, step: float) -> Floats:

@@ -15,7 +15,7 @@ from svg_export.trace import planar_map
 
 
 def line(points: np.ndarray, closed: bool = False) -> Lines:
-    return Lines(np.asarray(points, float), np.array([0, len(points)]), np.array([closed]))
+    return Lines.one(np.asarray(points, float), closed)
 
 
 def disc(radius: float) -> Lines:
