@@ -82,6 +82,8 @@ def complete(
             return None
         deep = _depth(line, gap, space) >= 1.0 and not meets(line, gap.border)
         found = _deepest(whole, [_nothing, strip] if deep else [rim, strip], gap, space, manner)
+        if found and feature and not deep and _depth(found.line, gap, space) < 1.0:
+            return None  # an ear beneath a thin cover would come out dented
         if found:
             return found
         break  # it is not the proposal that does not go

@@ -291,7 +291,7 @@ def test_lines_alone_show_no_head_through_another() -> None:
 def test_a_budget_is_one_for_all_heads() -> None:
     truth, _ = two(170)
     free = draw_group(truth, sitters_in(truth), ALL, title="x")
-    most = round(0.75 * free.nodes)
+    most = round(0.7 * free.nodes)
     kept = draw_group(truth, sitters_in(truth), ALL, TraceSettings(max_nodes=most), title="x")
     assert kept.nodes <= most
     assert kept.error is not None
