@@ -28,7 +28,8 @@ from faceparse_core.parts import BEARD
 from faceparse_core.training.__main__ import main as command
 from faceparse_core.training.data import data_folder, decode_labels
 from faceparse_core.training.evaluate import evaluate
-from faceparse_core.training.layouts import celebamask_val, find_sets, open_files, rendered_held_out
+from faceparse_core.training.files import open_files
+from faceparse_core.training.layouts import celebamask_val, find_sets, rendered_held_out
 from faceparse_core.training.teacher import load_teacher
 
 SIZE = 384  # px at which whole frames are read, as the model card's scores are

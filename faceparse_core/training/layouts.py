@@ -19,19 +19,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.errors import FaceParseError, printable
-from faceparse_core.parts import BEARD, BY_NAME, FACE, HEAD, NOSE, PARTS
+from faceparse_core.parts import BEARD, BY_NAME, HEAD, NOSE, PARTS
 from faceparse_core.training.data import (
     DataSet,
     Pair,
@@ -40,10 +38,10 @@ from faceparse_core.training.data import (
     decode_photo,
     same_size,
 )
+from faceparse_core.training.files import Files, open_files
+from faceparse_core.training.frame import shrunk, to_celeba_frame
 from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings, coarse
 
-LARGEST = 512  #: px: larger frames are shrunk to it; crops in training have 320 at most
-SMALLEST = 192  #: px: smaller ones are enlarged to it: augmentation takes pieces of up to 160 px out of them
 _LIPS = (BY_NAME["lip-upper"].id, BY_NAME["lip-lower"].id)
 _Names = tuple[tuple[str, str], ...]  # of photos and their label maps
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
@@ -91,55 +89,6 @@ FACESYNTHETICS = _ids(
     _7="ear-right", _8="ear-left", _9="mouth", _10="lip-upper", _11="lip-lower", _12="neck", _13="hair", _14="beard",
     _15="cloth", _16="glasses", _17="hat",
 ) | {18: UNKNOWN}  # facewear: a mask is no part of ours  # fmt: skip
-
-
-# --------------------------------------------------------------------------------------------------------------- files
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of a folder or a tar: names as paths within it, sorted, and how to read one."""
-
-    shown: str  #: the folder or tar, in messages
-    path: Path
-    names: tuple[str, ...]
-    read: Callable[[str], bytes]
-
-
-def open_files(path: Path) -> Files:
-    """Raises FaceParseError where there is no such folder, or no readable tar."""
-    shown = printable(os.fspath(path))
-    if path.is_dir():
-        names = sorted(
-            (Path(folder) / file).relative_to(path).as_posix()
-            for folder, _, files in os.walk(path, followlinks=True)
-            for file in files
-            if not file.startswith(".")
-        )
-        return Files(shown, path, tuple(names), lambda name: _from_folder(path, name))
-    try:
-        with tarfile.open(path, "r:") as archive:
-            places = {m.name.removeprefix("./"): (m.offset_data, m.size) for m in archive if m.isfile()}
-    except (OSError, tarfile.TarError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a compressed one has to be unpacked"
-        raise FaceParseError(f"{shown}: neither a folder nor a readable tar of pairs ({reason})") from error
-    return Files(shown, path, tuple(sorted(places)), lambda name: _from_tar(path, places[name]))
-
-
-def _from_folder(path: Path, name: str) -> bytes:
-    try:
-        return (path / name).read_bytes()
-    except OSError as error:
-        raise PairError(f"{printable(name)}: cannot be read ({error.strerror})") from error
-
-
-def _from_tar(path: Path, place: tuple[int, int]) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            file.seek(place[0])
-            return file.read(place[1])
-    except OSError as error:
-        raise PairError(f"{printable(os.fspath(path))}: cannot be read ({error.strerror})") from error
 
 
 # -------------------------------------------------------------------------------------------------------------- layouts
@@ -293,7 +242,7 @@ def _celebamask(files: Files, split: str) -> list[DataSet]:
             raise PairError(f"{files.shown}/{parts['skin']}: the mask is empty; inside it is 255, outside 0")
         if rgb.shape[0] * labels.shape[1] != rgb.shape[1] * labels.shape[0]:
             same_size(rgb, labels, f"{files.shown}/{photo}")
-        return _shrunk(Pair(photo, rgb, labels))
+        return shrunk(Pair(photo, rgb, labels))
 
     return [DataSet(files.shown, tuple(photo for photo, _ in every), read, CELEBAMASK, broken=tuple(broken))]
 
@@ -479,9 +428,9 @@ def _decoded(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, index: 
 def _read_pair(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, framed: bool, index: int) -> Pair:
     pair = _decoded(files, pairs, ids, index)
     if not framed:
-        return _shrunk(pair)
+        return shrunk(pair)
     try:
-        return _shrunk(to_celeba_frame(pair))
+        return shrunk(to_celeba_frame(pair))
     except PairError as error:
         raise PairError(f"{files.shown}: {error}") from error
 
@@ -492,44 +441,3 @@ def _id_table(ids: Mapping[int, int]) -> NDArray[np.int64]:
     for key, part in ids.items():
         table[key] = part
     return table
-
-
-def _shrunk(pair: Pair) -> Pair:
-    """A square pair whose photo is as large as its label map, and both of SMALLEST to LARGEST."""
-    side = max(SMALLEST, min(LARGEST, pair.labels.shape[0]))
-    rgb, labels = pair.rgb, pair.labels
-    if rgb.shape[0] != side:
-        way = cv2.INTER_AREA if rgb.shape[0] > side else cv2.INTER_LINEAR
-        rgb = cv2.resize(rgb, (side, side), interpolation=way).astype(np.uint8)
-    if labels.shape[0] != side:
-        labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    return replace(pair, rgb=rgb, labels=labels)
-
-
-def to_celeba_frame(pair: Pair) -> Pair:
-    """`pair` cropped so that the face has the size and place that CelebAMask-HQ gives it.
-
-    There the box of skin and features is 0.744 of the frame high and its centre lies at 0.555 of the height. What lies
-    beyond the photo repeats its edge, and is unknown. Raises PairError where the labels show no face.
-    """
-    rows, columns = np.nonzero(np.isin(pair.labels, [*FACE, BEARD]))
-    if len(rows) < 16:
-        raise PairError(f"{pair.name}: the label map shows no face")
-    height = float(rows.max() - rows.min() + 1)
-    side = round(height / 0.744)
-    x = round((columns.min() + columns.max() + 1) / 2 - side / 2)
-    y = round((rows.min() + rows.max() + 1) / 2 - 0.555 * side)
-    return Pair(pair.name, *cut_square(pair.rgb, pair.labels, x, y, side))
-
-
-def cut_square(
-    rgb: NDArray[np.uint8], labels: NDArray[np.uint8], x: int, y: int, side: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A square of a photo (H, W, 3) and its label map (H, W); beyond the photo its edge goes on, and is unknown."""
-    height, width = labels.shape
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
-    margins = (y0 - y, y + side - y1, x0 - x, x + side - x1)
-    inner = (slice(y0, y1), slice(x0, x1))
-    photo = cv2.copyMakeBorder(np.ascontiguousarray(rgb[inner]), *margins, cv2.BORDER_REPLICATE)
-    names = cv2.copyMakeBorder(np.ascontiguousarray(labels[inner]), *margins, cv2.BORDER_CONSTANT, value=(UNKNOWN,))
-    return np.asarray(photo, np.uint8), np.asarray(names, np.uint8)

@@ -32,8 +32,9 @@ from faceparse_core.parse import measure_head, shows_face
 from faceparse_core.parts import BEARD, BY_NAME, HEAD, MOST_OWN, OWN, PARTS, own_parts
 from faceparse_core.photo import read_photo
 from faceparse_core.training.data import DataSet, Pair, PairError
+from faceparse_core.training.frame import LARGEST, cut_square
 from faceparse_core.training.labels import FACE_ALONE, OTHER, SIDES, UNKNOWN, also
-from faceparse_core.training.layouts import LARGEST, PHOTOS, cut_square
+from faceparse_core.training.layouts import PHOTOS
 from faceparse_core.training.teacher import Teacher
 
 OVER = 0.02  #: share of the paint
