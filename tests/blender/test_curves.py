@@ -1,4 +1,4 @@
-"""Drawings become curves, edited files go into them, and curves become drawings again."""
+"""Drawings become curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from mathutils import Euler, Matrix, Vector
+from drawings import BLUE, RED, bring, drawing, layer, object_of, shape, square
 
 from blender_addon import (
     curves,
@@ -26,41 +26,13 @@ from blender_addon import (
     svg_writer,
     update,
 )
-from blender_addon.drawing import Affine, Color, Drawing, Layer, Ring, Shape
+from blender_addon.drawing import Color, Ring
 from blender_addon.path_reader import parse_path
 from blender_addon.pen import ellipse, rectangle
 from blender_addon.settings import CurveSettings
-from blender_addon.sheets import Frame
-
-RED, BLUE = Color(204 / 255, 51 / 255, 26 / 255), Color(26 / 255, 77 / 255, 230 / 255)
 
 #: Of hard label maps: {"svg": text, "areas": {layer: px}}, see ../blender_data.py
 DEGENERATE = json.loads((Path(__file__).parent / "data" / "degenerate.json").read_text("utf-8"))
-
-
-def square(x: float, y: float, side: float) -> tuple[Ring, ...]:
-    return rectangle(complex(x, y), side, side, 0, 0)
-
-
-def drawing(*layers: Layer, size: tuple[float, float] = (100.0, 100.0)) -> Drawing:
-    return Drawing("Test", size, layers)
-
-
-def layer(name: str, *shapes: Shape, **facts: object) -> Layer:
-    return Layer(name, facts.pop("label", name.capitalize()), shapes, **facts)  # type: ignore[arg-type]
-
-
-def shape(name: str, rings: Sequence[Ring], fill: Color | None = RED, **facts: object) -> Shape:
-    return Shape(name, tuple(rings), fill, **facts)  # type: ignore[arg-type]
-
-
-def bring(what: Drawing, source: str = "", **settings: object) -> bpy.types.Collection:
-    return curves.import_drawing(bpy.context, what, CurveSettings(**settings), source)  # type: ignore[arg-type]
-
-
-def object_of(collection: bpy.types.Collection, name: str) -> bpy.types.Object:
-    (found,) = [target for target in portraits.layers_of(collection) if target["faceparse_id"] == name]
-    return found
 
 
 def mesh_areas(target: bpy.types.Object) -> dict[int, float]:
@@ -97,10 +69,6 @@ def _holds(ring: Ring, point: complex) -> bool:
             turned += math.atan2(cross, dot)
             before = after
     return abs(turned) > math.pi
-
-
-def all_points(what: Drawing) -> list[complex]:
-    return [point for one in what.layers for each in one.shapes for ring in each.rings for point in ring.points]
 
 
 # What an import makes
@@ -265,6 +233,15 @@ def test_strokes_become_bevelled_curves_of_their_width() -> None:
     assert [(each.id, each.fill is None) for one in again.layers for each in one.shapes] == [("a", True), ("b", False)]
 
 
+def test_outlines_lie_between_the_layers() -> None:
+    """A round tube as thick as a stroke is wide would stick out of what lies above."""
+    low = layer("low", shape("low", square(10, 10, 80), None, stroke=RED, stroke_width=20.0))
+    target = object_of(bring(drawing(low)), "low")
+    bpy.context.view_layer.update()
+    assert target.dimensions.z < 0.001
+    assert target.dimensions.x == pytest.approx(1.0, rel=0.05)
+
+
 def test_hidden_and_locked_stay_so() -> None:
     what = drawing(
         layer("hair", shape("hair-1", square(0, 0, 50)), visible=False),
@@ -296,44 +273,6 @@ def test_faces_have_collections_of_their_own(faces_svg: Path) -> None:
     assert list(heights) == sorted(heights, key=lambda name: heights[name])  # face 1 on top
 
 
-def test_what_is_new_in_a_face_and_its_new_name_come_with_an_update(faces_svg: Path) -> None:
-    collection = bring(svg_reader.read_svg(faces_svg))
-    text = faces_svg.read_text()
-    bow = (
-        '<g id="layer9" inkscape:groupmode="layer" inkscape:label="Bow"><path id="bow" d="M1 1h9v9z" fill="#f00"/></g>'
-    )
-    opened = '<g id="face2" inkscape:groupmode="layer" inkscape:label="Face 2">'
-    assert opened in text
-    faces_svg.write_text(text.replace(opened, opened.replace("Face 2", "Anna") + bow))
-    done = update.update_portrait(collection, svg_reader.read_svg(faces_svg))
-    assert (done.added, done.changed, done.missing) == (["Bow"], [], [])
-    anna = collection.children[1]
-    assert anna.name == "Anna"
-    assert object_of(collection, "layer9") in anna.objects[:]
-    assert export.read_portrait(collection).faces == {1: "Face 1", 2: "Anna"}
-    anna.name = "My aunt"
-    written = svg_reader.parse_svg(svg_writer.write_svg(export.read_portrait(collection)))
-    assert written.faces == {1: "Face 1", 2: "My aunt"}
-    assert {one.id: one.face for one in written.layers}["layer9"] == 2
-
-
-def test_a_second_face_joins_a_portrait_of_one(face_svg: Path, faces_svg: Path) -> None:
-    """Drawn again with all heads: what was the only face keeps its place, objects and materials."""
-    collection = bring(svg_reader.read_svg(face_svg))
-    hair = object_of(collection, "hair")
-    surface = hair.material_slots[0].material
-    done = update.update_portrait(collection, svg_reader.read_svg(faces_svg))
-    assert not done.missing
-    assert object_of(collection, "hair") is hair
-    assert hair.material_slots[0].material == surface
-    assert hair in collection.objects[:]
-    (second,) = collection.children
-    assert second.name == "Face 2"
-    assert {target["faceparse_id"].startswith("face2-") for target in second.objects} == {True}
-    written = svg_writer.write_svg(export.read_portrait(collection))
-    assert svg_reader.parse_svg(written).faces == {1: "Face 1", 2: "Face 2"}
-
-
 @pytest.mark.parametrize(
     ("settings", "height"), [({}, 1.0), ({"height": 3.0}, 3.0), ({"true_size": True}, 480 * 0.0254 / 96)]
 )
@@ -344,6 +283,13 @@ def test_size(face_svg: Path, settings: dict[str, object], height: float) -> Non
     bpy.context.view_layer.update()
     assert target.dimensions.y == pytest.approx(height, rel=1e-5)
     assert target.dimensions.x == pytest.approx(height * what.size[1] / what.size[0], rel=1e-5)
+
+
+def test_true_size_in_the_scenes_units() -> None:
+    bpy.context.scene.unit_settings.scale_length = 0.001
+    target = object_of(bring(drawing(layer("a", shape("a", square(0, 0, 96)))), true_size=True), "a")
+    bpy.context.view_layer.update()
+    assert target.dimensions.x == pytest.approx(25.4)
 
 
 def test_the_step_is_live_and_keeps_what_was_moved(face_svg: Path) -> None:
@@ -424,6 +370,16 @@ def test_the_scene_keeps_its_view_where_exact_colours_are_not_asked_for(face_svg
     assert bpy.context.scene.view_settings.view_transform == before
 
 
+def test_exact_colours_also_mean_no_exposure() -> None:
+    scene = bpy.context.scene
+    scene.view_settings.view_transform, scene.view_settings.exposure = "Standard", 1.0
+    assert not materials.is_exact(scene)
+    assert not materials.show_exact(scene), "an import leaves exposure alone"
+    materials.undo_grading(scene)
+    assert materials.show_exact(scene)
+    assert scene.view_settings.exposure == 0.0
+
+
 def test_a_new_material_shows_its_colour_when_the_scene_is_evaluated() -> None:
     """Also the second one, a copy, after the first has been seen."""
     colors = [Color(1.0, 0.4, 0.0), Color(0.0, 0.2, 1.0, 0.6), Color(0.8, 0.8, 0.8)]
@@ -474,6 +430,20 @@ def test_materials_are_shared_on_choice(face_svg: Path) -> None:
     for one, two, three in zip(*map(portraits.layers_of, (first, second, own)), strict=True):
         assert one.material_slots[0].material == two.material_slots[0].material
         assert one.material_slots[0].material != three.material_slots[0].material
+
+
+def test_shared_materials_keep_a_layers_colours_apart() -> None:
+    both = (shape("a", square(0, 0, 20)), shape("b", square(50, 0, 20), BLUE))
+    one, two = (bring(drawing(layer("hair", *both)), share_materials=True) for _ in range(2))
+    fills = [
+        [materials.color_of(slot.material).hex for slot in object_of(portrait, "hair").material_slots]
+        for portrait in (one, two)
+    ]
+    assert fills == [[RED.hex, BLUE.hex]] * 2
+    lit = bring(drawing(layer("hair", *both)), share_materials=True, lit=True)
+    assert object_of(lit, "hair").material_slots[0].material != object_of(one, "hair").material_slots[0].material
+    changed = drawing(layer("hair", replace(both[0], fill=Color(0, 1, 0)), both[1]))
+    assert update.update_portrait(one, changed).painted == ["Hair"], "the shared colour stays, and that is said"
 
 
 def test_shapes_in_no_layer_share_a_material_a_colour_until_one_is_recoloured() -> None:
@@ -645,211 +615,12 @@ def test_the_photo_is_turned_as_its_camera_says(
     assert orientation(os.fspath(tmp_path / "none.jpg")) == (0, False)
 
 
-# Updates
-
-
-def test_an_update_from_the_same_file_changes_nothing(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what, os.fspath(face_svg))
-    target = object_of(collection, "hair")
-    target.data.splines[0].bezier_points[0].co.x += 0.1
-    done = update.update_portrait(collection, what)
-    assert (done.added, done.changed, done.missing) == ([], [], [])
-    first = what.layers[-1].shapes[0].rings[0].points[0]
-    moved = target.data.splines[0].bezier_points[0].co.x
-    assert moved != pytest.approx(float(first.real - what.size[1] / 2) / what.size[0], abs=1e-3), (
-        "an edit in Blender stays"
-    )
-
-
-def test_an_update_brings_what_is_new_and_keeps_what_was_done_here(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what, os.fspath(face_svg))
-    hair, nose, head = (object_of(collection, name) for name in ("hair", "nose", "head"))
-    parent = bpy.data.objects.new("Parent", None)
-    bpy.context.scene.collection.objects.link(parent)
-    hair.parent = parent
-    hair.modifiers.new("Solid", "SOLIDIFY")
-    hair.location.x, hair.data.extrude = 2.0, 0.3
-    mine = bpy.data.materials.new("Mine")
-    nose.material_slots[0].material = mine
-    nose.name = "My nose"
-    layers = []
-    for one in what.layers:
-        if one.id == "hair":
-            shifted = [ring.mapped(Affine(t=3 + 4j)) for each in one.shapes for ring in each.rings]
-            one = replace(one, shapes=(replace(one.shapes[0], rings=tuple(shifted), fill=BLUE),), label="Wig")
-        elif one.id == "nose":
-            one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),), label="Snout")
-        elif one.id == "head":
-            one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),), locked=True, visible=False)
-        elif one.id == "mouth":
-            continue
-        layers.append(one)
-    layers.insert(1, layer("tattoo", shape("t", square(100, 100, 40), BLUE)))
-    done = update.update_portrait(collection, replace(what, layers=tuple(layers)))
-    assert done.added == ["Tattoo"]
-    assert set(done.changed) == {"Wig", "Snout", "Head"}
-    assert done.missing == ["Mouth"]
-    assert hair.parent == parent
-    assert [modifier.name for modifier in hair.modifiers] == ["Solid"]
-    assert (hair.location.x, hair.data.extrude) == (2.0, pytest.approx(0.3))
-    assert hair.name == "Wig"
-    assert materials.color_of(hair.material_slots[0].material).hex == BLUE.hex
-    start = layers[[one.id for one in layers].index("hair")].shapes[0].rings[0].points[0]
-    assert hair.data.splines[0].bezier_points[0].co.y == pytest.approx(0.5 - start.imag / what.size[0], abs=1e-5)
-    assert nose.material_slots[0].material == mine
-    assert nose.name == "My nose"
-    assert materials.color_of(head.material_slots[0].material).hex == BLUE.hex
-    assert head.hide_select
-    assert not head.visible_get()
-    ids = [target["faceparse_id"] for target in portraits.layers_of(collection) if "faceparse_missing" not in target]
-    assert ids == [one.id for one in layers]
-    assert object_of(collection, "tattoo").location.z == pytest.approx(0.01)
-    assert hair.location.z == pytest.approx(0.01 * (len(layers) - 1)), "one came below, one went"
-    assert portraits.missing(collection) == ["Mouth"]
-    assert update.remove_missing(collection) == 1
-    assert "Mouth" not in bpy.data.objects
-
-
-def test_a_missing_layer_that_comes_back_is_the_old_one(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    without = replace(what, layers=tuple(one for one in what.layers if one.id != "mouth"))
-    target = object_of(collection, "mouth")
-    update.update_portrait(collection, without)
-    assert portraits.missing(collection) == [target.name]
-    done = update.update_portrait(collection, what)
-    assert (done.added, done.missing, portraits.missing(collection)) == ([], [], [])
-    assert object_of(collection, "mouth") == target
-
-
-def test_a_layer_deleted_in_blender_stays_away(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    bpy.data.objects.remove(object_of(collection, "nose"))
-    done = update.update_portrait(collection, what)
-    assert done.deleted == ["Nose"]
-    assert done.added == []
-    assert all(target["faceparse_id"] != "nose" for target in portraits.layers_of(collection))
-
-
-def test_a_plain_svg_forgets_no_locks_and_names(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    what = replace(what, layers=(replace(what.layers[0], locked=True, label="Ohr"), *what.layers[1:]))
-    collection = bring(what)
-    plain = replace(
-        what, layers=(replace(what.layers[0], locked=False, label="Ear left"), *what.layers[1:]), layered=False
-    )
-    update.update_portrait(collection, plain)
-    target = portraits.layers_of(collection)[0]
-    assert target.hide_select
-    assert target.name == "Ohr"
-
-
-# And back
-
-
-def test_the_round_trip_closes(face_svg: Path, faces_svg: Path) -> None:
-    for path in (face_svg, faces_svg):
-        what = svg_reader.read_svg(path)
-        again = export.read_portrait(bring(what, os.fspath(path)))
-        assert again.notes == ()
-        assert (again.title, again.size, dict(again.metadata)) == (what.title, what.size, dict(what.metadata))
-        assert [(one.id, one.label, one.visible, one.locked) for one in again.layers] == [
-            (one.id, one.label, one.visible, one.locked) for one in what.layers
-        ]
-        grid = 10.0 ** -svg_writer.decimals_for(what.size)
-        for a, b in zip(all_points(svg_reader.parse_svg(svg_writer.write_svg(again))), all_points(what), strict=True):
-            assert abs(a - b) < grid / 2
-        written = svg_writer.write_svg(again)
-        assert written == svg_writer.write_svg(export.read_portrait(bring(svg_reader.parse_svg(written))))
-
-
-def test_the_round_trip_keeps_the_contract(face_svg: Path, faces_svg: Path) -> None:
-    from svg_export import check
-
-    for path in (face_svg, faces_svg):
-        assert check.check_svg(path.read_bytes()) == []
-        collection = bring(svg_reader.read_svg(path))
-        assert check.check_svg(svg_writer.write_svg(export.read_portrait(collection))) == []
-
-
-def test_what_was_edited_in_blender_is_what_is_written(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    height, width = what.size
-    hair, nose, head = (object_of(collection, name) for name in ("hair", "nose", "head"))
-    hair.name = "Wig"
-    hair.location.x += 0.25
-    nose.location.z = 1.0
-    nose.rotation_euler = Euler((0, 0, math.pi / 2))
-    materials.paint(head.material_slots[0].material, BLUE)
-    head.data.splines[0].bezier_points[0].co.x += 0.125
-    made = bpy.data.curves.new("Star", "CURVE")
-    made.dimensions = "2D"
-    spline = made.splines.new("POLY")
-    spline.points.add(2)
-    spline.use_cyclic_u = True
-    for point, (x, y) in zip(spline.points, [(0, 0), (0.5, 0), (0, 0.5)], strict=True):
-        point.co = (x, y, 0, 1)
-    star = bpy.data.objects.new("My Star.001", made)
-    star.location.z = 2.0
-    collection.objects.link(star)
-    mesh = bpy.data.objects.new("Mesh", bpy.data.meshes.new("Mesh"))
-    collection.objects.link(mesh)
-    again = export.read_portrait(collection)
-    assert any("Mesh" in note for note in again.notes)
-    assert [one.id for one in again.layers][-2:] == ["nose", "my-star-001"]
-    layers = {one.id: one for one in again.layers}
-    old = {one.id: one for one in what.layers}
-    assert layers["hair"].label == "Wig"
-    for a, b in zip(layers["hair"].shapes[0].rings[0].points, old["hair"].shapes[0].rings[0].points, strict=True):
-        assert a == pytest.approx(b + 0.25 * height, abs=1e-3)
-    middle = complex(width, height) / 2
-    for a, b in zip(layers["nose"].shapes[0].rings[0].points, old["nose"].shapes[0].rings[0].points, strict=True):
-        assert a == pytest.approx(middle + (b - middle) * -1j, abs=1e-3), "anticlockwise, with y down"
-    assert layers["head"].shapes[0].fill is not None
-    assert layers["head"].shapes[0].fill.hex == BLUE.hex
-    moved = layers["head"].shapes[0].rings[0].points[0] - old["head"].shapes[0].rings[0].points[0]
-    assert moved == pytest.approx(0.125 * height, abs=1e-3)
-    assert layers["my-star-001"].shapes[0].rings[0].area() == pytest.approx(-0.125 * height**2, rel=1e-5)
-    assert svg_reader.parse_svg(svg_writer.write_svg(again)).layers
-
-
-def test_where_the_whole_portrait_stands_is_no_edit(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    stand = bpy.data.objects.new("Stand", None)
-    bpy.context.scene.collection.objects.link(stand)
-    stand.matrix_world = Matrix.Translation(Vector((3, 4, 5))) @ Euler((math.pi / 2, 0, 0.3)).to_matrix().to_4x4()
-    for target in portraits.layers_of(collection):
-        target.parent = stand
-    again = export.read_portrait(collection)
-    assert [one.id for one in again.layers] == [one.id for one in what.layers]
-    for a, b in zip(all_points(again), all_points(what), strict=True):
-        assert a == pytest.approx(b, abs=0.01)
-
-
-def test_a_copy_made_in_blender_is_a_layer_of_its_own(face_svg: Path) -> None:
-    collection = bring(svg_reader.read_svg(face_svg))
-    copy = object_of(collection, "hair").copy()
-    copy.data = copy.data.copy()
-    copy.location.z += 1.0
-    collection.objects.link(copy)
-    ids = [one.id for one in export.read_portrait(collection).layers]
-    assert ids[-2:] == ["hair", "hair-2"]
-
-
-def test_edited_splines_are_written_by_slot(face_svg: Path) -> None:
-    collection = bring(svg_reader.read_svg(face_svg))
-    hair = object_of(collection, "hair")
-    count = len(hair.data.splines)
-    more = hair.data.splines.new("BEZIER")
-    more.bezier_points.add(1)
-    more.use_cyclic_u = True
-    (one,) = [each for each in export.read_portrait(collection).layers if each.id == "hair"]
-    assert sum(len(each.rings) for each in one.shapes) == count + 1
+def test_links_to_photos(tmp_path: Path) -> None:
+    source = os.fspath(tmp_path / "a.svg")
+    assert photo_empty.linked_photo("my%20photo.jpg", source) == os.fspath(tmp_path / "my photo.jpg")
+    assert photo_empty.linked_photo("data:image/png;base64,AAAA", source) is None
+    assert photo_empty.linked_photo(None, source) is None
+    assert photo_empty.linked_photo("a.jpg", "") is None
 
 
 # Which portrait
@@ -865,6 +636,16 @@ def test_the_portrait_of_the_active_object(face_svg: Path, faces_svg: Path) -> N
     assert portraits.portrait_of(bpy.context) == two, "also in a face's own collection"
 
 
+def test_a_portrait_within_a_portrait(face_svg: Path) -> None:
+    what = svg_reader.read_svg(face_svg)
+    outer, inner = bring(what), bring(what)
+    bpy.context.scene.collection.children.unlink(inner)
+    outer.children.link(inner)
+    bpy.context.view_layer.objects.active = portraits.layers_of(inner)[0]
+    assert portraits.portrait_of(bpy.context) == inner
+    assert len(portraits.layers_of(outer)) == len(what.layers)
+
+
 def test_everything_survives_saving_and_loading(face_svg: Path, tmp_path: Path) -> None:
     what = svg_reader.read_svg(face_svg)
     collection = bring(what, os.fspath(face_svg))
@@ -878,330 +659,3 @@ def test_everything_survives_saving_and_loading(face_svg: Path, tmp_path: Path) 
     assert collection.faceparse_step == pytest.approx(0.01)
     done = update.update_portrait(collection, what)
     assert (done.added, done.changed, done.missing) == ([], [], [])
-
-
-def test_a_file_written_by_another_version_is_no_reason_to_fail(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    collection["faceparse_settings"] = json.dumps({"step": 0.5, "unheard_of": 1})
-    object_of(collection, "hair")["faceparse_imported"] = "{}"
-    done = update.update_portrait(collection, what)
-    assert "Hair" in [*done.added, *done.deleted]
-
-
-def test_links_to_photos(tmp_path: Path) -> None:
-    source = os.fspath(tmp_path / "a.svg")
-    assert photo_empty.linked_photo("my%20photo.jpg", source) == os.fspath(tmp_path / "my photo.jpg")
-    assert photo_empty.linked_photo("data:image/png;base64,AAAA", source) is None
-    assert photo_empty.linked_photo(None, source) is None
-    assert photo_empty.linked_photo("a.jpg", "") is None
-
-
-def test_frames_there_and_back() -> None:
-    frame = Frame(1 / 480, 180 + 240j)
-    for point in (0j, 3.25 + 7j, 1000 - 5j):
-        assert frame.back(frame.there(point)) == pytest.approx(point)
-
-
-# After an export the file says what is so here
-
-
-def exported(collection: bpy.types.Collection) -> Drawing:
-    """What the export button does, less the file."""
-    written = svg_reader.parse_svg(svg_writer.write_svg(export.read_portrait(collection)))
-    export.mark_exported(collection, written, "/nowhere/a.svg")
-    return written
-
-
-def layout(collection: bpy.types.Collection) -> dict[str, tuple[object, ...]]:
-    bpy.context.view_layer.update()
-    found = {}
-    for target in portraits.layers_of(collection):
-        knots = [tuple(knot.co) for spline in target.data.splines for knot in spline.bezier_points]
-        found[target.name] = (tuple(map(tuple, target.matrix_world)), knots)
-    return found
-
-
-def test_an_update_from_what_was_exported_changes_nothing(face_svg: Path) -> None:
-    collection = bring(svg_reader.read_svg(face_svg), os.fspath(face_svg))
-    hair, nose, head = (object_of(collection, name) for name in ("hair", "nose", "head"))
-    hair.location.x += 0.25
-    hair.scale = (0.5, 0.7, 1)
-    nose.rotation_euler.z = 0.4
-    nose.location.z = 0.5
-    nose.name = "Snout"
-    head.data.splines[0].bezier_points[0].co.x += 0.1
-    materials.paint(head.material_slots[0].material, BLUE)
-    copy = hair.copy()
-    copy.data = hair.data.copy()
-    copy.location.z += 0.3
-    collection.objects.link(copy)
-    star = bpy.data.objects.new("Star", hair.data.copy())
-    star.location.z = 2.0
-    collection.objects.link(star)
-    written = exported(collection)
-    assert portraits.source_of(collection) == "/nowhere/a.svg"
-    before = layout(collection)
-    done = update.update_portrait(collection, written)
-    assert done == update.Update()
-    assert layout(collection) == before
-
-
-def test_the_file_is_edited_after_an_export_and_lands_where_it_belongs(face_svg: Path) -> None:
-    collection = bring(svg_reader.read_svg(face_svg))
-    nose, head = object_of(collection, "nose"), object_of(collection, "head")
-    nose.location.x, nose.scale.x, nose.rotation_euler.z = 0.2, -0.5, 0.3
-    materials.paint(head.material_slots[0].material, RED)
-    written = exported(collection)
-    edited = []
-    for one in written.layers:
-        if one.id == "nose":
-            moved = tuple(ring.mapped(Affine(t=30 + 20j)) for ring in one.shapes[0].rings)
-            one = replace(one, shapes=(replace(one.shapes[0], rings=moved),))
-        if one.id == "head":
-            one = replace(one, shapes=(replace(one.shapes[0], fill=BLUE),))
-        edited.append(one)
-    done = update.update_portrait(collection, replace(written, layers=tuple(edited)))
-    assert set(done.changed) == {"Nose", "Head"}
-    again = {one.id: one for one in export.read_portrait(collection).layers}
-    expected = {one.id: one for one in edited}
-    for name in ("nose", "head"):
-        pairs = zip(again[name].shapes[0].rings[0].points, expected[name].shapes[0].rings[0].points, strict=True)
-        assert all(abs(a - b) < 0.02 for a, b in pairs)
-    assert materials.color_of(head.material_slots[0].material).hex == BLUE.hex, "what was exported is no change here"
-
-
-def test_hidden_and_excluded_layers_are_exported_where_they_are(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    stand = bpy.data.objects.new("Stand", None)
-    bpy.context.scene.collection.objects.link(stand)
-    for target in portraits.layers_of(collection):
-        target.parent = stand
-    object_of(collection, "nose").hide_viewport = True
-    object_of(collection, "hair").hide_set(True)
-    bpy.context.view_layer.update()
-    stand.location = (1, 2, 3)
-    object_of(collection, "head").location.x = 0.25
-    bpy.context.view_layer.layer_collection.children[collection.name].exclude = True
-    again = export.read_portrait(collection)
-    assert [one.id for one in again.layers] == [one.id for one in what.layers]
-    for one, other in zip(again.layers, what.layers, strict=True):
-        shift = 0.25 * what.size[0] if one.id == "head" else 0
-        pairs = zip(one.shapes[0].rings[0].points, other.shapes[0].rings[0].points, strict=True)
-        assert all(abs(a - b - shift) < 0.01 for a, b in pairs), one.id
-
-
-@pytest.mark.parametrize("scale", [1e-6, 1e-3, 0.0123, 1.0, 500.0])
-def test_where_a_portrait_stands_loses_no_pixel(scale: float) -> None:
-    what = drawing(
-        *(layer(name, shape(name, square(1000, 1000 + i, 8000))) for i, name in enumerate("abc")), size=(1e4, 1e4)
-    )
-    collection = bring(what)
-    stand = bpy.data.objects.new("Stand", None)
-    stand.rotation_euler, stand.scale, stand.location = (0.3, 0.4, 0.5), (scale,) * 3, (10 * scale, 0, 0)
-    for target in portraits.layers_of(collection):
-        target.parent = stand
-    for a, b in zip(all_points(export.read_portrait(collection)), all_points(what), strict=True):
-        assert abs(a - b) < 0.1
-
-
-def test_a_small_portraits_edits_are_exported() -> None:
-    what = drawing(*(layer(name, shape(name, square(1000, 1000, 8000))) for name in "abc"), size=(1e4, 1e4))
-    collection = bring(what, height=0.001)
-    object_of(collection, "b").location.x = 5e-6
-    again = export.read_portrait(collection).layers[1]
-    assert again.shapes[0].rings[0].points[0] == pytest.approx(1050 + 1000j, abs=0.5)
-
-
-def test_a_portrait_turned_upright_without_its_lowest_layer() -> None:
-    what = drawing(*(layer(name, shape(name, square(10, 10 * i, 20))) for i, name in enumerate("abcd")))
-    collection = bring(what, step=0.1)
-    bpy.data.objects.remove(object_of(collection, "a"))
-    turn = Euler((math.pi / 2, 0, 0)).to_matrix().to_4x4()
-    for target in portraits.layers_of(collection):
-        target.matrix_world = turn @ target.matrix_world
-    again = export.read_portrait(collection)
-    assert [one.id for one in again.layers] == ["b", "c", "d"]
-    expected = [one.shapes[0].rings[0].points[0] for one in what.layers[1:]]
-    assert [one.shapes[0].rings[0].points[0] for one in again.layers] == pytest.approx(expected, abs=1e-3)
-    collection.faceparse_step = 0.2
-    assert [round(target.location.y, 5) for target in portraits.layers_of(collection)] == [-0.2, -0.4, -0.6]
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_one_of_few_layers_moved_is_an_edit(count: int) -> None:
-    what = drawing(*(layer(name, shape(name, square(10, 10, 20))) for name in "ab"[:count]))
-    collection = bring(what)
-    object_of(collection, "a").location.x = 0.1
-    again = export.read_portrait(collection)
-    assert [one.shapes[0].rings[0].points[0].real for one in again.layers] == pytest.approx([20, 10][:count])
-
-
-def test_closed_3d_curves_are_fills_and_materials_of_the_users_own_are_read() -> None:
-    collection = bring(drawing(layer("a", shape("a", square(10, 10, 20)))))
-    target = object_of(collection, "a")
-    target.data.dimensions = "3D"
-    mine = bpy.data.materials.new("Mine")
-    if mine.node_tree is None:
-        mine.use_nodes = True
-    mine.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = materials.to_scene(BLUE)
-    target.material_slots[0].material = mine
-    (one,) = export.read_portrait(collection).layers[0].shapes
-    assert one.stroke is None
-    assert one.fill is not None
-    assert one.fill.hex == BLUE.hex
-
-
-# Updates, further
-
-
-def test_new_layers_stand_where_the_others_stand(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    stand = bpy.data.objects.new("Stand", None)
-    stand.location, stand.rotation_euler = (5, 0, 0), (1, 0, 0)
-    for target in portraits.layers_of(collection):
-        target.parent = stand
-        target.location.x += 3
-    new = layer(
-        "new", shape("new", square(10, 10, 20)), shape("line", square(5, 5, 9), None, stroke=RED, stroke_width=2.0)
-    )
-    done = update.update_portrait(collection, replace(what, layers=(*what.layers, new)))
-    assert done.added == ["New"]
-    for made in (bpy.data.objects["New"], bpy.data.objects["New outline"]):
-        assert made.parent == stand
-        assert made.location.x == pytest.approx(3)
-    assert bpy.data.objects["New"].location.z == pytest.approx(0.01 * len(what.layers))
-    again = export.read_portrait(collection)
-    assert again.layers[-1].shapes[0].rings[0].points[0] == pytest.approx(10 + 10j, abs=0.01)
-
-
-def test_colours_stay_with_their_slots() -> None:
-    green = Color(0, 1, 0)
-    both = (shape("a", square(0, 0, 20)), shape("b", square(50, 0, 20), BLUE))
-    collection = bring(drawing(layer("hair", *both)))
-    target = object_of(collection, "hair")
-    mine = bpy.data.materials.new("Mine")
-    target.material_slots[0].material = mine
-    more = (shape("c", square(0, 50, 20), green), *both)
-    update.update_portrait(collection, drawing(layer("hair", *more)))
-    found = [slot.material for slot in target.material_slots]
-    assert [spline.material_index for spline in target.data.splines] == [0, 1, 2]
-    assert found[1] == mine
-    assert [materials.color_of(found[0]).hex, materials.color_of(found[2]).hex] == [green.hex, BLUE.hex]
-
-
-def test_a_material_on_two_layers_is_not_painted_for_both() -> None:
-    what = drawing(layer("nose", shape("n", square(0, 0, 20))), layer("hair", shape("h", square(50, 0, 20))))
-    collection = bring(what)
-    nose, hair = portraits.layers_of(collection)
-    hair.material_slots[0].material = nose.material_slots[0].material
-    changed = replace(what.layers[1], shapes=(shape("h", square(50, 0, 20), BLUE),))
-    update.update_portrait(collection, drawing(what.layers[0], changed))
-    fills = [materials.color_of(target.material_slots[0].material).hex for target in (nose, hair)]
-    assert fills == [RED.hex, BLUE.hex]
-
-
-def test_shared_materials_keep_a_layers_colours_apart() -> None:
-    both = (shape("a", square(0, 0, 20)), shape("b", square(50, 0, 20), BLUE))
-    one, two = (bring(drawing(layer("hair", *both)), share_materials=True) for _ in range(2))
-    fills = [
-        [materials.color_of(slot.material).hex for slot in object_of(portrait, "hair").material_slots]
-        for portrait in (one, two)
-    ]
-    assert fills == [[RED.hex, BLUE.hex]] * 2
-    lit = bring(drawing(layer("hair", *both)), share_materials=True, lit=True)
-    assert object_of(lit, "hair").material_slots[0].material != object_of(one, "hair").material_slots[0].material
-    changed = drawing(layer("hair", replace(both[0], fill=Color(0, 1, 0)), both[1]))
-    assert update.update_portrait(one, changed).painted == ["Hair"], "the shared colour stays, and that is said"
-
-
-def test_what_is_no_plain_curve_any_more_keeps_its_shape_and_says_so() -> None:
-    what = drawing(layer("a", shape("a", square(0, 0, 20))), layer("b", shape("b", square(50, 0, 20))))
-    collection = bring(what)
-    keyed, meshed = portraits.layers_of(collection)
-    keyed.shape_key_add(name="Basis")
-    mesh = bpy.data.objects.new("B mesh", bpy.data.meshes.new("B"))
-    for name in meshed.keys():
-        mesh[name] = meshed[name]
-    bpy.data.objects.remove(meshed)
-    collection.objects.link(mesh)
-    moved = [replace(one, shapes=(replace(one.shapes[0], rings=square(5, 5, 30)),)) for one in what.layers]
-    done = update.update_portrait(collection, drawing(*moved))
-    assert set(done.reshaped) == {"A", "B mesh"}
-    again = update.update_portrait(collection, drawing(*moved))
-    assert set(again.reshaped) == {"A", "B mesh"}, "nothing was forgotten"
-
-
-def test_a_part_of_a_layer_deleted_here_stays_away() -> None:
-    what = drawing(layer("hair", shape("hair-1", square(0, 0, 60)), shape("shine", square(30, 30, 20), BLUE)))
-    collection = bring(what)
-    bpy.data.objects.remove(portraits.layers_of(collection)[1])
-    done = update.update_portrait(collection, what)
-    assert len(portraits.layers_of(collection)) == 1
-    assert done.added == []
-
-
-def test_what_was_removed_as_missing_may_come_back(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    update.update_portrait(collection, replace(what, layers=what.layers[1:]))
-    assert update.remove_missing(collection) == 1
-    assert update.update_portrait(collection, what).added == [what.layers[0].label]
-
-
-def test_a_layer_in_a_collection_of_the_users_own_is_still_one(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    mine = bpy.data.collections.new("Mine")
-    bpy.context.scene.collection.children.link(mine)
-    nose = object_of(collection, "nose")
-    mine.objects.link(nose)
-    collection.objects.unlink(nose)
-    assert update.update_portrait(collection, what) == update.Update()
-    assert [one.id for one in export.read_portrait(collection).layers] == [one.id for one in what.layers]
-
-
-def test_a_portrait_within_a_portrait(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    outer, inner = bring(what), bring(what)
-    bpy.context.scene.collection.children.unlink(inner)
-    outer.children.link(inner)
-    bpy.context.view_layer.objects.active = portraits.layers_of(inner)[0]
-    assert portraits.portrait_of(bpy.context) == inner
-    assert len(portraits.layers_of(outer)) == len(what.layers)
-
-
-def test_a_second_face_that_appears_gets_a_collection_and_no_empty_one_is_made(face_svg: Path) -> None:
-    what = svg_reader.read_svg(face_svg)
-    collection = bring(what)
-    new = layer("face2-hair", shape("x", square(10, 10, 20)))
-    update.update_portrait(collection, replace(what, layers=(*what.layers, new)))
-    assert [len(inner.objects) for inner in collection.children] == [1]
-
-
-def test_outlines_lie_between_the_layers() -> None:
-    """A round tube as thick as a stroke is wide would stick out of what lies above."""
-    low = layer("low", shape("low", square(10, 10, 80), None, stroke=RED, stroke_width=20.0))
-    target = object_of(bring(drawing(low)), "low")
-    bpy.context.view_layer.update()
-    assert target.dimensions.z < 0.001
-    assert target.dimensions.x == pytest.approx(1.0, rel=0.05)
-
-
-def test_true_size_in_the_scenes_units() -> None:
-    bpy.context.scene.unit_settings.scale_length = 0.001
-    target = object_of(bring(drawing(layer("a", shape("a", square(0, 0, 96)))), true_size=True), "a")
-    bpy.context.view_layer.update()
-    assert target.dimensions.x == pytest.approx(25.4)
-
-
-def test_exact_colours_also_mean_no_exposure() -> None:
-    scene = bpy.context.scene
-    scene.view_settings.view_transform, scene.view_settings.exposure = "Standard", 1.0
-    assert not materials.is_exact(scene)
-    assert not materials.show_exact(scene), "an import leaves exposure alone"
-    materials.undo_grading(scene)
-    assert materials.show_exact(scene)
-    assert scene.view_settings.exposure == 0.0
