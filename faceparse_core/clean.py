@@ -69,6 +69,7 @@ class CleanSettings:
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     beard: float = 0.15  # a piece of beard further from the mouth is a shadow; those of 18 portraits are within 0.13
+    faint: float = 0.145  # all of a beard that is smaller than this squared is a shadow, too (why: models/parser.md)
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -185,6 +186,7 @@ def clean_labels(
     _drop_far_beard(view, size, settings)
     _mend_clothes(view, size, settings)
     _fill_specks(view, size, settings, (left, top, right, bottom))
+    _drop_faint_beard(view, size, settings)
     _keep_features_on_head(view, table)
     _name_sides(view, centre, size, settings)
     if step > 1:
@@ -273,6 +275,13 @@ def _drop_far_beard(view: Labels, size: float, s: CleanSettings) -> None:
     np.minimum.at(nearest, index.ravel(), away.ravel())
     nearest[0] = 0
     _fill(view, (nearest > s.beard * size)[index])
+
+
+def _drop_faint_beard(view: Labels, size: float, s: CleanSettings) -> None:
+    """A beard so small is an upper lip's shadow, or a jaw's: skin."""
+    beard = view == BEARD
+    if np.count_nonzero(beard) < (s.faint * size) ** 2:
+        view[beard] = HEAD
 
 
 def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:

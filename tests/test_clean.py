@@ -150,6 +150,18 @@ def test_a_beard_is_near_the_mouth():
     assert (clean_labels(labels, HEAD)[170:185, 80:120] == 19).all()
 
 
+def test_a_shadow_above_the_lip_is_skin_and_no_thicker_lip():
+    """What counts is all of the beard together: a moustache and a tuft on the chin are as small, each alone."""
+    labels = face()
+    above, chin = (slice(130, 136), slice(80, 120)), (slice(148, 156), slice(92, 108))
+    lip = labels[above] != 1
+    labels[above][~lip] = 19
+    assert (100 * CleanSettings().tuft) ** 2 < (labels == 19).sum() < (100 * CleanSettings().faint) ** 2
+    assert (clean_labels(labels, HEAD) == face()).all()
+    labels[chin] = 19
+    assert (clean_labels(labels, HEAD) == labels).all()
+
+
 def test_holes_in_clothes_are_mended_and_other_gaps_stay():
     labels = face((300, 200))
     labels[190:290, 10:190][labels[190:290, 10:190] == 0] = 16

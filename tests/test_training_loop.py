@@ -24,6 +24,7 @@ from training_data import tiny, write_data
 from faceparse_core.errors import FaceParseError, Interrupted, ModelError
 from faceparse_core.models import folder as models
 from faceparse_core.parser import load_parser
+from faceparse_core.parts import BEARD, HAIR
 
 pytestmark = pytest.mark.torch
 
@@ -707,6 +708,11 @@ def test_a_path_that_is_gone_is_told_and_may_be_named_anew(folder, run, tmp_path
         (("export", "heads", "--weights", "int8"), "--weights is for the network parser"),
         (("train", "heads", "--data", "a", "--data", "b"), "--data is given once"),
         (("export", "parser", "--share", "0.5"), "--mix"),
+        (("export", "parser", "--bias", "beard"), "beard is not PART=LOGITS, as in beard=0.5"),
+        (("export", "parser", "--bias", "beard=much"), "beard=much is not PART=LOGITS"),
+        (("export", "parser", "--bias", "beard=inf"), "beard=inf is not PART=LOGITS"),
+        (("export", "parser", "--bias", "=1"), "=1 is not PART=LOGITS"),
+        (("export", "heads", "--bias", "beard=1"), "--bias is for the network parser"),
     ],
 )
 def test_options_that_make_no_sense(words, says, capsys):
@@ -761,6 +767,26 @@ def test_the_command_exports_best_and_small(run, tmp_path):
         assert command("export", "parser", "--run", run, "-o", path, *words) == 0
         assert load_parser(str(path)).size == load_parser().size
     assert (tmp_path / "2.onnx").stat().st_size < 0.7 * (tmp_path / "0.onnx").stat().st_size
+
+
+def test_what_is_added_to_a_parts_score_is_added_everywhere(run, tmp_path):
+    plain, raised = tmp_path / "plain.onnx", tmp_path / "raised.onnx"
+    words = ("export", "parser", "--run", run, "-o")
+    assert command(*words, plain) == command(*words, raised, "--bias", "beard=0.5", "--bias", "hair=-1.25") == 0
+    rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
+    more = load_parser(str(raised)).run(rgb) - load_parser(str(plain)).run(rgb)
+    expected = np.zeros(more.shape[1])
+    expected[BEARD], expected[HAIR] = 0.5, -1.25
+    assert more == pytest.approx(np.broadcast_to(expected[:, None, None], more[0].shape)[None], abs=1e-4)
+
+
+def test_a_part_that_the_network_has_not_is_not_favoured(run, tmp_path, capsys):
+    path = tmp_path / "a.onnx"
+    assert command("export", "parser", "--run", run, "-o", path, "--bias", "tail=1") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "has no part tail; --bias knows background, head, " in error
+    assert not path.exists()
 
 
 def test_export_into_a_folder_that_is_not_there(run, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -121,6 +122,10 @@ def build_arguments() -> argparse.ArgumentParser:
             only.add_argument(
                 "--share", type=between(0, 1), metavar="S", help=f"... and how much of the change stays ({MIX})"
             )
+            only.add_argument(
+                "--bias", type=named_logits, action="append", default=[], metavar="PART=LOGITS",
+                help="add to a part's score everywhere: beard=0.5 finds more of it, beard=-0.5 less",
+            )  # fmt: skip
             only.add_argument("--best", action="store_true", help="the checkpoint that --keep-best kept")
             only.add_argument(
                 "--weights", dest="stored", choices=("half", "int8", "full"), default="half",
@@ -155,10 +160,22 @@ def between(least: float, most: float) -> Callable[[str], float]:
     return number
 
 
+def named_logits(word: str) -> tuple[str, float]:
+    """A type of argparse's: a part and what is to be added to its score."""
+    name, _, number = word.partition("=")
+    try:
+        logits = float(number)
+    except ValueError:
+        logits = math.nan
+    if not name or not math.isfinite(logits):
+        raise argparse.ArgumentTypeError(f"{word} is not PART=LOGITS, as in beard=0.5")
+    return name, logits
+
+
 #: What the network that finds heads knows nothing of, and what it alone knows.
 _FOR_PARSER = (
     "add", "skip_broken", "weights", "parts", "device", "batch", "accumulate", "rate", "validate", "keep_best",
-    "tensorboard", "beards", "occluders", "model", "size", "mirror", "report", "mix", "share", "best", "stored",
+    "tensorboard", "beards", "occluders", "model", "size", "mirror", "report", "mix", "share", "bias", "best", "stored",
 )  # fmt: skip
 _FOR_HEADS = ("photos",)
 
@@ -372,7 +389,7 @@ def _export(a: argparse.Namespace) -> None:
             export_finder(a.run / CHECKPOINT, path)
         return
     from faceparse_core.training.checkpoint import read_checkpoint
-    from faceparse_core.training.export import export_parser, load_checkpoint, mix
+    from faceparse_core.training.export import add_bias, export_parser, load_checkpoint, mix
     from faceparse_core.training.own import named_folder, with_added
     from faceparse_core.training.parser import BEST, LAST
 
@@ -384,6 +401,10 @@ def _export(a: argparse.Namespace) -> None:
         if one.part not in classes.names:
             raise FaceParseError(f"{checkpoint} has no part {one.part}; train it with --add first")
     classes = with_added(classes, added) if added else classes  # as their folders describe them now
+    for name, _ in a.bias:
+        if name not in classes.names:
+            raise FaceParseError(f"{checkpoint} has no part {printable(name)}; --bias knows {', '.join(classes.names)}")
+    bias = {classes.names.index(name): logits for name, logits in a.bias}
     if (classes != Classes() or trained.started.add) and a.output is None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
     with written(output):
@@ -391,6 +412,8 @@ def _export(a: argparse.Namespace) -> None:
             export_parser(load_checkpoint(checkpoint), path, SIZE, FRAME, "full" if a.mix else a.stored)
             if a.mix:
                 mix(path, a.mix, MIX if a.share is None else a.share, a.stored)
+            if bias:
+                add_bias(path, bias)
         write_beside(classes, output)
 
 
