@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from faceparse_core.errors import NoFaceError
+from faceparse_core.errors import FaceParseError, NoFaceError
 from faceparse_core.group import count_faces, labels_of
 from faceparse_core.parse import parse_heads
 from faceparse_core.parser import load_parser
@@ -99,4 +99,7 @@ def composite(seed: int, pairs: list[Pair]) -> tuple[NDArray[np.uint8], NDArray[
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FaceParseError as error:  # no data set, no such network
+        sys.exit(str(error))

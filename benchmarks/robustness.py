@@ -15,6 +15,7 @@ the chance of which pictures are in the group.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 
 import cv2
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.colors import srgb_to_oklab
-from faceparse_core.errors import NoFaceError
+from faceparse_core.errors import FaceParseError, NoFaceError
 from faceparse_core.parse import parse_photo
 from faceparse_core.parser import Parser, load_parser
 from faceparse_core.parts import BEARD, HEAD, PARTS
@@ -169,4 +170,7 @@ def by_chance(group: list[NDArray[np.int64]], parts: list[int], draws: int = 100
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FaceParseError as error:  # no data set, no such network
+        sys.exit(str(error))

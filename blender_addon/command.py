@@ -19,7 +19,7 @@ _FILE_NAME = f"{PROGRAM}.exe" if WINDOWS else PROGRAM
 _PYTHON = re.compile(r"python[\d.]*w?(\.exe)?$", re.IGNORECASE)
 
 #: What the program reads.
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 #: (id, label) of the layers it can draw, bottom to top.
 PARTS = (

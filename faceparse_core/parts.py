@@ -79,6 +79,12 @@ MOUTH: tuple[int, ...] = (11, 12, 13)
 BROWS, EYES, EARS = (2, 3), (4, 5), (7, 8)
 PAIRS: tuple[tuple[int, int], ...] = (BROWS, EYES, EARS)
 
+#: Words that stand for two parts: ear, brow, eye, lip.
+BOTH: dict[str, frozenset[int]] = {
+    word: frozenset(part.id for part in PARTS if part.name.startswith(f"{word}-"))
+    for word in ("ear", "brow", "eye", "lip")
+}
+
 _OTHER_SIDE = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
 #: For each id the one that stands for it in a mirrored picture: left and right change places.
 MIRRORED: tuple[int, ...] = tuple(_OTHER_SIDE.get(part.id, part.id) for part in PARTS)
@@ -255,7 +261,7 @@ PRESETS = STANDARD.presets
 
 
 def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTable = STANDARD) -> frozenset[int]:
-    """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for.
+    """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for; `"eye"` are both eyes.
 
     derived  whether presets hold the layers, too, that are made out of other parts (`hair-back`); a label map that
              somebody painted is drawn as it is, a layer an id, unless they are asked for by name
@@ -269,6 +275,8 @@ def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTa
             wanted |= table.presets[word] if derived else table.presets[word] & frozenset(table.paint_order)
         elif word in table.by_name and table.by_name[word].id in table.layer_order:
             wanted.add(table.by_name[word].id)
+        elif word in BOTH:
+            wanted |= BOTH[word]
         else:
             known = ", ".join([*table.presets, *(table.layers[i].name for i in table.layer_order)])
             raise FaceParseError(f"unknown part {quoted(word)}; choose from: {known}")

@@ -5,9 +5,10 @@ are fitted more closely than hair, stay so, and the nodes go where the picture a
 costs a fit, so it is an informed one: some nodes stay at corners and ends, the others become fewer in proportion to
 the tolerance, so between two drawings the nodes go with the inverse of the number. Three or four fits are enough.
 
-Limits. Corners, junctions and pieces stay whatever the tolerance is, so that some number is the least: then the drawing
-with the fewest nodes that was found is taken. What crosses at a high tolerance is repaired each time
-(`crossings`), which takes nodes again.
+Limits. Corners, junctions and pieces stay whatever the tolerance is, so that some number is the least. What crosses at
+a high tolerance is repaired each time (`crossings`), which takes nodes again, so that the highest need not give the
+fewest: where none of the guesses suffices a few more are made, and the drawing with the fewest nodes is taken. There
+may be one with fewer yet.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _MOST_SLACK = 16.0  # beyond, shapes come apart
 _STAYING = 0.35  # of the nodes, whatever the tolerance: a first guess, from forty label maps
 _CLOSE = 0.98  # of the budget: good enough
 _GUESSES = 5
+_MORE_GUESSES = (11.0, 8.0, 5.6, 4.0, 2.8)  # where none of these was enough
 
 
 def within_budget(draw: Callable[[float], Drawn], nodes: Callable[[Drawn], int], most: int) -> Drawn:
@@ -55,5 +57,9 @@ def within_budget(draw: Callable[[float], Drawn], nodes: Callable[[Drawn], int],
             if enough is None:
                 few = min(few, _STAYING * many)
         if high < 1.03 * low:
+            break
+    for slack in _MORE_GUESSES if enough is None else ():
+        fewest = min(fewest, draw(slack), key=nodes)
+        if nodes(fewest) <= most:
             break
     return fewest if enough is None else enough

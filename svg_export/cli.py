@@ -316,7 +316,7 @@ def _draw_one(job: Job, taken: _Taken, order: _Order, report: Report) -> None:
         report.step(job.source, "trace")
         drawn = _drawn(job, taken, labels, order)
         if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
-            report.note(job.source, f"{drawn.nodes} nodes are the fewest that this picture can be drawn with")
+            report.note(job.source, f"{drawn.nodes} nodes are the fewest that were found; corners and ends stay")
         if drawn.crossings:
             report.note(job.source, f"outlines cross and could not be kept apart, places: {drawn.crossings}")
     report.step(job.source, "write")

@@ -14,8 +14,8 @@ from pathlib import Path
 from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-_READ = "JPEG, PNG, WebP, TIFF and BMP are read"
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+_READ = "JPEG, PNG, WebP, TIFF, BMP and GIF are read"
 LABELS_SUFFIX = ".labels.png"
 #: What can be written beside the SVG, and under which suffix. Of each part there can be a heatmap, `heatmap-hair`.
 EXTRAS = {
@@ -80,6 +80,8 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
             found = [path for path in paths if labels or not _WRITTEN_HERE.search(path.lower())]
         elif not labels and word.lower().endswith(LABELS_SUFFIX):
             found, lack = [], "a label map, not a photo; --from-labels draws it"
+        elif word.lower().endswith(".svg"):
+            found, lack = [], "a drawing, not a photo; name the one that it was made of"
         else:  # that it may not exist is found out when it is read: one photo's failure
             found, lack = [word] if word else [], "an empty name is no photo's; name a file or a folder"
         if not found:

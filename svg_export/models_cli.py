@@ -187,7 +187,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if os.path.lexists(target) and not arguments.force:
         raise OutputError(f"{shown(target)} exists already; --force overwrites it")
     if not zoo.can_convert():
-        raise FaceParseError("to convert a model takes torch; install it with: pip install 'faceparse-svg[torch]'")
+        raise FaceParseError(f"to convert a model takes torch; {zoo.HOW_TO_TORCH}")
     from faceparse_core.checkpoints import read_checkpoint, read_weights, write_checkpoint, write_converted
 
     weights = read_weights(source)

@@ -74,6 +74,15 @@ def test_a_label_map_is_not_parsed_as_a_photo(tmp_path: Path, capsys: Capture) -
     assert list(tmp_path.glob("*.svg")) == []
 
 
+def test_a_drawing_is_no_photo(face_png: Path, capsys: Capture) -> None:
+    drawing = face_png.with_name("drawn.svg")
+    drawing.write_bytes(b"<svg/>")
+    for words in ((drawing,), (drawing, "--force"), (drawing, "--from-labels")):
+        assert run(*words) == 1
+        assert "a drawing, not a photo" in one_line(capsys)
+    assert drawing.read_bytes() == b"<svg/>"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes and fills the streams")
 @pytest.mark.parametrize("words", ["a.png --from-labels -o - >&-", "- -o . <&-", "models >/dev/full"])
 def test_streams_that_are_closed_or_full(words: str, tmp_path: Path) -> None:

@@ -115,10 +115,10 @@ def test_folders_and_patterns(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_a_folder_of_photos_leaves_out_what_the_command_wrote(tmp_path: Path) -> None:
-    for name in ("b.jpg", "a.PNG", "a.labels.png", "a.preview.png", "a.svg", "notes.txt"):
+    for name in ("b.jpg", "c.gif", "a.PNG", "a.labels.png", "a.preview.png", "a.svg", "notes.txt"):
         (tmp_path / name).touch()
     sources, complaints = files.find_inputs([os.fspath(tmp_path), os.fspath(tmp_path / "b.jpg")])
-    assert [Path(source).name for source in sources] == ["a.PNG", "b.jpg"]
+    assert [Path(source).name for source in sources] == ["a.PNG", "b.jpg", "c.gif"]
     assert complaints == []
 
 

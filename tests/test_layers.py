@@ -303,6 +303,17 @@ def test_the_budget_search_takes_the_least_slack_that_suffices():
     assert within_budget(draw, lambda slack: 100, 30) in asked
 
 
+def test_the_budget_search_looks_below_the_highest_slack_too():
+    """What crosses at a high tolerance is repaired with nodes of its own: the fewest may lie somewhere between."""
+
+    def nodes(slack):
+        return round(100 / slack + 6 * slack)
+
+    assert nodes(16) > 2 * 49  # as many, nearly, as with none
+    assert nodes(within_budget(lambda slack: slack, nodes, 50)) == 49
+    assert nodes(within_budget(lambda slack: slack, nodes, 30)) == 49
+
+
 @pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])
 def test_polygons_are_straight_few_and_as_close(face, joins):
     drawn = nodes(face, curves="polygon", joins=joins, tolerance_px=0.8)

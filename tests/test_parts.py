@@ -46,6 +46,8 @@ def test_presets_grow():
 def test_presets_and_parts_mix():
     assert select_parts("contour, neck") == PRESETS["contour"] | {14}
     assert select_parts(["hair"]) == {17}
+    assert select_parts("eye,lip,ear-left") == {4, 5, 12, 13, 7}
+    assert select_parts("brow,ear") == {2, 3, 7, 8}
 
 
 @pytest.mark.parametrize("names", ["", "hair,", "Hair", "background", "nose,moustache"])
