@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct
-from faceparse_core.parts import Rgb
+from faceparse_core.parts import GLASSES, HEAD, Rgb
 
 _LMS = np.array([
     [0.4122214708, 0.5363325363, 0.0514459929],
@@ -26,13 +26,17 @@ _LAB = np.array([
 _SAMPLES = 2048  #: pixels that are looked at per part
 _ROUNDS = 4  #: of weighing down what is far from the mean
 _REACH = 0.08  #: Oklab distance at which a pixel counts half
+_SEEN = 0.12  #: Oklab distance from the skin's colour at which glasses stand out
+_FRAME = 0.2  #: of their pixels, those least like skin, are the frame of glasses
+_MOST_FRAME = 0.5  #: of the colour of glasses comes from their frame at most
 
 
 def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, Rgb]:
     """sRGB colour of every id that occurs in `labels` (H, W), from the photo (H, W, 3).
 
     Pixels within a few px of another part are left out where a part has others, for the lens mixes them. The mean is
-    reweighted by distance, so that highlights, shadows and stray pixels hardly count.
+    reweighted by distance, so that highlights, shadows and stray pixels hardly count. Glasses are one shape, most of it
+    lens: where skin is seen through that, as much of the frame's colour is mixed in as makes them stand out.
     """
     step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
@@ -46,7 +50,24 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
         if len(places):
             places = places[:: max(1, len(places) // _SAMPLES)]
             colors[part] = robust_mean(rgb[np.divmod(places, labels.shape[1])])
+    if GLASSES in colors and HEAD in colors:
+        pixels = rgb[labels == GLASSES]
+        colors[GLASSES] = _seen_glasses(pixels[:: max(1, len(pixels) // _SAMPLES)], colors[GLASSES], colors[HEAD])
     return colors
+
+
+def _seen_glasses(pixels: NDArray[np.uint8], lens: Rgb, skin: Rgb) -> Rgb:
+    """The colour of glasses, of which `pixels` (n, 3) are all parts: the lens's, and some of the frame's."""
+    of_lens, of_skin = srgb_to_oklab(np.array([lens, skin], np.uint8))
+    lab = srgb_to_oklab(pixels)
+    unlike = np.hypot.reduce(lab - of_skin, axis=1)
+    of_frame = np.median(lab[unlike >= np.quantile(unlike, 1 - _FRAME)], axis=0)
+    mixed = of_lens + np.linspace(0, _MOST_FRAME, 26)[:, None] * (of_frame - of_lens)
+    seen = np.hypot.reduce(mixed - of_skin, axis=1) >= _SEEN
+    if seen[0]:
+        return lens
+    red, green, blue = (int(value) for value in oklab_to_srgb(mixed[[int(seen.argmax()) if seen.any() else -1]])[0])
+    return red, green, blue
 
 
 def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:

@@ -47,5 +47,38 @@ def test_a_part_of_one_pixel_has_a_colour():
     assert part_colors(rgb, labels)[9] == (250, 240, 10)
 
 
+def spectacles(lens, frame=(30, 26, 24)):
+    """Labels and photo: skin, and glasses before it, lenses in a frame."""
+    labels = np.ones((60, 100), np.uint8)
+    rgb = np.full((60, 100, 3), (214, 167, 146), np.uint8)
+    for left in (15, 55):
+        labels[20:40, left : left + 30] = 6
+        rgb[20:40, left : left + 30] = frame
+        rgb[22:38, left + 2 : left + 28] = lens
+    return rgb, labels
+
+
+def test_glasses_that_skin_is_seen_through_stand_out():
+    clear = (212, 169, 150)
+    colors = part_colors(*spectacles(clear))
+    skin, lens, drawn = srgb_to_oklab(np.array([colors[1], clear, colors[6]], np.uint8))
+    assert np.linalg.norm(lens - skin) < 0.02
+    assert 0.115 < np.linalg.norm(drawn - skin) < 0.15
+    assert drawn[0] < lens[0]  # towards the frame
+    white = part_colors(*spectacles(clear, (250, 250, 250)))[6]
+    assert min(np.subtract(white, clear)) > 10
+
+
+def test_dark_glasses_have_the_colour_of_their_lenses():
+    assert part_colors(*spectacles((40, 44, 52), (120, 20, 20)))[6] == (40, 44, 52)
+
+
+def test_glasses_without_a_head_or_a_frame_keep_their_colour():
+    rgb, labels = spectacles((212, 169, 150))
+    assert part_colors(rgb, np.where(labels == 6, labels, 0).astype(np.uint8))[6] == (212, 169, 150)
+    rgb, labels = spectacles((214, 167, 146), (214, 167, 146))
+    assert part_colors(rgb, labels)[6] == (214, 167, 146)
+
+
 def test_only_parts_that_are_there():
     assert part_colors(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)).keys() == {0}
