@@ -186,7 +186,7 @@ def clean_labels(
     _drop_far_beard(view, size, settings)
     _mend_clothes(view, size, settings)
     _fill_specks(view, size, settings, (left, top, right, bottom))
-    _drop_faint_beard(view, size, settings)
+    _drop_faint_beard(view, size, settings, (left, top, right, bottom))
     _keep_features_on_head(view, table)
     _name_sides(view, centre, size, settings)
     if step > 1:
@@ -277,11 +277,19 @@ def _drop_far_beard(view: Labels, size: float, s: CleanSettings) -> None:
     _fill(view, (nearest > s.beard * size)[index])
 
 
-def _drop_faint_beard(view: Labels, size: float, s: CleanSettings) -> None:
-    """A beard so small is an upper lip's shadow, or a jaw's: skin."""
+def _drop_faint_beard(view: Labels, size: float, s: CleanSettings, edges: Sides) -> None:
+    """A beard so small is an upper lip's shadow, or a jaw's: it takes the label of what is around it, but for features.
+
+    What the photo's edge cuts off may be larger.
+    """
     beard = view == BEARD
+    sides = (beard[:, 0], beard[0], beard[:, -1], beard[-1])
+    if any(edge and side.any() for edge, side in zip(edges, sides, strict=True)):
+        return
     if np.count_nonzero(beard) < (s.faint * size) ** 2:
-        view[beard] = HEAD
+        around = view.copy()
+        _fill(around, beard | np.isin(view, [part for part in FACE if part != HEAD]))
+        view[beard] = around[beard]
 
 
 def _near(shape: tuple[int, ...], centre: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:

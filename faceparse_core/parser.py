@@ -195,7 +195,7 @@ def _network(path: Path) -> Network:
     try:
         from faceparse_core.checkpoints import read_checkpoint, read_weights
     except ImportError as error:
-        raise ModelError(f"{printable(os.fspath(path))}: weights need torch; {zoo.HOW_TO_TORCH}") from error
+        raise ModelError(f"{printable(os.fspath(path))}: weights need torch; {zoo.INSTALL_TORCH}") from error
     return read_checkpoint(printable(os.fspath(path)), read_weights(path))
 
 

@@ -82,7 +82,7 @@ PAIRS: tuple[tuple[int, int], ...] = (BROWS, EYES, EARS)
 #: Words that stand for two parts: ear, brow, eye, lip.
 BOTH: dict[str, frozenset[int]] = {
     word: frozenset(part.id for part in PARTS if part.name.startswith(f"{word}-"))
-    for word in ("ear", "brow", "eye", "lip")
+    for word in dict.fromkeys(part.name.partition("-")[0] for part in PARTS if "-" in part.name)
 }
 
 _OTHER_SIDE = {**dict(PAIRS), **{right: left for left, right in PAIRS}}
@@ -119,7 +119,7 @@ _OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _LONGEST_NAME, _LONGEST_LABEL = 31, 60
 _PRESETS = ("face", "contour", "portrait", "all", "own")
 #: What other layers, swatches and classes are called.
-_TAKEN = {*BY_NAME, *_PRESETS, "photo", "outline", *(name.partition("-")[0] for name in BY_NAME if "-" in name)}
+_TAKEN = {*BY_NAME, *_PRESETS, "photo", "outline", *BOTH}
 _TAKEN_TOO = re.compile(rf"face\d+(-.*)?|({'|'.join(sorted(_TAKEN))})-(shadow|light)")
 
 
@@ -261,7 +261,7 @@ PRESETS = STANDARD.presets
 
 
 def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTable = STANDARD) -> frozenset[int]:
-    """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for; `"eye"` are both eyes.
+    """Part ids that a preset's name or a list of parts (`"hair,head"`) asks for; `"eye"` is both eyes.
 
     derived  whether presets hold the layers, too, that are made out of other parts (`hair-back`); a label map that
              somebody painted is drawn as it is, a layer an id, unless they are asked for by name
@@ -278,7 +278,7 @@ def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTa
         elif word in BOTH:
             wanted |= BOTH[word]
         else:
-            known = ", ".join([*table.presets, *(table.layers[i].name for i in table.layer_order)])
+            known = ", ".join([*table.presets, *BOTH, *(table.layers[i].name for i in table.layer_order)])
             raise FaceParseError(f"unknown part {quoted(word)}; choose from: {known}")
     if words and not wanted:
         raise FaceParseError("no own parts are known: they are those of a model with a NAME.parts.json beside it")

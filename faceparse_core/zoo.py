@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"  #: the name of the network that travels inside the package
 CHECKPOINTS = frozenset({".pth", ".pt"})
-HOW_TO_TORCH = "where this program was installed from run: pip install '.[torch]'"
+#: What to do where torch is needed and missing.
+INSTALL_TORCH = "where this program was installed from run: pip install '.[torch]'"
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,14 @@ def get(name: str, progress: Progress | None = None) -> Path:
     file = next((file for file in model.files if Path(file.name).suffix not in CHECKPOINTS or can_convert()), None)
     by_hand = f"faceparse-svg models get {name} --from {model.by_hand}"
     if all(entry.sha256 is None for entry in model.files):
-        first = "" if can_convert() else f"it needs torch ({HOW_TO_TORCH}); then "
+        first = "" if can_convert() else f"it needs torch ({INSTALL_TORCH}); then "
         raise ModelError(
             f"{name} is not downloaded by itself, for its checksum is not known; "
             f"{first}get {model.by_hand} from {model.homepage} and run: {by_hand}"
         )
-    if file is None or file.sha256 is None:
+    if file is None:
         raise _needs_torch(name)
+    assert file.sha256  # of a model's files all have one, or none
     if os.environ.get("FACEPARSE_OFFLINE"):
         raise ModelError(f"{name} is not downloaded yet; run in a terminal: faceparse-svg models get {name}")
     from faceparse_core.download import DownloadError, fetch
@@ -161,7 +163,7 @@ def get(name: str, progress: Progress | None = None) -> Path:
 
 
 def _needs_torch(name: str) -> ModelError:
-    return ModelError(f"{name} needs torch; {HOW_TO_TORCH}")
+    return ModelError(f"{name} needs torch; {INSTALL_TORCH}")
 
 
 def verified(file: Path) -> str:

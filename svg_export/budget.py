@@ -3,12 +3,13 @@
 The tolerance of every part is multiplied by one number, so that the parts keep their proportions: eyes and lips, which
 are fitted more closely than hair, stay so, and the nodes go where the picture asks for them. Each guess at the number
 costs a fit, so it is an informed one: some nodes stay at corners and ends, the others become fewer in proportion to
-the tolerance, so between two drawings the nodes go with the inverse of the number. Three or four fits are enough.
+the tolerance, so between two drawings the nodes go with the inverse of the number. Three or four fits are enough;
+where a budget is next to none, or none at all can be kept, it takes up to nine.
 
 Limits. Corners, junctions and pieces stay whatever the tolerance is, so that some number is the least. What crosses at
 a high tolerance is repaired each time (`crossings`), which takes nodes again, so that the highest need not give the
-fewest: where none of the guesses suffices a few more are made, and the drawing with the fewest nodes is taken. There
-may be one with fewer yet.
+fewest: where none of the guesses suffices a few more are made, downwards for as long as they do, and where none of
+these does either the drawing with the fewest nodes is taken. There may be one with fewer yet.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MOST_SLACK = 16.0  # beyond, shapes come apart
 _STAYING = 0.35  # of the nodes, whatever the tolerance: a first guess, from forty label maps
 _CLOSE = 0.98  # of the budget: good enough
 _GUESSES = 5
-_MORE_GUESSES = (11.0, 8.0, 5.6, 4.0, 2.8)  # where none of these was enough
+_MORE_GUESSES = (11.0, 8.0, 5.6, 4.0, 2.8)  # where none of these was enough; each the one before by the root of two
 
 
 def within_budget(draw: Callable[[float], Drawn], nodes: Callable[[Drawn], int], most: int) -> Drawn:
@@ -59,7 +60,10 @@ def within_budget(draw: Callable[[float], Drawn], nodes: Callable[[Drawn], int],
         if high < 1.03 * low:
             break
     for slack in _MORE_GUESSES if enough is None else ():
-        fewest = min(fewest, draw(slack), key=nodes)
-        if nodes(fewest) <= most:
+        drawn = draw(slack)
+        fewest = min(fewest, drawn, key=nodes)
+        if nodes(drawn) <= most:
+            enough = drawn
+        elif enough is not None:
             break
     return fewest if enough is None else enough

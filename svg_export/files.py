@@ -60,7 +60,8 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
 
     A folder gives its photos by suffix, not those of its subfolders, and not what this command wrote itself, which
     patterns leave out, too; with `labels` it gives its `*.labels.png`. A source named twice counts once. A complaint is
-    one line about one word: a label map in a photo's place is one, for as a photo it would be a dark picture.
+    one line about one word: a label map in a photo's place is one, for as a photo it would be a dark picture, and so is
+    a drawing.
     """
     sources: dict[str, str] = {}
     complaints: list[str] = []
@@ -77,11 +78,13 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
         elif not os.path.exists(word) and glob.has_magic(word):
             lack = "no file matches this pattern"
             paths = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
-            found = [path for path in paths if labels or not _WRITTEN_HERE.search(path.lower())]
+            found = [path for path in paths if not path.lower().endswith(".svg")]
+            found = [path for path in found if labels or not _WRITTEN_HERE.search(path.lower())]
         elif not labels and word.lower().endswith(LABELS_SUFFIX):
             found, lack = [], "a label map, not a photo; --from-labels draws it"
         elif word.lower().endswith(".svg"):
-            found, lack = [], "a drawing, not a photo; name the one that it was made of"
+            made_of = "label map" if labels else "photo"
+            found, lack = [], f"a drawing, not a {made_of}; name the one that it was made of"
         else:  # that it may not exist is found out when it is read: one photo's failure
             found, lack = [word] if word else [], "an empty name is no photo's; name a file or a folder"
         if not found:

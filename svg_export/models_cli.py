@@ -187,7 +187,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if os.path.lexists(target) and not arguments.force:
         raise OutputError(f"{shown(target)} exists already; --force overwrites it")
     if not zoo.can_convert():
-        raise FaceParseError(f"to convert a model takes torch; {zoo.HOW_TO_TORCH}")
+        raise FaceParseError(f"to convert a model takes torch; {zoo.INSTALL_TORCH}")
     from faceparse_core.checkpoints import read_checkpoint, read_weights, write_checkpoint, write_converted
 
     weights = read_weights(source)

@@ -51,8 +51,9 @@ _EPILOG = """\
 A photo whose name begins with a dash goes behind --, or as ./-name.jpg.
 Parts: a preset (contour: ears, head, hair, beard, hat; portrait: contour, what lies on the head, earrings;
 all: neck, necklace and cloth too, and of a photo hair-back, what of the hair falls behind them) or names with
-commas between, as in --parts head,hair,eye-left,eye-right. face: head, and what lies on it. own: what a model knows
-beside the 20, as NAME.parts.json beside it says; portrait and all have these parts, too, and face those on the head.
+commas between, as in --parts head,hair,eye-left; ear, brow, eye, lip are both. face: head, and what lies on it.
+own: what a model knows beside the 20, as NAME.parts.json beside it says; portrait and all have these parts, too,
+and face those on the head.
 faceparse-svg models lists other models, and fetches them; faceparse-svg models --help explains.
 """
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable, quoted
-from faceparse_core.parts import BACKGROUND, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
+from faceparse_core.parts import BACKGROUND, BOTH, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
 from svg_export.looks import TONED, TONES
 
 _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
@@ -40,12 +40,11 @@ def _names(table: PartTable) -> tuple[str, ...]:
 def _pairs() -> dict[str, tuple[str, ...]]:
     """`ear` -> ear-left, ear-right; `ear-light` -> ear-left-light, ear-right-light; and so on."""
     found: dict[str, tuple[str, ...]] = {}
-    for part in LAYER_ORDER:
-        name = LAYERS[part].name
-        word, _, rest = name.partition("-")
-        for tone in ("", *(f"-{tone}" for tone in TONES)) if rest and word not in NAMES else ():
-            if name + tone in NAMES:
-                found[word + tone] = (*found.get(word + tone, ()), name + tone)
+    for word, both in BOTH.items():
+        for tone in ("", *(f"-{tone}" for tone in TONES)):
+            names = tuple(LAYERS[part].name + tone for part in LAYER_ORDER if part in both)
+            if set(names) <= set(NAMES):
+                found[word + tone] = names
     return found
 
 

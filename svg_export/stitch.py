@@ -107,7 +107,7 @@ class Stitched:
             return curves
         border = self._strokes.pieces.points[self._strokes.samples[index]]
         first = 0.0 if start == 0 else along(curves, border[start])
-        last = float(len(curves)) if end in (None, len(border) - 1) else along(curves, border[end])
+        last = float(len(curves)) if end in (None, self.steps(index)) else along(curves, border[end])
         return np.round(between(curves, first, last), self._decimals)
 
     def steps(self, index: int) -> int:

@@ -77,9 +77,11 @@ def test_a_label_map_is_not_parsed_as_a_photo(tmp_path: Path, capsys: Capture) -
 def test_a_drawing_is_no_photo(face_png: Path, capsys: Capture) -> None:
     drawing = face_png.with_name("drawn.svg")
     drawing.write_bytes(b"<svg/>")
-    for words in ((drawing,), (drawing, "--force"), (drawing, "--from-labels")):
-        assert run(*words) == 1
-        assert "a drawing, not a photo" in one_line(capsys)
+    for words, what in (((), "photo"), (("--force",), "photo"), (("--from-labels",), "label map")):
+        assert run(drawing, *words) == 1
+        assert f"a drawing, not a {what}; name the one that it was made of" in one_line(capsys)
+    assert run(face_png.with_name("*.svg")) == 1
+    assert "no file matches" in one_line(capsys)
     assert drawing.read_bytes() == b"<svg/>"
 
 

@@ -162,6 +162,24 @@ def test_a_shadow_above_the_lip_is_skin_and_no_thicker_lip():
     assert (clean_labels(labels, HEAD) == labels).all()
 
 
+def test_a_shadow_that_reaches_the_neck_is_skin_and_neck():
+    labels = face()
+    shadow = (slice(155, 166), slice(92, 108))
+    labels[shadow] = 19
+    cleaned = clean_labels(labels, HEAD)
+    assert (cleaned == 19).sum() == 0
+    assert (cleaned[shadow] != face()[shadow]).mean() < 0.1
+    assert {1, 14} == set(np.unique(cleaned[shadow]))
+
+
+def test_a_beard_that_the_photos_edge_cuts_off_stays():
+    labels = face()[:147]
+    labels[143:, 80:120][labels[143:, 80:120] == 1] = 19
+    assert 0 < (labels == 19).sum() < (100 * CleanSettings().faint) ** 2
+    assert (clean_labels(labels, HEAD) == labels).all()
+    assert not (clean_labels(labels, HEAD, edges=(True, True, True, False)) == 19).any()
+
+
 def test_holes_in_clothes_are_mended_and_other_gaps_stay():
     labels = face((300, 200))
     labels[190:290, 10:190][labels[190:290, 10:190] == 0] = 16

@@ -312,6 +312,8 @@ def test_the_budget_search_looks_below_the_highest_slack_too():
     assert nodes(16) > 2 * 49  # as many, nearly, as with none
     assert nodes(within_budget(lambda slack: slack, nodes, 50)) == 49
     assert nodes(within_budget(lambda slack: slack, nodes, 30)) == 49
+    jumps = {1.0: 100, 8.0: 40, 5.6: 41}  # as with others in between
+    assert within_budget(lambda slack: slack, lambda slack: jumps.get(slack, 90), 50) == 5.6
 
 
 @pytest.mark.parametrize("joins", ["underlap", "stacked", "cutout"])

@@ -708,10 +708,12 @@ def test_a_path_that_is_gone_is_told_and_may_be_named_anew(folder, run, tmp_path
         (("export", "heads", "--weights", "int8"), "--weights is for the network parser"),
         (("train", "heads", "--data", "a", "--data", "b"), "--data is given once"),
         (("export", "parser", "--share", "0.5"), "--mix"),
-        (("export", "parser", "--bias", "beard"), "beard is not PART=LOGITS, as in beard=0.5"),
-        (("export", "parser", "--bias", "beard=much"), "beard=much is not PART=LOGITS"),
-        (("export", "parser", "--bias", "beard=inf"), "beard=inf is not PART=LOGITS"),
-        (("export", "parser", "--bias", "=1"), "=1 is not PART=LOGITS"),
+        (("export", "parser", "--bias", "beard"), "'beard' is not PART=LOGITS, as in beard=0.5"),
+        (("export", "parser", "--bias", "beard=much"), "'beard=much' is not PART=LOGITS"),
+        (("export", "parser", "--bias", "beard=inf"), "'beard=inf' is not PART=LOGITS"),
+        (("export", "parser", "--bias", "=1"), "'=1' is not PART=LOGITS"),
+        (("export", "parser", "--bias", "beard=1e300"), "'beard=1e300' is not PART=LOGITS"),
+        (("export", "parser", "--bias", "a\nb"), "is not PART=LOGITS"),
         (("export", "heads", "--bias", "beard=1"), "--bias is for the network parser"),
     ],
 )
@@ -769,9 +771,10 @@ def test_the_command_exports_best_and_small(run, tmp_path):
     assert (tmp_path / "2.onnx").stat().st_size < 0.7 * (tmp_path / "0.onnx").stat().st_size
 
 
-def test_what_is_added_to_a_parts_score_is_added_everywhere(run, tmp_path):
+@pytest.mark.parametrize("stored", ["full", "half", "int8"])
+def test_what_is_added_to_a_parts_score_is_added_everywhere(run, tmp_path, stored):
     plain, raised = tmp_path / "plain.onnx", tmp_path / "raised.onnx"
-    words = ("export", "parser", "--run", run, "-o")
+    words = ("export", "parser", "--run", run, "--weights", stored, "-o")
     assert command(*words, plain) == command(*words, raised, "--bias", "beard=0.5", "--bias", "hair=-1.25") == 0
     rgb = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
     more = load_parser(str(raised)).run(rgb) - load_parser(str(plain)).run(rgb)
@@ -786,6 +789,8 @@ def test_a_part_that_the_network_has_not_is_not_favoured(run, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "has no part tail; --bias knows background, head, " in error
+    assert command("export", "parser", "--run", run, "-o", path, "--bias", "hair=1", "--bias", "hair=2") == 1
+    assert "--bias names a part twice" in capsys.readouterr().err
     assert not path.exists()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.errors import FaceParseError, Interrupted, printable
+from faceparse_core.errors import FaceParseError, Interrupted, printable, quoted
 from faceparse_core.models import folder as MODELS
 from faceparse_core.parts import BEARD
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: The parser's crop: side of the square that it reads in px, and in face heights. Why: models/parser.md.
 SIZE, FRAME = 448, 1.8
+MOST_LOGITS = 100.0  #: that are added to a part's score: more than any two scores differ by
 MIX = 0.7  #: of what training further has changed stays as much, where a mixture is asked for
 
 
@@ -167,8 +168,8 @@ def named_logits(word: str) -> tuple[str, float]:
         logits = float(number)
     except ValueError:
         logits = math.nan
-    if not name or not math.isfinite(logits):
-        raise argparse.ArgumentTypeError(f"{word} is not PART=LOGITS, as in beard=0.5")
+    if not name or not abs(logits) <= MOST_LOGITS:  # nor is it a NaN
+        raise argparse.ArgumentTypeError(f"{quoted(word)} is not PART=LOGITS, as in beard=0.5")
     return name, logits
 
 
@@ -405,6 +406,8 @@ def _export(a: argparse.Namespace) -> None:
         if name not in classes.names:
             raise FaceParseError(f"{checkpoint} has no part {printable(name)}; --bias knows {', '.join(classes.names)}")
     bias = {classes.names.index(name): logits for name, logits in a.bias}
+    if len(bias) < len(a.bias):
+        raise FaceParseError("--bias names a part twice; say once how much is added to its score")
     if (classes != Classes() or trained.started.add) and a.output is None:
         raise FaceParseError("this network has other parts than the embedded one; name its file, as in: -o mine.onnx")
     with written(output):

@@ -261,6 +261,7 @@ def add_bias(path: Path, bias: Mapping[int, float]) -> None:
     So a class that training showed too seldom, or called doubtful too often, is found as often as it is there.
     """
     model = onnx.load(path)
+    # `store` leaves so few numbers as they are, in float32 under their own name
     tensor = next(each for each in model.graph.initializer if each.name == f"network.{_LAST[1]}")
     values = numpy_helper.to_array(tensor).copy()
     for index, logits in bias.items():

@@ -16,7 +16,7 @@ LARGEST = 512  #: px: larger frames are shrunk to it; crops in training have 448
 SMALLEST = 192  #: px: smaller ones are enlarged to it: augmentation takes pieces of up to 160 px out of them
 
 
-def shrunk(pair: Pair) -> Pair:
+def resized(pair: Pair) -> Pair:
     """A square pair whose photo is as large as its label map, and both of SMALLEST to LARGEST."""
     side = max(SMALLEST, min(LARGEST, pair.labels.shape[0]))
     rgb, labels = pair.rgb, pair.labels

@@ -39,7 +39,7 @@ from faceparse_core.training.data import (
     same_size,
 )
 from faceparse_core.training.files import Files, open_files
-from faceparse_core.training.frame import shrunk, to_celeba_frame
+from faceparse_core.training.frame import resized, to_celeba_frame
 from faceparse_core.training.labels import CELEBAMASK, EXACT, UNKNOWN, Meanings, coarse
 
 _LIPS = (BY_NAME["lip-upper"].id, BY_NAME["lip-lower"].id)
@@ -242,7 +242,7 @@ def _celebamask(files: Files, split: str) -> list[DataSet]:
             raise PairError(f"{files.shown}/{parts['skin']}: the mask is empty; inside it is 255, outside 0")
         if rgb.shape[0] * labels.shape[1] != rgb.shape[1] * labels.shape[0]:
             same_size(rgb, labels, f"{files.shown}/{photo}")
-        return shrunk(Pair(photo, rgb, labels))
+        return resized(Pair(photo, rgb, labels))
 
     return [DataSet(files.shown, tuple(photo for photo, _ in every), read, CELEBAMASK, broken=tuple(broken))]
 
@@ -428,9 +428,9 @@ def _decoded(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, index: 
 def _read_pair(files: Files, pairs: _Names, ids: NDArray[np.int64] | None, framed: bool, index: int) -> Pair:
     pair = _decoded(files, pairs, ids, index)
     if not framed:
-        return shrunk(pair)
+        return resized(pair)
     try:
-        return shrunk(to_celeba_frame(pair))
+        return resized(to_celeba_frame(pair))
     except PairError as error:
         raise PairError(f"{files.shown}: {error}") from error
 
