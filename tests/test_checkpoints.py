@@ -396,7 +396,7 @@ def test_without_torch_a_checkpoint_says_what_to_install(tmp_path, monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr("builtins.__import__", none)
-    with pytest.raises(ModelError, match=r"pip install 'faceparse-svg\[torch\]'"):
+    with pytest.raises(ModelError, match=r"pip install '\.\[torch\]'"):
         load_parser(os.fspath(path))
 
 
