@@ -286,7 +286,7 @@ def _drop_faint_beard(view: Labels, size: float, s: CleanSettings, edges: Sides)
     sides = (beard[:, 0], beard[0], beard[:, -1], beard[-1])
     if any(edge and side.any() for edge, side in zip(edges, sides, strict=True)):
         return
-    if np.count_nonzero(beard) < (s.faint * size) ** 2:
+    if 0 < np.count_nonzero(beard) < (s.faint * size) ** 2:
         around = view.copy()
         _fill(around, beard | np.isin(view, [part for part in FACE if part != HEAD]))
         view[beard] = around[beard]

@@ -67,8 +67,7 @@ def _seen_glasses(pixels: NDArray[np.uint8], lens: Rgb, skin: Rgb) -> Rgb:
     seen = np.hypot.reduce(mixed - of_skin, axis=1) >= _SEEN
     if seen[0]:
         return lens
-    red, green, blue = (int(value) for value in oklab_to_srgb(mixed[[int(seen.argmax()) if seen.any() else -1]])[0])
-    return red, green, blue
+    return as_color(mixed[seen.argmax() if seen.any() else -1])
 
 
 def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:
@@ -78,7 +77,12 @@ def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:
     for _ in range(_ROUNDS):
         weights = 1 / (1 + ((lab - mean) ** 2).sum(1) / _REACH**2)
         mean = weights @ lab / weights.sum()
-    red, green, blue = (int(value) for value in oklab_to_srgb(mean[None])[0])
+    return as_color(mean)
+
+
+def as_color(lab: NDArray[np.float64]) -> Rgb:
+    """A colour in Oklab (3,) as sRGB bytes, clipped to what sRGB can show."""
+    red, green, blue = oklab_to_srgb(lab[None])[0].tolist()
     return red, green, blue
 
 

@@ -25,7 +25,8 @@ _MOST_SLACK = 16.0  # beyond, shapes come apart
 _STAYING = 0.35  # of the nodes, whatever the tolerance: a first guess, from forty label maps
 _CLOSE = 0.98  # of the budget: good enough
 _GUESSES = 5
-_MORE_GUESSES = (11.0, 8.0, 5.6, 4.0, 2.8)  # where none of these was enough; each the one before by the root of two
+#: Where none of these was enough: from _MOST_SLACK down, each by the root of two.
+_MORE_GUESSES = (11.0, 8.0, 5.6, 4.0, 2.8)
 
 
 def within_budget(draw: Callable[[float], Drawn], nodes: Callable[[Drawn], int], most: int) -> Drawn:

@@ -78,11 +78,12 @@ def find_inputs(words: Iterable[str], *, labels: bool = False) -> tuple[list[str
         elif not os.path.exists(word) and glob.has_magic(word):
             lack = "no file matches this pattern"
             paths = [path for path in sorted(glob.glob(word, recursive=True), key=_natural) if os.path.isfile(path)]
-            found = [path for path in paths if not path.lower().endswith(".svg")]
-            found = [path for path in found if labels or not _WRITTEN_HERE.search(path.lower())]
+            found = [
+                path for path in paths if not _is_drawing(path) and (labels or not _WRITTEN_HERE.search(path.lower()))
+            ]
         elif not labels and word.lower().endswith(LABELS_SUFFIX):
             found, lack = [], "a label map, not a photo; --from-labels draws it"
-        elif word.lower().endswith(".svg"):
+        elif _is_drawing(word):
             made_of = "label map" if labels else "photo"
             found, lack = [], f"a drawing, not a {made_of}; name the one that it was made of"
         else:  # that it may not exist is found out when it is read: one photo's failure
@@ -140,7 +141,7 @@ def _place(output: str | None, photos: int, svg: bool) -> tuple[Path | None, Pat
     option = f"-o {shown(output) or repr(output)}"
     if not svg:
         raise ValueError(f"{option}: without an SVG it is a folder that exists")
-    if not output.lower().endswith(".svg"):
+    if not _is_drawing(output):
         raise ValueError(f"{option}: there is no such folder, make it first; or name a file that ends in .svg")
     if photos > 1:
         raise ValueError(f"{option} is one file, and there are {photos} photos; name a folder")
@@ -213,6 +214,10 @@ def _stage(temporary: Path, target: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     with contextlib.suppress(FileNotFoundError):
         os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))  # a file written anew keeps its permissions
+
+
+def _is_drawing(name: str) -> bool:
+    return name.lower().endswith(".svg")
 
 
 def _folder(folder: str, labels: bool) -> list[str]:

@@ -102,12 +102,13 @@ class Stitched:
         stroke = self._strokes.stroke_of[index]
         if stroke not in self._cut:
             self._cut[stroke] = self._cut_stroke(stroke)
-        curves = self._cut[stroke][index]
-        if start == 0 and end in (None, self.steps(index)):
+        curves, steps = self._cut[stroke][index], self.steps(index)
+        end = steps if end is None else end
+        if (start, end) == (0, steps):
             return curves
         border = self._strokes.pieces.points[self._strokes.samples[index]]
         first = 0.0 if start == 0 else along(curves, border[start])
-        last = float(len(curves)) if end in (None, self.steps(index)) else along(curves, border[end])
+        last = float(len(curves)) if end == steps else along(curves, border[end])
         return np.round(between(curves, first, last), self._decimals)
 
     def steps(self, index: int) -> int:

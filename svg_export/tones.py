@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.colors import oklab_to_srgb, robust_mean, srgb_to_oklab
+from faceparse_core.colors import as_color, robust_mean, srgb_to_oklab
 from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HAIR_BACK, HEAD, LAYERS, NOSE, STANDARD, PartTable, Rgb
 from svg_export.clip import clip
 from svg_export.layers import Layer, Ring, Shape, Tone, TraceSettings, build_layers, shown_parts
@@ -226,8 +226,7 @@ def _moved(color: Rgb, base: Rgb, fill: Rgb) -> Rgb:
     if fill == base:
         return color
     one, two, three = srgb_to_oklab(np.array([color, base, fill], np.uint8))
-    red, green, blue = oklab_to_srgb((three + one - two)[None])[0].tolist()
-    return red, green, blue
+    return as_color(three + one - two)
 
 
 def _spread_out(light: Floats, sure: Mask, sigma: float) -> Floats:
