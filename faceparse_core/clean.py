@@ -48,7 +48,7 @@ _TILE = 120  #: pixels, about: what is computed at once stays in the processor's
 #: Parts that are small by nature.
 _SMALL = frozenset((*BROWS, *EYES, EARRING, *MOUTH, NECKLACE))
 _OF_THE_HEAD = (*FACE, BEARD, HAIR, HAT, EARRING, *EARS)
-_LARGE = frozenset((CLOTH, HAIR, HAT, BEARD))
+_LARGE = frozenset((CLOTH, HAIR, HAT))
 #: Parts of which a head shows one piece; whatever else is called so is a mistake.
 _SINGLE = frozenset((*EYES, *EARS, NOSE))
 
@@ -58,7 +58,8 @@ class CleanSettings:
     """Lengths in face heights; the square of one is the area that is meant."""
 
     speck: float = 0.05  # pieces and holes smaller than this squared are filled from around; ...
-    tuft: float = 0.11  # ... of hair, hat, beard and clothes, which come in large pieces, smaller than this; ...
+    tuft: float = 0.11  # ... of hair, hat and clothes, which come in large pieces, smaller than this; ...
+    patch: float = 0.06  # ... of a beard, which thins out in patches, smaller than this; ...
     small_speck: float = 0.018  # ... of earrings, necklaces, brows, eyes, lips and own parts, smaller than this
     cut: float = 0.018  # ... and of what the photo's edge cuts off, whose rest may be large
     torn: float = 0.45  # background smaller than this squared is clothes where it lies within them, and ...
@@ -69,7 +70,8 @@ class CleanSettings:
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     beard: float = 0.15  # a piece of beard further from the mouth is a shadow; those of 18 portraits are within 0.13
-    faint: float = 0.145  # all of a beard that is smaller than this squared is a shadow, too (why: models/parser.md)
+    faint: float = 0.145  # a beard whose pieces, but for patches smaller than `tuft` squared, are together smaller than
+    # this squared is a shadow, too (why: models/parser.md)
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -280,13 +282,15 @@ def _drop_far_beard(view: Labels, size: float, s: CleanSettings) -> None:
 def _drop_faint_beard(view: Labels, size: float, s: CleanSettings, edges: Sides) -> None:
     """A beard so small is an upper lip's shadow, or a jaw's: it takes the label of what is around it, but for features.
 
-    What the photo's edge cuts off may be larger.
+    Patches do not count: shadows come in several. What the photo's edge cuts off may be larger.
     """
     beard = view == BEARD
     sides = (beard[:, 0], beard[0], beard[:, -1], beard[-1])
     if any(edge and side.any() for edge, side in zip(edges, sides, strict=True)):
         return
-    if 0 < np.count_nonzero(beard) < (s.faint * size) ** 2:
+    _, stats, _ = _pieces(beard)
+    areas = stats[1:, 4]
+    if len(areas) and areas[areas >= (s.tuft * size) ** 2].sum() < (s.faint * size) ** 2:
         around = view.copy()
         _fill(around, beard | np.isin(view, [part for part in FACE if part != HEAD]))
         view[beard] = around[beard]
@@ -326,7 +330,10 @@ def _fill_specks(view: Labels, size: float, s: CleanSettings, edges: Sides) -> N
     """
     specks = np.zeros(view.shape, bool)
     for part in distinct(view).tolist():
-        fraction = s.small_speck if part in _SMALL or part >= OWN else s.tuft if part in _LARGE else s.speck
+        if part in _SMALL or part >= OWN:
+            fraction = s.small_speck
+        else:
+            fraction = s.tuft if part in _LARGE else s.patch if part == BEARD else s.speck
         box = _box(view == part)
         index, stats, _ = _pieces(view[box] == part)
         cut = _ends_at(edges, view.shape, box, stats) if part != BACKGROUND else False

@@ -162,6 +162,28 @@ def test_a_shadow_above_the_lip_is_skin_and_no_thicker_lip():
     assert (clean_labels(labels, HEAD) == labels).all()
 
 
+def test_a_patch_belongs_to_a_beard_and_alone_is_a_shadow():
+    """A goatee below the lip, whose moustache came out in two patches."""
+    labels = face()
+    patches = [(slice(128, 136), slice(left, left + 11)) for left in (78, 111)]
+    for patch in patches:
+        labels[patch][labels[patch] == 1] = 19
+        assert (100 * CleanSettings().patch) ** 2 < (labels[patch] == 19).sum() < (100 * CleanSettings().tuft) ** 2
+    assert not (clean_labels(labels, HEAD) == 19).any()
+    labels[145:162, 88:112] = 19
+    assert (clean_labels(labels, HEAD) == labels).all()
+
+
+def test_many_patches_make_no_beard():
+    """Together they are larger than the faintest beard, yet none of them is a tuft."""
+    labels = face()
+    for row, column in ((128, 76), (128, 115), (142, 76), (142, 115), (152, 92)):
+        patch = labels[row : row + 10, column : column + 10]
+        patch[patch == 1] = 19
+    assert (labels == 19).sum() > (100 * CleanSettings().faint) ** 2
+    assert not (clean_labels(labels, HEAD) == 19).any()
+
+
 def test_a_shadow_that_reaches_the_neck_is_skin_and_neck():
     labels = face()
     shadow = (slice(155, 166), slice(92, 108))
