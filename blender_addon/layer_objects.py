@@ -132,7 +132,7 @@ def material(layer: Layer, sheet: Sheet, color: Color, number: int, site: Site) 
     """
     if layer.loose and color in site.loose:
         return site.loose[color]
-    part = layer.part if sheet.kind == "fill" else f"{layer.part} outline"
+    part = _with_kind(layer.part, sheet)
     part = f"{part} {number + 1}" if number else part
     settings = site.settings
     like = site.made[0] if site.made else None
@@ -154,9 +154,13 @@ def _materials(layer: Layer, sheet: Sheet, site: Site) -> list[bpy.types.Materia
 
 
 def _name(layer_name: str, sheet: Sheet) -> str:
-    if sheet.kind == "stroke":
-        return f"{layer_name} outline"
-    return f"{layer_name} {sheet.tier + 1}" if sheet.tier else layer_name
+    name = _with_kind(layer_name, sheet)
+    return f"{name} {sheet.tier + 1}" if sheet.tier and sheet.kind == "fill" else name
+
+
+def _with_kind(name: str, sheet: Sheet) -> str:
+    """The name of what it is made of: a layer of outlines alone may say so already."""
+    return name if sheet.kind == "fill" or name.lower().endswith("outline") else f"{name} outline"
 
 
 def _set_types(points: bpy.types.SplineBezierPoints, name: str, types: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ class CommandOptions:
         name="Parts",
         description="Which parts of the portrait get a layer",
         items=(
+            ("face", "Face", "The head, and what lies on it"),
             ("contour", "Contour", "Ears, head, hair, beard and hat"),
             ("portrait", "Portrait", "Contour, eyes, brows, nose, mouth, glasses and earrings"),
             ("all", "All", "Portrait, and neck, necklace, cloth, and hair that falls behind them"),

@@ -119,7 +119,7 @@ _OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _LONGEST_NAME, _LONGEST_LABEL = 31, 60
 _PRESETS = ("face", "contour", "portrait", "all", "own")
 #: What other layers, swatches and classes are called.
-_TAKEN = {*BY_NAME, *_PRESETS, "photo", "outline", *BOTH}
+_TAKEN = {*BY_NAME, *_PRESETS, "photo", "outline", "skin", *BOTH}
 _TAKEN_TOO = re.compile(rf"face\d+(-.*)?|({'|'.join(sorted(_TAKEN))})-(shadow|light)")
 
 

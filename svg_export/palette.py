@@ -1,7 +1,8 @@
 """Palettes: colours by the names of parts, read from .gpl (GIMP, Inkscape) or .json, and written as .gpl.
 
 A name is a part's (`hair`, `ear-left`) or its label (`Ear left`), in any case; `ear`, `brow`, `eye` and `lip` stand for
-both of a pair, and a swatch of one of the two wins over them. `hair-shadow` and `hair-light` are tones.
+both of a pair, `skin` for head, ears, nose and neck, and a swatch of fewer parts wins over one of more. `hair-shadow`
+and `hair-light` are tones.
 Of several heads `face2-hair` is that of face 2; what has no number is for every face without its own.
 A .json is one object, `{"hair": "#4a3226", "lip": [186, 92, 88]}`.
 """
@@ -16,7 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from faceparse_core.errors import FaceParseError, printable, quoted
-from faceparse_core.parts import BACKGROUND, BOTH, LAYER_ORDER, LAYERS, STANDARD, PartTable, Rgb
+from faceparse_core.parts import (
+    BACKGROUND,
+    BOTH,
+    EARS,
+    HEAD,
+    LAYER_ORDER,
+    LAYERS,
+    NECK,
+    NOSE,
+    STANDARD,
+    PartTable,
+    Rgb,
+)
 from svg_export.looks import TONED, TONES
 
 _MOST_BYTES = 1_000_000  # far beyond any palette; a photo given by mistake is not read to its end
@@ -37,20 +50,20 @@ def _names(table: PartTable) -> tuple[str, ...]:
     return (*names, "outline")
 
 
-def _pairs() -> dict[str, tuple[str, ...]]:
-    """`ear` -> ear-left, ear-right; `ear-light` -> ear-left-light, ear-right-light; and so on."""
+def _groups() -> dict[str, tuple[str, ...]]:
+    """`ear` -> ear-left, ear-right; `skin-light` -> head-light, nose-light; and so on: those of fewer names first."""
     found: dict[str, tuple[str, ...]] = {}
-    for word, both in BOTH.items():
+    for word, parts in {**BOTH, "skin": frozenset((HEAD, *EARS, NOSE, NECK))}.items():
         for tone in ("", *(f"-{tone}" for tone in TONES)):
-            names = tuple(LAYERS[part].name + tone for part in LAYER_ORDER if part in both)
-            if set(names) <= set(NAMES):
-                found[word + tone] = names
+            names = [LAYERS[part].name + tone for part in LAYER_ORDER if part in parts]
+            if toned := tuple(name for name in names if name in NAMES):
+                found[word + tone] = toned
     return found
 
 
 #: What a swatch can be called, bottom to top, but for parts of a model's own. `outline` is the colour of lines.
 NAMES: tuple[str, ...] = _names(STANDARD)
-PAIRS = _pairs()
+GROUPS = _groups()
 
 
 class PaletteError(FaceParseError):
@@ -159,18 +172,19 @@ def _by_name(swatches: list[tuple[str, Rgb]], table: PartTable) -> dict[str, Rgb
     given: dict[tuple[int, str], Rgb] = {}
     for text, color in swatches:
         face, name = face_and_name(text)
-        if name not in names and name not in PAIRS:
+        if name not in names and name not in GROUPS:
             name = labels.get(name, name)
-        if name not in names and name not in PAIRS:
-            tones = {f"{part}-{tone}" for part in (*_TONED, *PAIRS) for tone in TONES}
-            known = ", ".join(name for name in (*PAIRS, *names) if name not in tones)
+        if name not in names and name not in GROUPS:
+            tones = {f"{part}-{tone}" for part in (*_TONED, *GROUPS) for tone in TONES}
+            known = ", ".join(name for name in (*GROUPS, *names) if name not in tones)
             toned = f"and of {', '.join(_TONED)} with {' or '.join(f'-{tone}' for tone in TONES)} behind it"
             what = f"{quoted(text)} is no part or layer" if name else "a swatch has no name"
             raise PaletteError(f"{what}; call it one of: {known}; {toned}")
         if given.setdefault((face, name), color) != color:
             raise PaletteError(f"{quoted(text)} has two colours; keep one")
-    for (face, pair), color in list(given.items()):
-        for name in PAIRS.get(pair, ()):
-            given.setdefault((face, name), color)
+    for word, members in GROUPS.items():
+        for face in [face for face, name in given if name == word]:
+            for name in members:
+                given.setdefault((face, name), given[face, word])
     found = {(f"face{face}-" if face else "") + name: color for (face, name), color in given.items() if name in names}
     return {name: found[name] for name in sorted(found, key=_order_in(table))}

@@ -140,9 +140,10 @@ def test_names(tmp_path: Path, name: str, capsys: Capture, monkeypatch: pytest.M
     assert run("--from-labels", f"./{name}.png", "--force") == 0
 
 
-def test_a_dash_in_front_is_explained(capsys: Capture) -> None:
-    assert run("ok.jpg", "--photo.jpg") == 2
-    assert "--" in one_line(capsys)
+@pytest.mark.parametrize("words", [("ok.jpg", "--photo.jpg"), ("-photo.jpg",)])
+def test_a_dash_in_front_is_explained(words: tuple[str, ...], capsys: Capture) -> None:
+    assert run(*words) == 2
+    assert "dash goes behind --" in one_line(capsys)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are not bytes here")

@@ -62,6 +62,18 @@ def test_labels_are_names_too(tmp_path: Path) -> None:
     assert read_palette(written(tmp_path, "labels.json", text)) == {part.name: part.color for part in PARTS}
 
 
+def test_a_word_for_several_parts_gives_way_to_one_for_fewer(tmp_path: Path) -> None:
+    colors = {"skin": "#111", "ear-left": "#333", "ear": "#222", "face2-skin": "#444", "skin-light": "#555"}
+    palette = read_palette(written(tmp_path, "skin.json", json.dumps(colors)))
+    assert {name: palette[name][0] for name in ("head", "nose", "neck", "ear-right", "ear-left")} == {
+        "head": 0x11, "nose": 0x11, "neck": 0x11, "ear-right": 0x22, "ear-left": 0x33,
+    }  # fmt: skip
+    assert palette["face2-ear-left"] == palette["face2-head"] == (0x44, 0x44, 0x44)
+    assert palette["nose-light"] == (0x55, 0x55, 0x55)
+    assert "skin" not in palette
+    assert "lip-upper" not in palette
+
+
 @pytest.mark.parametrize(("name", "text", "complaint"), [
     ("a.gpl", "", "first line"),
     ("a.gpl", "GIMP Palette\nName: x\n", "no swatch"),

@@ -233,6 +233,13 @@ def test_strokes_become_bevelled_curves_of_their_width() -> None:
     assert [(each.id, each.fill is None) for one in again.layers for each in one.shapes] == [("a", True), ("b", False)]
 
 
+def test_a_layer_of_lines_that_is_called_outline_says_so_once() -> None:
+    lines = shape("o", square(0, 0, 50), fill=None, stroke=RED, stroke_width=2.0)
+    both = shape("b", square(0, 0, 50), stroke=RED, stroke_width=2.0)
+    collection = bring(drawing(layer("outline", lines), layer("hair", both)))
+    assert [each.name for each in portraits.layers_of(collection)] == ["Outline", "Hair", "Hair outline"]
+
+
 def test_outlines_lie_between_the_layers() -> None:
     """A round tube as thick as a stroke is wide would stick out of what lies above."""
     low = layer("low", shape("low", square(10, 10, 80), None, stroke=RED, stroke_width=20.0))
