@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct
-from faceparse_core.parts import GLASSES, HEAD, Rgb
+from faceparse_core.parts import BROWS, EYES, GLASSES, HEAD, Rgb
 
 _LMS = np.array([
     [0.4122214708, 0.5363325363, 0.0514459929],
@@ -35,9 +35,9 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
     """sRGB colour of every id that occurs in `labels` (H, W), from the photo (H, W, 3).
 
     Pixels within a few px of another part are left out where a part has others, for the lens mixes them. The mean is
-    reweighted by distance, so that highlights, shadows and stray pixels hardly count. Glasses are one shape, most of it
-    lens: where skin is seen through that, as much of the frame's colour is mixed in, up to a half, as makes them stand
-    out.
+    reweighted by distance, so that highlights, shadows and stray pixels hardly count. Both eyes have the colour of the
+    darker one, and both brows: of the other more is skin, gleam or white. Glasses are one shape, most of it lens: where
+    skin is seen through that, as much of the frame's colour is mixed in, up to a half, as makes them stand out.
     """
     step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
@@ -51,6 +51,9 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
         if len(places):
             places = places[:: max(1, len(places) // _SAMPLES)]
             colors[part] = robust_mean(rgb[np.divmod(places, labels.shape[1])])
+    for left, right in (BROWS, EYES):
+        if left in colors and right in colors:
+            colors[left] = colors[right] = min(colors[left], colors[right], key=_lightness)
     if GLASSES in colors and HEAD in colors:
         pixels = rgb[labels == GLASSES]
         colors[GLASSES] = _seen_glasses(pixels[:: max(1, len(pixels) // _SAMPLES)], colors[GLASSES], colors[HEAD])
@@ -68,6 +71,10 @@ def _seen_glasses(pixels: NDArray[np.uint8], lens: Rgb, skin: Rgb) -> Rgb:
     if seen[0]:
         return lens
     return as_color(mixed[seen.argmax() if seen.any() else -1])
+
+
+def _lightness(color: Rgb) -> float:
+    return float(srgb_to_oklab(np.array([color], np.uint8))[0, 0])
 
 
 def robust_mean(pixels: NDArray[np.uint8]) -> Rgb:

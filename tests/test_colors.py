@@ -39,6 +39,20 @@ def test_mixed_pixels_at_the_border_are_left_out():
     assert part_colors(rgb, labels) == {0: (200, 200, 200), 17: (40, 40, 40)}
 
 
+def test_both_eyes_and_both_brows_have_the_darker_colour():
+    """One eye gleams, one brow lies half on the skin; an ear is in the shade and stays so."""
+    labels, rgb = np.ones((60, 60), np.uint8), np.full((60, 60, 3), (214, 167, 146), np.uint8)
+    brows, eyes = {2: (60, 40, 30), 3: (150, 110, 90)}, {4: (190, 190, 200), 5: (40, 50, 60)}
+    shown = {**brows, **eyes, 7: (120, 80, 70), 8: (210, 150, 130)}
+    for row, (part, color) in enumerate(shown.items()):
+        labels[10 * row : 10 * row + 8, 20:40] = part
+        rgb[10 * row : 10 * row + 8, 20:40] = color
+    colors = part_colors(rgb, labels)
+    assert colors[2] == colors[3] == shown[2]
+    assert colors[4] == colors[5] == shown[5]
+    assert (colors[7], colors[8]) == (shown[7], shown[8])
+
+
 def test_a_part_of_one_pixel_has_a_colour():
     labels = np.zeros((9, 9), np.uint8)
     labels[4, 4] = 9
