@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def whole_file(target: Path) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """The temporary files of `whole_file` in a folder that nobody has written to for an hour: a process was killed."""
+    found = []
+    for path in sorted(folder.glob(".faceparse-*.tmp")):
+        with contextlib.suppress(FileNotFoundError):  # it was not abandoned after all
+            if time.time() - path.stat().st_mtime > 3600:
+                found.append(path)
+    return found
 
 
 def cannot_read(path: Path, error: OSError) -> ModelError:

@@ -3,7 +3,8 @@
 Known are BiSeNet in the layout of face-parsing.PyTorch, with ResNet-18 or ResNet-34, also as yakhyo/face-parsing names
 its weights, and FCN-8s in the layout of face_segmentation_pytorch. Each computes what its authors' code computes:
 BiSeNet takes RGB with ImageNet's mean and deviation and enlarges its scores bilinearly with aligned corners; FCN-8s
-takes BGR, stretched to 0..255, less its mean, and answers for the face alone.
+takes BGR, stretched to 0..255 (a picture that spans less than that is not in face_segmentation_pytorch), less its mean,
+and answers for the face alone.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def read_weights(path: Path) -> Weights:
 
     A .pth holds a state dict, as it is or inside other dicts. Raises ModelError where it holds code, or none.
     """
-    if path.suffix == ".caffemodel":
+    if path.suffix.lower() == ".caffemodel":
         from faceparse_core.caffe import read_caffemodel
 
         return {name: torch.from_numpy(values) for name, values in read_caffemodel(path).items()}
@@ -158,10 +159,13 @@ def read_checkpoint(shown: str, weights: Weights, wanted: str | None = None) -> 
 
 def write_checkpoint(weights: Weights, path: Path) -> None:
     """Raises OSError where it cannot be written."""
-    try:
-        torch.save(dict(weights), path)
-    except RuntimeError as error:  # torch's writer has no other: a folder that is missing, a disk that is full
-        raise OSError(None, str(error).splitlines()[0]) from error
+    with open(path, "wb") as file:
+        try:
+            torch.save(dict(weights), file)
+        except RuntimeError as error:  # torch's writer has no other; why the file took no more stands behind it
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise OSError(None, str(error).splitlines()[0]) from error
 
 
 def write_converted(network: Network, path: Path) -> None:

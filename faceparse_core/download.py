@@ -2,12 +2,14 @@
 
 What arrives is written to NAME.part, checked by its SHA-256, and only then moved to its name. A download that was cut
 off goes on where it stopped, at once or in the next run, from whichever source: the bytes are the same. Files on Google
-Drive are asked for through gdown, which knows Drive's pages; everything else through the standard library.
+Drive are asked for through gdown, which knows Drive's pages; what it has of a file goes on from Drive alone. Everything
+else is asked for through the standard library.
 """
 
 from __future__ import annotations
 
 import errno
+import glob
 import http.client
 import os
 import shutil
@@ -60,6 +62,8 @@ def fetch(target: Path, sources: Sequence[str], sha256: str, most: int, progress
                     part.unlink(missing_ok=True)
                     raise _Refused("another file than expected (wrong SHA-256); it was deleted")
             os.replace(part, target)
+            for leftover in target.parent.glob(f"{glob.escape(_of_drive(part).name)}*"):
+                leftover.unlink(missing_ok=True)  # another source was quicker
         except _Refused as refusal:
             refusals.append(f"{urlsplit(source).hostname}: {' '.join(str(refusal).split())}")
         except OSError as error:
@@ -88,7 +92,7 @@ def _from_drive(url: str, part: Path, most: int, progress: Progress) -> None:
             raise _Refused("too long an answer")
         progress(done, total)
 
-    whole = part.with_suffix(".drive")
+    whole = _of_drive(part)
     try:
         gdown.download(
             url=url, output=os.fspath(whole), quiet=True, resume=True, use_cookies=False, progress=watch,
@@ -102,6 +106,11 @@ def _from_drive(url: str, part: Path, most: int, progress: Progress) -> None:
         words = printable(" ".join(str(error).split()))
         raise _Refused(f"gdown: {words.split('. ')[0][:200]} ({type(error).__name__})") from error
     os.replace(whole, part)
+
+
+def _of_drive(part: Path) -> Path:
+    """Where gdown writes; what it has of it in the meantime has a name that begins so."""
+    return part.with_suffix(".drive")
 
 
 # the web --------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def load_parser(
 
     Raises ModelError when there is no such model, or it is not a face parser.
     """
+    if device not in _BATCH:
+        raise ModelError(f"device is {' or '.join(_BATCH)}, not {printable(device)!r}")
     if name_or_path == EMBEDDED:
         data = (MODELS / "parser.onnx").read_bytes()
         return _from_onnx(ModelInfo(EMBEDDED, _sha256(data)), data, threads, device, classes)
@@ -91,11 +93,14 @@ def load_parser(
         classes = classes or classes_beside(path)
     else:
         name = name_or_path
+        if device == "cuda" and name in zoo.KNOWN and zoo.can_convert():
+            _check_cuda()  # before anything is downloaded for it
         path = zoo.get(name, progress)
         sha256 = zoo.known_sha256(path)
-    if path.suffix == ".caffemodel":
+    kind = path.suffix.lower()
+    if kind == ".caffemodel":
         raise ModelError(f"{printable(os.fspath(path))}: convert it first, with: faceparse-svg models convert FILE")
-    if path.suffix in zoo.CHECKPOINTS:
+    if kind in zoo.CHECKPOINTS:
         return _from_checkpoint(ModelInfo(name, sha256 or zoo.verified(path)), path, threads, device, classes)
     return _from_onnx(ModelInfo(name, zoo.verified(path)), path, threads, device, classes)
 
@@ -121,8 +126,8 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
     def scores(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         ready = (rgb if ours else _normalise(rgb)).astype(dtype, copy=False)
         try:
-            answers = [session.run([out], {entry.name: crops})[0] for crops in pieces(ready, at_once)]
-            answer = np.asarray(np.concatenate(answers), np.float32)
+            answers = [session.run([out], {entry.name: crops})[0] for crops in pieces(_filled(ready, at_once), at_once)]
+            answer = np.asarray(np.concatenate(answers)[: len(ready)], np.float32)
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             if "bad_alloc" in str(error):
                 raise MemoryError from error
@@ -204,11 +209,19 @@ def _meanings_of(network: Network) -> Classes | None:
     return None if network.meanings is None else Classes(network.meanings)
 
 
+def _check_cuda() -> None:
+    """Raises ModelError where torch has no GPU to run on."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
+
+
 def _in_torch(info: ModelInfo, network: Network, device: str, classes: Classes | None) -> Parser:
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("torch finds no CUDA device here; leave --device out, or install torch's CUDA build")
+    if device == "cuda":
+        _check_cuda()
     known = _checked_classes(info.name, classes or _meanings_of(network), network.classes)
     module = network.module.to(device)
 
@@ -226,6 +239,12 @@ def _in_torch(info: ModelInfo, network: Network, device: str, classes: Classes |
 def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     out: NDArray[np.float32] = (rgb - _MEAN[:, None, None]) / _STD[:, None, None]
     return out
+
+
+def _filled(crops: NDArray[Any], at_once: int | None) -> NDArray[Any]:
+    """`crops` (n, ..), and black ones until they can be taken `at_once` at a time."""
+    lacking = -len(crops) % at_once if at_once else 0
+    return np.concatenate([crops, np.zeros((lacking, *crops.shape[1:]), crops.dtype)]) if lacking else crops
 
 
 def pieces(crops: NDArray[Any], at_once: int | None) -> list[NDArray[Any]]:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceparse_core.cache import cache_folder, cannot_read, in_cache, sha256_of, whole_file
+from faceparse_core.cache import abandoned, cache_folder, cannot_read, in_cache, sha256_of, whole_file
 from faceparse_core.errors import ModelError, printable
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class KnownModel:
     files: tuple[ModelFile, ...]  #: any of them is enough; those behind the first need no torch
     homepage: str
     by_hand: str  #: what to get there, and to give to `models get --from`
+    archive: str = ""  #: what that is packed in there
 
 
 _CLIBDEV = "https://github.com/clibdev/face-parsing.PyTorch/releases/latest/download"
@@ -84,7 +85,8 @@ KNOWN: dict[str, KnownModel] = {
             "its authors name no licence: ask them before any use beyond research",
             (ModelFile("face_seg_fcn8s.pth", 538, None),),
             "https://github.com/YuvalNirkin/face_segmentation/releases",
-            "face_seg_fcn8s.caffemodel",  # in face_seg_fcn8s.zip
+            "face_seg_fcn8s.caffemodel",
+            "face_seg_fcn8s.zip",
         ),
     )
 }
@@ -136,12 +138,12 @@ def get(name: str, progress: Progress | None = None) -> Path:
     if path is not None:
         return path
     file = next((file for file in model.files if Path(file.name).suffix not in CHECKPOINTS or can_convert()), None)
-    by_hand = f"faceparse-svg models get {name} --from {model.by_hand}"
     if all(entry.sha256 is None for entry in model.files):
         first = "" if can_convert() else f"it needs torch ({INSTALL_TORCH}); then "
         raise ModelError(
             f"{name} is not downloaded by itself, for its checksum is not known; "
-            f"{first}get {model.by_hand} from {model.homepage} and run: {by_hand}"
+            f"{first}get {model.by_hand} (in {model.archive}) from {model.homepage} and run: "
+            f"faceparse-svg models get {name} --from {model.by_hand}"
         )
     if file is None:
         raise _needs_torch(name)
@@ -156,8 +158,11 @@ def get(name: str, progress: Progress | None = None) -> Path:
             try:
                 fetch(path, file.sources, file.sha256, 2_000_000 * file.megabytes, progress)
             except DownloadError as error:
+                published = file is model.files[0]
+                place_of = model.homepage if published else file.sources[0]
                 raise ModelError(
-                    f"{name} could not be downloaded ({error}); get it elsewhere ({model.homepage}) and run: {by_hand}"
+                    f"{name} could not be downloaded ({error}); get it elsewhere ({place_of}) and run: "
+                    f"faceparse-svg models get {name} --from {model.by_hand if published else file.name}"
                 ) from error
     return path
 
@@ -198,6 +203,8 @@ def install(name: str, source: Path) -> Path:
     """
     model = known(name)
     shown = printable(os.fspath(source))
+    if model.archive and source.suffix.lower() == ".zip":
+        raise ModelError(f"{shown}: unpack it first, and name the {model.by_hand} in it")
     found = verified(source)
     for file in model.files:
         if file.sha256 is None:
@@ -211,6 +218,9 @@ def install(name: str, source: Path) -> Path:
                 write_checkpoint(weights, temporary)
             return place(file)
         if file.sha256 == found:
+            if Path(file.name).suffix in CHECKPOINTS and not can_convert() and not conversion(found).is_file():
+                others = [f"get {other.name} from {other.sources[0]}" for other in model.files if other is not file]
+                raise ModelError("; or ".join([f"{name} in {file.name} needs torch; {INSTALL_TORCH}", *others]))
             with in_cache(place(file)), whole_file(place(file)) as temporary:
                 shutil.copyfile(source, temporary)
             return place(file)
@@ -219,19 +229,25 @@ def install(name: str, source: Path) -> Path:
 
 
 def remove(name: str) -> list[Path]:
-    """Delete a known model and what was converted from it; returns what was deleted. Raises ModelError."""
-    model = known(name)
-    gone = []
-    for file in model.files:
+    """Delete a known model, what was converted from it, and what processes that were killed left of any model.
+
+    Returns what was deleted. Raises ModelError.
+    """
+    doomed: list[Path] = []
+    for file in known(name).files:
         path = place(file)
         sha256 = file.sha256 or (sha256_of(path) if path.is_file() else None)
-        leftovers = path.parent.glob(f"{file.name}*") if path.parent.is_dir() else ()  # the parts of cut off downloads
-        for found in (*leftovers, *([conversion(sha256)] if sha256 else [])):
-            try:
-                found.unlink()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise ModelError(f"{printable(os.fspath(found))} cannot be deleted ({error.strerror})") from error
-            gone.append(found)
+        doomed += path.parent.glob(f"{file.name}*")  # the parts of cut off downloads, too
+        doomed += [conversion(sha256)] if sha256 else []
+    for folder in ("models", "onnx"):
+        doomed += abandoned(cache_folder() / folder)
+    gone = []
+    for path in doomed:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ModelError(f"{printable(os.fspath(path))} cannot be deleted ({error.strerror})") from error
+        gone.append(path)
     return gone

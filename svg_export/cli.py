@@ -193,7 +193,7 @@ def _load_parser(order: _Order) -> Parser:
     from faceparse_core.parser import EMBEDDED, load_parser
     from svg_export.models_cli import download_bar
 
-    model = order.arguments.model or EMBEDDED
+    model = EMBEDDED if order.arguments.model is None else order.arguments.model
     with download_bar(model) as progress:
         return load_parser(model, device=order.arguments.device, classes=order.classes, progress=progress)
 

@@ -4,7 +4,8 @@
     faceparse-svg models get NAME [--from FILE]    into the cache: from the network, or a file that was got elsewhere
     faceparse-svg models remove NAME
     faceparse-svg models path [NAME]               where it lies; without a name, the cache folder
-    faceparse-svg models convert FILE [-o FILE]    a .caffemodel of FCN-8s into NAME.pth, a .pth into NAME.onnx
+    faceparse-svg models convert FILE [-o FILE]    a .caffemodel of FCN-8s into NAME.pth, a .pth into NAME.onnx;
+                                                   [--force] over a file that exists
 
 Exit status: 0 done; 1 it could not be done, one line on stderr says why; 2 wrong usage. A photo or folder that is
 itself called `models` is named as `./models`.
@@ -147,6 +148,8 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _get(arguments: argparse.Namespace) -> None:
+    if arguments.name == zoo.EMBEDDED and arguments.source is not None:
+        raise FaceParseError("the embedded model is a part of the package; another file goes with --model FILE")
     if arguments.name == zoo.EMBEDDED:
         path = _EMBEDDED_FILE
     elif arguments.source is not None:
@@ -160,8 +163,11 @@ def _get(arguments: argparse.Namespace) -> None:
 def _remove(arguments: argparse.Namespace) -> None:
     if arguments.name == zoo.EMBEDDED:
         raise FaceParseError("the embedded model is a part of the package and stays")
-    for path in zoo.remove(arguments.name):
+    gone = zoo.remove(arguments.name)
+    for path in gone:
         print(f"deleted {shown(path)}")
+    if not gone:
+        print(f"nothing of {arguments.name} is in the cache")
 
 
 def _path(arguments: argparse.Namespace) -> None:
@@ -172,18 +178,20 @@ def _path(arguments: argparse.Namespace) -> None:
     else:
         path = zoo.present(zoo.known(arguments.name))
         if path is None:
-            raise FaceParseError(f"{arguments.name} is not downloaded; run: {PROGRAM} models get {arguments.name}")
+            raise FaceParseError(f"{arguments.name} is not downloaded; {PROGRAM} models get {arguments.name} says how")
         print(shown(path))
 
 
 def _convert(arguments: argparse.Namespace) -> None:
     source: Path = arguments.file
     kinds = {".caffemodel": ".pth", ".pth": ".onnx", ".pt": ".onnx"}
-    if source.suffix not in kinds:
+    kind = source.suffix.lower()
+    if kind not in kinds:
         raise FaceParseError(f"{shown(source)}: what is converted is a .caffemodel, or a .pth")
-    target: Path = arguments.output or source.with_suffix(kinds[source.suffix])
-    if target.suffix not in (kinds[source.suffix], ".onnx"):
-        raise FaceParseError(f"-o {shown(target)}: {source.suffix} is converted to {kinds[source.suffix]}")
+    target: Path = arguments.output or source.with_suffix(kinds[kind])
+    if target.suffix not in (kinds[kind], ".onnx"):
+        ways = " or ".join(dict.fromkeys((kinds[kind], ".onnx")))
+        raise FaceParseError(f"-o {shown(target)}: a {kind} is converted to a file that ends in {ways}")
     if os.path.lexists(target) and not arguments.force:
         raise OutputError(f"{shown(target)} exists already; --force overwrites it")
     if not zoo.can_convert():
@@ -191,7 +199,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     from faceparse_core.checkpoints import read_checkpoint, read_weights, write_checkpoint, write_converted
 
     weights = read_weights(source)
-    network = read_checkpoint(shown(source), weights)
+    network = read_checkpoint(shown(source), weights, "fcn8s" if kind == ".caffemodel" else None)
     try:
         with whole_file(target) as temporary:
             if target.suffix == ".onnx":

@@ -140,6 +140,10 @@ def test_cuda_is_asked_for_in_vain(tmp_path):
         load_parser(os.fspath(path), device="cuda")
     with pytest.raises(ModelError, match="no CUDA device"):
         load_parser(device="cuda")
+    with pytest.raises(ModelError, match="no CUDA device"):
+        load_parser("bisenet", device="cuda")  # not after a download
+    with pytest.raises(ModelError, match="cpu or cuda, not 'tpu'"):
+        load_parser(device="tpu")
 
 
 # FCN-8s ---------------------------------------------------------------------------------------------------------------
@@ -361,6 +365,23 @@ def test_fcn8s_by_name_from_a_file_that_the_user_has(tmp_path, rgb, capsys):
     saved(tmp_path / "bisenet.pth", thin_bisenet())
     assert run("models", "get", "fcn8s", "--from", tmp_path / "bisenet.pth") == 1
     assert "no fcn8s" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full here")
+def test_a_full_disk_is_told_as_such():
+    import errno
+
+    from faceparse_core.checkpoints import write_checkpoint
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_checkpoint(thin_bisenet(), Path("/dev/full"))
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_checkpoint_in_capitals(tmp_path, rgb):
+    path, weights = tmp_path / "R18.PTH", thin_bisenet()
+    saved(path, weights)
+    assert np.abs(load_parser(os.fspath(path)).run(rgb) - expected(weights, rgb)).max() < 1e-4
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>quota</html>", bytes(range(256)) * 9])

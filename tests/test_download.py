@@ -248,8 +248,26 @@ def test_get_path_and_remove(known: Path, server: FileServer, capsys: Capture) -
     assert capsys.readouterr().out == f"{known}\n"
     assert run("models", "remove", "bisenet") == 0
     assert capsys.readouterr().out == f"deleted {known}\n"
+    assert run("models", "remove", "bisenet") == 0
+    assert capsys.readouterr().out == "nothing of bisenet is in the cache\n"
     assert not known.exists()
     assert run("models", "remove", "bisenet") == 0
+
+
+def test_what_a_killed_process_left_is_removed(known: Path, cache: Path, capsys: Capture) -> None:
+    old, new = cache / "onnx" / ".faceparse-1.tmp", cache / "models" / ".faceparse-2.tmp"
+    for path in (old, new):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert run("models", "remove", "bisenet") == 0
+    assert capsys.readouterr().out == f"deleted {old}\n"
+    assert new.exists(), "another process may be at it"
+
+
+def test_the_embedded_model_is_not_exchanged(tmp_path: Path, capsys: Capture) -> None:
+    assert run("models", "get", "embedded", "--from", tmp_path / "other.onnx") == 1
+    assert "--model FILE" in one_line(capsys)
 
 
 def test_the_list_says_all_that_one_wants_to_know(known: Path, capsys: Capture) -> None:
@@ -373,6 +391,34 @@ def test_without_torch_an_onnx_of_it_is_fetched(
     assert zoo.get("bisenet") == known  # what is there is good enough
 
 
+def test_without_torch_a_checkpoint_is_not_taken_for_nothing(
+    known: Path, server: FileServer, other: FileServer, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """It would lie in the cache, be of no use, and be asked for again."""
+    files = (
+        zoo.ModelFile("weights.pth", 1, SHA256, (server.url,)),
+        zoo.ModelFile("weights.onnx", 1, "0", (other.url,)),
+    )
+    monkeypatch.setitem(zoo.KNOWN, "bisenet", dataclasses.replace(zoo.KNOWN["bisenet"], files=files))
+    monkeypatch.setattr(zoo, "can_convert", lambda: False)
+    own = known.parent.parent / "mine.pth"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(CONTENT)
+    assert run("models", "get", "bisenet", "--from", own) == 1
+    line = one_line(capsys)
+    assert "pip install '.[torch]'" in line
+    assert f"get weights.onnx from {other.url}" in line
+    assert not (known.parent / "weights.pth").exists()
+    other.refusals = [(404, {})]
+    with pytest.raises(ModelError, match=rf"get it elsewhere \({other.url}\) and run: .* --from weights\.onnx"):
+        zoo.get("bisenet")
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path, capsys: Capture) -> None:
+    assert run("models", "get", "fcn8s", "--from", tmp_path / "face_seg_fcn8s.ZIP") == 1
+    assert "unpack it first, and name the face_seg_fcn8s.caffemodel in it" in one_line(capsys)
+
+
 def test_without_torch_fcn8s_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -427,6 +473,13 @@ def test_drives_quota_page_leads_to_the_second_source(drive: FileServer, other: 
         fetch(target, [DRIVE], SHA256, MOST)
     fetch(target, [DRIVE, other.url], SHA256, MOST)
     assert_whole(target)
+
+
+def test_what_drive_had_sent_goes_when_another_source_was_quicker(other: FileServer, target: Path) -> None:
+    target.with_name("file.pth.drive0a1b2c.part").write_bytes(CONTENT[:100])  # as gdown names it
+    fetch(target, [other.url], SHA256, MOST)
+    assert_whole(target)
+    assert left(target) == ["file.pth"]
 
 
 @pytest.mark.torch

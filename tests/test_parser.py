@@ -54,7 +54,7 @@ def test_a_network_that_is_no_parser_is_refused():
         load_parser(str(models / "heads.onnx")).run(np.zeros((1, 3, 256, 256), np.float32))
 
 
-@pytest.mark.parametrize(("dimension", "expected"), [(1, [1, 1, 1]), ("n", [3]), (2, [2, 1])])
+@pytest.mark.parametrize(("dimension", "expected"), [(1, [1, 1, 1]), ("n", [3]), (2, [2, 2]), (4, [4])])
 def test_a_network_takes_as_many_crops_at_once_as_it_was_exported_for(tmp_path, monkeypatch, dimension, expected):
     seen = []
 
