@@ -264,6 +264,29 @@ def break_pair(folder, fault: str) -> None:
     elif fault == "no photo's partner":
         (folder / "broken.jpg").unlink()
         write(target, labels)
+    elif fault == "no photo, and the map beside the others":
+        (folder / "broken.jpg").rename(folder / "broken.png")
+        write(folder / "broken.png", labels)
+
+
+def test_a_mask_in_black_and_white_is_told(tmp_path):
+    photo, labels = face()
+    write(tmp_path / "a.jpg", photo)
+    write(tmp_path / "a.png", np.where(labels > 0, 255, 0).astype(np.uint8))
+    with pytest.raises(PairError, match=r"no face; 255 stands for unknown: .* classes\.json"):
+        Pairs(find_sets(tmp_path))
+
+
+def test_two_data_sets_in_one_folder_are_told_apart_by_nobody(tmp_path):
+    for name in (
+        "celeba/CelebAMask-HQ-mask-anno/0/00000_hair.png",
+        "LaPa/train/images/1.jpg",
+        "LaPa/train/labels/1.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(FaceParseError, match=r"several data sets \(CelebAMask-HQ, LaPa\); .* --data of its own"):
+        find_sets(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +300,10 @@ def break_pair(folder, fault: str) -> None:
         ("no photo", r"broken\.jpg.*cannot be read"),
         ("no partner", r"broken\.jpg has no label map"),
         ("no photo's partner", r"broken\.png has no photo"),
+        (
+            "no photo, and the map beside the others",
+            r"broken\.png has no label map beside it, or, if it is one, no photo",
+        ),
     ],
 )
 def test_a_broken_pair_is_told_by_name_or_left_out(tmp_path, capsys, fault, says):
@@ -289,7 +316,7 @@ def test_a_broken_pair_is_told_by_name_or_left_out(tmp_path, capsys, fault, says
     assert len(pairs) == 3
     assert len(pairs.broken) == 1
     told = capsys.readouterr().err
-    assert told.startswith("1 broken pairs left out: ")
+    assert told.startswith("1 broken pair left out: ")
     assert "broken" in told.split(": ", 1)[1]
 
 

@@ -251,7 +251,8 @@ def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
     truth = np.where(pairs[0].labels == 17, 18, pairs[0].labels)
     hot = (truth[::4, ::4] == np.arange(20)[:, None, None]).astype(np.float32)
     parser = Parser(ModelInfo("hatter", "0" * 64), 512, 1.8, lambda _: hot[None])
-    scores = write_report(parser, pairs, False, tmp_path / "report.md")
+    scores, beards = write_report(parser, pairs, False, tmp_path / "report.md")
+    assert beards is None
     text = (tmp_path / "report.md").read_text()
     assert scores.f1(17) == 0
     assert scores.f1(1) > 0.95
@@ -265,6 +266,16 @@ def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
     assert "- nobody: nothing there, nothing found" in (tmp_path / "more.md").read_text()
     write_report(parser, pairs, False, tmp_path / "new" / "report.md")  # into a folder that is made
     assert (tmp_path / "new" / "report.md").read_text() == text
+    bearded = replace(
+        pairs[0], labels=np.where(pairs[0].labels == 1, 19, pairs[0].labels).astype(np.uint8), meanings={}
+    )
+    _, beards = write_report(parser, pairs, False, tmp_path / "bearded.md", bearded=[bearded])
+    assert beards is not None
+    assert beards.iou(19) == 0
+    text = (tmp_path / "bearded.md").read_text()
+    assert "## Beards, on 1 pairs\n\nIoU 0.0000, F1 0.0000" in text
+    assert "| beard | 0.0 | head" in text
+    assert cv2.imread(str(tmp_path / "bearded-beards.png")).shape == (256, 4 * 3 * 256, 3)
     for wrong in (tmp_path, tmp_path / "report.md" / "a.md"):
         with pytest.raises(FaceParseError, match=r"folder lies there|cannot be written"):
             write_report(parser, [], False, wrong)  # before anything is measured

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from training_data import tiny, write_data
+from training_data import tiny, write_data, write_tar
 
 from faceparse_core.errors import FaceParseError, Interrupted, ModelError
 from faceparse_core.models import folder as models
@@ -29,7 +31,7 @@ from faceparse_core.parts import BEARD, HAIR
 pytestmark = pytest.mark.torch
 
 EMBEDDED_WEIGHTS = models / "parser.onnx"
-SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered": 2}  # two replicas of the network, if there are cores
+SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered": 4}  # two replicas of the network, if there are cores
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,7 @@ def test_accumulating_learns_from_the_same_pictures(folder):
     mixture, gradients = as_mixture(folder), []
     criterion = partial(parsing_loss, table=label_table(mixture.legend))
     for batch, accumulate in ((16, 1), (4, 4)):
-        s = tiny(batch=batch, rendered=0, accumulate=accumulate)
+        s = tiny(batch=batch, accumulate=accumulate)
         run = Run(s, mixture.classes, three_heads(criterion, 0.3), torch.device("cpu"))
         for network in run.stepper.replicas:
             for module in network.modules():
@@ -143,6 +145,16 @@ def test_accumulating_learns_from_the_same_pictures(folder):
             run.stepper.gradients(next(batches(mixture, s, 0)))
         gradients.append(torch.cat([p.grad.flatten() for p in run.network.parameters()]))
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
+
+
+@pytest.mark.parametrize(("batch", "accumulate"), [(16, 1), (4, 4), (4, 1), (1, 1), (3, 2)])
+def test_as_many_pictures_are_rendered_whatever_the_batch(batch, accumulate):
+    from faceparse_core.training.settings import TrainSettings, rendered_pictures, step_pictures
+
+    s = TrainSettings(batch=batch, accumulate=accumulate)
+    steps = [rendered_pictures(step, s) for step in range(480)]
+    assert max(steps) - min(steps) <= 1
+    assert sum(steps) == pytest.approx(480 * step_pictures(s) * 3 / 16, abs=1)
 
 
 def test_float16_steps_are_left_out_while_they_overflow():
@@ -229,7 +241,7 @@ def replace(source, target):
         die()
 
 os.fsync, os.replace = fsync, replace
-settings = tiny(steps=12, batch=8, rendered=2, save_every=int(sys.argv[6]))
+settings = tiny(steps=12, batch=8, rendered=4, save_every=int(sys.argv[6]))
 options = RunOptions(log_every=1, device="cpu", sheet=0)
 train_parser(Path(sys.argv[1]), Path(sys.argv[2]), settings, resume, options=options)
 """
@@ -550,6 +562,18 @@ def test_tensorboard_has_each_step_once(folder, tmp_path, monkeypatch):
     assert when == sorted(when)
 
 
+@pytest.mark.parametrize("method", ["add_scalar", "flush", "close"])
+def test_a_disk_that_fills_up_beneath_tensorboard(folder, tmp_path, monkeypatch, method):
+    from torch.utils.tensorboard import SummaryWriter
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, method, full)
+    with pytest.raises(FaceParseError, match="tensorboard cannot be written, the disk is full"):
+        train(folder, tmp_path, settings=tiny(steps=2), tensorboard=True)
+
+
 def test_no_tensorboard(folder, tmp_path, monkeypatch):
     for name in ("tensorboard", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -728,7 +752,7 @@ def test_options_that_make_no_sense(words, says, capsys):
     [
         (("--from", "none.onnx"), "none.onnx: the model cannot be read (No such file or directory)"),
         (("--from", EMBEDDED_WEIGHTS.with_name("heads.onnx")), "heads.onnx: not a parser"),
-        (("--occluders", "none"), "none: no cut-outs there"),
+        (("--occluders", "none"), "none: no such folder of cut-outs"),
         (("--keep-best",), "add --validate"),
         (("--parts", "face", "--beards"), "exclude each other"),
     ],
@@ -749,6 +773,30 @@ def test_nothing_is_held_out_to_validate_on(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
     assert command("train", "parser", "--data", tmp_path, "--run", tmp_path / "run", "--validate") == 1
     assert "--validate needs pairs that are held out" in capsys.readouterr().err
+
+
+def test_broken_pairs_that_are_held_out(tmp_path, capsys):
+    from faceparse_core.training.watch import read_held_out
+
+    data = write_data(tmp_path / "data")
+    tar = data / "celebamask" / "val.tar"
+    write_tar(tar, range(4, 8))
+    with tarfile.open(tar) as archive:
+        members = {name: archive.extractfile(name).read() for name in archive.getnames()}
+    photos = sorted(name for name in members if name.endswith(".webp"))
+    members[photos[0]] = b"none"
+    del members[photos[1].replace(".webp", ".png")]
+    with tarfile.open(tar, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(FaceParseError, match=f"{photos[1]} has no label map"):
+        read_held_out([data], 99)
+    assert len(read_held_out([data], 99, skip_broken=True)) == len(photos) - 2
+    told = capsys.readouterr().err
+    assert told.startswith("2 broken pairs left out: ")
+    assert f"{photos[0]}: the photo cannot be read\n" in told
 
 
 def test_the_wrong_checkpoint_to_export(tmp_path, capsys):

@@ -237,9 +237,7 @@ def _train(a: argparse.Namespace) -> None:
         new = OWN if a.add else FURTHER if weights else TrainSettings()
         settings = before.settings if before else new
         changes |= {key: getattr(a, key) for key in ("batch", "accumulate", "rate") if getattr(a, key) is not None}
-        if a.batch:  # as large a share of them rendered
-            changes["rendered"] = round(a.batch * settings.rendered / settings.batch)
-        held_out = read_held_out(_paths(a), a.validate) if a.validate else ()
+        held_out = read_held_out(_paths(a), a.validate, a.skip_broken) if a.validate else ()
         settings = dataclasses.replace(settings, **changes)
         mixture = _mixture(a, weights)
         train_parser(mixture, a.run, settings, a.resume, weights, a.occluders, options, held_out)
@@ -341,16 +339,18 @@ def _evaluate(a: argparse.Namespace) -> None:
     from faceparse_core.training.report import write_report
 
     parser, classes, pairs = _to_measure(a)
+    sets = [one for path in _paths(a) for one in rendered_held_out(path)] if "beard" in classes.names else []
+    rendered = Pairs(sets, a.skip_broken) if sets else ()
+    beard = None
     if a.report:
-        scores = write_report(parser, pairs, a.mirror, a.report, classes=classes)
+        scores, beard = write_report(parser, pairs, a.mirror, a.report, classes=classes, bearded=rendered)
     else:
         scores = evaluate(parser, pairs, a.mirror, classes)
+        if rendered:
+            beard = evaluate(parser, rendered, a.mirror, classes)
     print(f"{parser.info.name} {parser.info.sha256[:12]}, whole frames read at {parser.size} px")
     print(scores.table())
-    sets = [one for path in _paths(a) for one in rendered_held_out(path)]
-    if sets and "beard" in classes.names:
-        rendered = Pairs(sets, a.skip_broken)
-        beard = evaluate(parser, rendered, a.mirror, classes)
+    if beard:
         print(f"beard, on {len(rendered)} rendered pairs held out: IoU {beard.iou(BEARD):.4f}")
 
 

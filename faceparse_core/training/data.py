@@ -101,9 +101,7 @@ class Pairs(Sequence[Pair]):
                 self._kept[len(self._places)] = pair
             self._places.append(place)
             counts.append(np.bincount(pair.labels.ravel(), minlength=256))
-        if self.broken:
-            first = "; ".join(self.broken[:3]) + ("; .." if len(self.broken) > 3 else "")
-            print(f"{len(self.broken)} broken pairs left out: {first}", file=sys.stderr)
+        tell_broken(self.broken)
         if not self._places:
             raise FaceParseError("no training data: there is no pair of photo and label map")
         self.counts = np.stack(counts)  #: (pairs, 256): pixels of each label
@@ -127,6 +125,14 @@ class Pairs(Sequence[Pair]):
         if kept is not None:
             return kept
         return self._read(self._places[index])
+
+
+def tell_broken(lines: Sequence[str]) -> None:
+    """Say of what was left out how much there is, and what is wrong with the first ones."""
+    if lines:
+        reasons = [line.partition("; replace it, or leave")[0] for line in lines[:3]]
+        more = "; .." if len(lines) > 3 else ""
+        print(f"{len(lines)} broken pair{'s' * (len(lines) > 1)} left out: {'; '.join(reasons)}{more}", file=sys.stderr)
 
 
 def _ahead(

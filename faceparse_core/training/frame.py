@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.parts import BEARD, FACE
+from faceparse_core.parts import BACKGROUND, BEARD, FACE
 from faceparse_core.training.data import Pair, PairError
 from faceparse_core.training.labels import UNKNOWN
 
@@ -36,7 +36,9 @@ def to_celeba_frame(pair: Pair) -> Pair:
     """
     rows, columns = np.nonzero(np.isin(pair.labels, [*FACE, BEARD]))
     if len(rows) < 16:
-        raise PairError(f"{pair.name}: the label map shows no face")
+        masked = set(np.unique(pair.labels).tolist()) == {BACKGROUND, UNKNOWN}
+        hint = "; 255 stands for unknown: a mask's face is 1, or 255 where a classes.json says so" if masked else ""
+        raise PairError(f"{pair.name}: the label map shows no face{hint}")
     height = float(rows.max() - rows.min() + 1)
     side = round(height / 0.744)
     x = round((columns.min() + columns.max() + 1) / 2 - side / 2)

@@ -94,6 +94,9 @@ FACESYNTHETICS = _ids(
 # -------------------------------------------------------------------------------------------------------------- layouts
 
 
+_Reader = Callable[[Files, str], list[DataSet]]
+
+
 def find_sets(path: Path, split: str = "train") -> list[DataSet]:
     """The data sets in a folder or a tar, told by what lies in it. `split` is `train` or `test`.
 
@@ -103,16 +106,28 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
     """
     files = open_files(path)
     names = files.names
-    kinds: list[tuple[bool, Callable[[Files, str], list[DataSet]]]] = [
+
+    def some(pattern: str) -> bool:
+        return any(re.search(pattern, name) for name in names)
+
+    published: list[tuple[bool, str, _Reader]] = [
+        (some(r"(^|/)\d{5}_(skin|nose|hair)\.png$"), "CelebAMask-HQ", _celebamask),
+        (some(r"(^|/)(train|val|test)/images/[^/]+$"), "LaPa", _lapa),
+        (some(r"(^|/)\d{6}_seg\.png$"), "FaceSynthetics", _facesynthetics),
+    ]
+    kinds: list[tuple[bool, _Reader]] = [
         ("classes.json" in names, _plain),
-        (any(re.fullmatch(r"(celebamask|facesynthetics)/[^/]+\.tar", name) for name in names), _our_tars),
+        (some(r"^(celebamask|facesynthetics)/[^/]+\.tar$"), _our_tars),
         (path.is_file() and path.parent.name in ("celebamask", "facesynthetics"), _our_tar),
-        (any(re.search(r"(^|/)\d{5}_(skin|nose|hair)\.png$", name) for name in names), _celebamask),
-        (any(re.search(r"(^|/)(train|val|test)/images/[^/]+$", name) for name in names), _lapa),
-        (any(re.search(r"(^|/)\d{6}_seg\.png$", name) for name in names), _facesynthetics),
-        (any(re.search(r"(^|/)(train|test)/[^/]+\.jpg$", name) for name in names), _ibugmask),
+        *((found, read) for found, _, read in published),
+        (some(r"(^|/)(train|test)/[^/]+\.jpg$"), _ibugmask),
     ]
     read = next((read for found, read in kinds if found), None)
+    there = [name for found, name, _ in published if found]
+    if len(there) > 1 and read in [each for _, _, each in published]:
+        raise FaceParseError(
+            f"{files.shown}: several data sets ({', '.join(there)}); name the folder of each with a --data of its own"
+        )
     if read is None and names and all(name.endswith(".tar") for name in names):
         return [one for name in names for one in find_sets(path / name, split)]
     found = (read or _plain)(files, split)
@@ -397,7 +412,8 @@ def _partners(
         stem = photo[: -len(PurePosixPath(photo).suffix)]
         labels = next((name for name in partner(stem) if name in there), None)
         if labels is None:
-            lines.append(f"{files.shown}: {printable(photo)} has no label map beside it")
+            either = ", or, if it is one, no photo" if photo.lower().endswith(".png") else ""
+            lines.append(f"{files.shown}: {printable(photo)} has no label map beside it{either}")
         else:
             found[photo] = labels
     left = sorted(there - set(found.values()))

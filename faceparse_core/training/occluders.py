@@ -38,6 +38,8 @@ def read_cutouts(folder: Path) -> list[NDArray[np.uint8]]:
 
     Raises FaceParseError where there is none, or one cannot be read.
     """
+    if not folder.is_dir():
+        raise FaceParseError(f"{folder}: no such folder of cut-outs; check the name")
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in {".png", ".webp", ".tif", ".tiff"})
     if not paths:
         raise FaceParseError(f"{folder}: no cut-outs there; put PNG or WebP pictures with transparency into it")

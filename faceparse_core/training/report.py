@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.parser import Parser
+from faceparse_core.parts import BEARD
 from faceparse_core.training.data import Pair
 from faceparse_core.training.evaluate import Scores, confusion, say, truth
 from faceparse_core.training.labels import UNKNOWN
@@ -29,11 +31,13 @@ def write_report(
     path: Path,
     shown: int = 20,
     classes: Classes = Classes(),  # noqa: B008 - frozen
-) -> Scores:
-    """Write `path`, a page in Markdown, and beside it two sheets of pictures; returns the scores of all pairs.
+    bearded: Sequence[Pair] = (),
+) -> tuple[Scores, Scores | None]:
+    """Write `path`, a page in Markdown, and beside it sheets of pictures; returns the scores of all pairs.
 
     classes  what `parser.run` tells apart
     shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
+    bearded  pairs on which the beard is measured, for in the others it may be called skin; their scores are second
 
     Raises FaceParseError where they cannot be written.
     """
@@ -41,12 +45,9 @@ def write_report(
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise FaceParseError(f"{printable(os.fspath(path))}: a folder lies there; name a file, such as report.md")
-    said = [say(parser, pair, mirror, classes) for pair in pairs]
-    true = [truth(pair, classes) for pair in pairs]
-    each = [confusion(*maps, len(classes.names)) for maps in zip(true, said, strict=True)]
-    scores = Scores(np.sum(each, axis=0), classes.names)
-    order = np.argsort([np.nan_to_num(Scores(one, classes.names).mean_f1, nan=1.0) for one in each], kind="stable")
-    count = max(1, min(shown, len(pairs) // 2))
+    measured = _Measured.of(parser, pairs, mirror, classes)
+    scores, count = measured.scores, max(1, min(shown, len(pairs) // 2))
+    order = np.argsort([np.nan_to_num(one.mean_f1, nan=1.0) for one in measured.each], kind="stable")
     lines = [
         f"# {parser.info.name}",
         "",
@@ -62,23 +63,61 @@ def write_report(
         *confusions(scores),
     ]
     for title, chosen in (("worst", order[:count]), ("best", order[::-1][:count])):
-        sheet = path.with_name(f"{path.stem}-{title}.png")
-        rows = [(pairs[k].rgb, true[k], said[k]) for k in chosen]
-        save_bytes(cv2.imencode(".png", draw_sheet(rows, classes)[..., ::-1])[1].tobytes(), sheet)
-        lines += ["", f"## The {title}", "", f"![photo, labels, what the parser says]({sheet.name})", ""]
-        lines += [f"- {pairs[k].name}: {_score(Scores(each[k], classes.names))}" for k in chosen]
+        lines += ["", f"## The {title}", "", *measured.shown(chosen, path.with_name(f"{path.stem}-{title}.png"))]
+        lines += [f"- {pairs[k].name}: {_rounded(measured.each[k].mean_f1)}" for k in chosen]
+    beards = _Measured.of(parser, bearded, mirror, classes) if bearded else None
+    if beards:
+        ious = np.array([one.iou(BEARD) for one in beards.each])
+        order = np.argsort(np.nan_to_num(ious, nan=1.0), kind="stable")
+        lines += [
+            "",
+            f"## Beards, on {len(bearded)} pairs",
+            "",
+            f"IoU {beards.scores.iou(BEARD):.4f}, F1 {beards.scores.f1(BEARD):.4f}; the worst comes first.",
+            "",
+            *confusions(beards.scores, parts=(BEARD,)),
+            "",
+            *beards.shown(order, path.with_name(f"{path.stem}-beards.png")),
+            *[f"- {bearded[k].name}: IoU {_rounded(ious[k])}" for k in order],
+        ]
     save_bytes(("\n".join(lines) + "\n").encode(), path)
-    return scores
+    return scores, beards.scores if beards else None
 
 
-def _score(scores: Scores) -> str:
-    return "nothing there, nothing found" if np.isnan(scores.mean_f1) else f"{scores.mean_f1:.3f}"
+@dataclass(frozen=True)
+class _Measured:
+    """Pairs, what is true of each and what the parser says, and the scores of each and of all."""
+
+    pairs: Sequence[Pair]
+    true: list[NDArray[np.uint8]]
+    said: list[NDArray[np.uint8]]
+    each: list[Scores]
+    scores: Scores
+    classes: Classes
+
+    @classmethod
+    def of(cls, parser: Parser, pairs: Sequence[Pair], mirror: bool, classes: Classes) -> _Measured:
+        said = [say(parser, pair, mirror, classes) for pair in pairs]
+        true = [truth(pair, classes) for pair in pairs]
+        counts = [confusion(*maps, len(classes.names)) for maps in zip(true, said, strict=True)]
+        each = [Scores(one, classes.names) for one in counts]
+        return cls(pairs, true, said, each, Scores(np.sum(counts, axis=0), classes.names), classes)
+
+    def shown(self, chosen: NDArray[np.int64], sheet: Path) -> list[str]:
+        """Lines of Markdown that show the chosen pairs, drawn on `sheet`."""
+        rows = [(self.pairs[k].rgb, self.true[k], self.said[k]) for k in chosen.tolist()]
+        save_bytes(cv2.imencode(".png", draw_sheet(rows, self.classes)[..., ::-1])[1].tobytes(), sheet)
+        return [f"![photo, labels, what the parser says]({sheet.name})", ""]
 
 
-def confusions(scores: Scores, least: float = 0.01) -> list[str]:
+def _rounded(score: float) -> str:
+    return "nothing there, nothing found" if np.isnan(score) else f"{score:.3f}"
+
+
+def confusions(scores: Scores, least: float = 0.01, parts: Sequence[int] | None = None) -> list[str]:
     """A table in Markdown: for each part what it is taken for and what is taken for it, from a share of `least` on."""
     rows = ["| part | right | is taken for | is said of |", "|---|---|---|---|"]
-    for part in scores.scored:
+    for part in scores.scored if parts is None else parts:
         truth, said = scores.confusion[part], scores.confusion[:, part]
         if not truth.sum():
             continue

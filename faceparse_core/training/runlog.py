@@ -74,11 +74,12 @@ class RunLog:
         """
         self.training = Table(folder / "log.csv", TRAINING, after)
         self.validation = Table(folder / "validation.csv", ("step", "epoch", MEAN, *parts), after)
+        self._folder = folder
         self._board: Any = None
         if board:
-            for old in (folder / BOARD).glob(EVENTS):
-                old.unlink()
             with written(folder / BOARD):
+                for old in (folder / BOARD).glob(EVENTS):
+                    old.unlink()
                 self._board = tensorboard().SummaryWriter(os.fspath(folder / BOARD))
             began = time.time() - seconds
             at = 0.0
@@ -100,10 +101,13 @@ class RunLog:
 
     def close(self) -> None:
         if self._board:
-            self._board.close()
+            with written(self._folder / BOARD):
+                self._board.close()
 
     def _show(self, group: str, row: Row, when: float | None = None) -> None:
-        if self._board:
+        if not self._board:
+            return
+        with written(self._folder / BOARD):
             for name, value in row.items():
                 if name not in ("step", "epoch", "seconds") and not math.isnan(value):
                     self._board.add_scalar(f"{group}/{name}", value, int(row["step"]), walltime=when)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+SIXTEEN = 16  #: pictures, by which the mixture is told
+
 
 @dataclass(frozen=True)
 class TrainSettings:
     width: float = 0.5
     steps: int = 12800
-    batch: int = 16  # pictures that are in memory at once, of which ...
-    rendered: int = 3  # ... this many are rendered
+    batch: int = 16  # pictures that are in memory at once
+    rendered: int = 3  # of `SIXTEEN` pictures so many are rendered, however many a step has
     accumulate: int = 1  # so many times `batch` pictures make one step
     rate: float = 1.2e-3  # AdamW's learning rate on the plateau
     weight_decay: float = 0.03
@@ -70,8 +72,8 @@ FURTHER = TrainSettings(
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
 OWN = TrainSettings(
-    steps=400, batch=8, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=10.0, sizes=((0.0, 256),),
-    later=0.0, seed=7,
+    steps=400, batch=8, rendered=6, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=10.0,
+    sizes=((0.0, 256),), later=0.0, seed=7,
 )  # fmt: skip
 
 
@@ -82,7 +84,13 @@ def step_pictures(s: TrainSettings) -> int:
 
 def whole_step(s: TrainSettings) -> TrainSettings:
     """The settings of steps of the same size that have all of their pictures in memory at once."""
-    return replace(s, batch=s.batch * s.accumulate, rendered=s.rendered * s.accumulate, accumulate=1)
+    return replace(s, batch=s.batch * s.accumulate, accumulate=1)
+
+
+def rendered_pictures(step: int, s: TrainSettings) -> int:
+    """How many of a step's pictures are rendered: their share comes out right, of small steps over many of them."""
+    each = s.rendered * step_pictures(s)
+    return (step + 1) * each // SIXTEEN - step * each // SIXTEEN
 
 
 def epoch_ended(done: int, pairs: int, s: TrainSettings) -> int:

@@ -19,7 +19,7 @@ from faceparse_core.training.augment import AugmentSettings, augment
 from faceparse_core.training.data import DataSet, Pair, Pairs, half_of_memory
 from faceparse_core.training.labels import Legend, make_legend
 from faceparse_core.training.layouts import find_sets
-from faceparse_core.training.settings import TrainSettings, crop_size, whole_step
+from faceparse_core.training.settings import TrainSettings, crop_size, rendered_pictures, whole_step
 
 #: How many times more often a picture is drawn that shows one of these rare parts: glasses, earring, necklace, hat, a
 #: beard told from skin. Later more than at first: a necklace shows in one picture of twenty, and is learnt last.
@@ -91,12 +91,11 @@ def batches(
     """
     mixture, s = as_mixture(data), whole_step(s)
     groups = _groups(mixture)
-    slots = _slots(mixture, s)
     lenders = _lenders(mixture)
 
     def sample(step: int, slot: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         rng = np.random.default_rng((s.seed, step, slot))
-        pairs, first_space, first, later = groups[slots[slot]]
+        pairs, first_space, first, later = groups[_group_of(slot, step, mixture, s)]
         odds = first if step < s.later * s.steps else later
         settings = replace(mixture.augment, size=crop_size(step, s))
         index = int(rng.choice(len(pairs), p=odds))
@@ -134,14 +133,14 @@ def _groups(mixture: Mixture) -> dict[str, _Group]:
     return found
 
 
-def _slots(mixture: Mixture, s: TrainSettings) -> list[str]:
-    """For each picture of a batch the group it is drawn from."""
+def _group_of(slot: int, step: int, mixture: Mixture, s: TrainSettings) -> str:
+    """The group that one of a step's pictures is drawn from."""
     others = mixture.people is not None or mixture.rendered is not None
     own = 0 if mixture.own is None else max(1, round(OWN_SHARE * s.batch)) if others else s.batch
-    rendered = 0 if mixture.rendered is None else min(s.rendered, s.batch - own)
+    rendered = 0 if mixture.rendered is None else min(rendered_pictures(step, s), s.batch - own)
     if mixture.people is None and mixture.rendered is not None:
         rendered = s.batch - own
-    return ["rendered"] * rendered + ["own"] * own + ["people"] * (s.batch - own - rendered)
+    return "rendered" if slot < rendered else "own" if slot < rendered + own else "people"
 
 
 def _lenders(mixture: Mixture) -> Sequence[Pair]:

@@ -17,7 +17,7 @@ from faceparse_core.classes import Classes
 from faceparse_core.errors import FaceParseError
 from faceparse_core.heads import CELEBA_SIDE
 from faceparse_core.parser import ModelInfo, Parser
-from faceparse_core.training.data import Pair
+from faceparse_core.training.data import Pair, PairError, tell_broken
 from faceparse_core.training.evaluate import say, truth
 from faceparse_core.training.layouts import find_sets
 from faceparse_core.training.report import draw_sheet
@@ -33,16 +33,33 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[k * len(items) // count] for k in range(count)]
 
 
-def read_held_out(data: Sequence[Path], count: int) -> list[Pair]:
-    """`count` of the pairs that the data sets in these folders hold out, in their order. Raises FaceParseError."""
+def read_held_out(data: Sequence[Path], count: int, skip_broken: bool = False) -> list[Pair]:
+    """`count` of the pairs that the data sets in these folders hold out, in their order.
+
+    Broken ones are left out and told, or else raise PairError; FaceParseError is raised where there is none.
+    """
     sets = []
     for path in data:
         learnt = {(one.name, name) for one in find_sets(path) for name in one.names}
         sets += [one for one in find_sets(path, "test") if learnt.isdisjoint((one.name, name) for name in one.names)]
     if not any(one.names for one in sets):
         raise FaceParseError("--validate needs pairs that are held out; name a data set that has some with --data")
+    broken = [line for one in sets for line in one.broken]
+    if broken and not skip_broken:
+        raise PairError(broken[0])
     places = spread([(one, number) for one in sets for number in range(len(one.names))], count)
-    return [replace(one.read(number), meanings=one.meanings) for one, number in places]
+    pairs = []
+    for held, number in places:
+        try:
+            pairs.append(replace(held.read(number), meanings=held.meanings))
+        except PairError as error:
+            if not skip_broken:
+                raise
+            broken.append(str(error))
+    tell_broken(broken)
+    if places and not pairs:
+        raise FaceParseError("--validate needs pairs that are held out; all of those are broken")
+    return pairs
 
 
 def as_parser(network: nn.Module, size: int, device: torch.device) -> Parser:
