@@ -53,6 +53,28 @@ def test_both_eyes_and_both_brows_have_the_darker_colour():
     assert (colors[7], colors[8]) == (shown[7], shown[8])
 
 
+def nose_and_skin(nose, skin):
+    labels, rgb = np.ones((40, 40), np.uint8), np.full((40, 40, 3), skin, np.uint8)
+    labels[10:30, 15:25], rgb[10:30, 15:25] = 10, nose
+    colors = part_colors(rgb, labels)
+    assert colors[1] == skin
+    return colors[10]
+
+
+@given(st.tuples(*[st.integers(40, 240)] * 3), st.tuples(*[st.integers(-6, 6)] * 3))
+def test_a_nose_is_told_from_the_skin(skin, off):
+    nose = nose_and_skin(tuple(np.clip(np.add(skin, off), 0, 255)), skin)
+    seen = srgb_to_oklab(np.array([nose, skin], np.uint8))
+    assert np.hypot.reduce(seen[0] - seen[1]) > 0.015  # 0.03, but for what bytes cannot show
+
+
+def test_a_nose_that_is_seen_keeps_its_colour_and_a_grey_one_stays_grey():
+    assert nose_and_skin((200, 140, 120), (214, 167, 146)) == (200, 140, 120)
+    red, green, blue = nose_and_skin((120, 120, 120), (120, 120, 120))
+    assert red == green == blue > 120
+    assert max(nose_and_skin((250, 250, 250), (250, 250, 250))) < 250
+
+
 def test_a_part_of_one_pixel_has_a_colour():
     labels = np.zeros((9, 9), np.uint8)
     labels[4, 4] = 9
