@@ -61,7 +61,11 @@ class Plan:
 def plans_of(layer: Layer, drawing: Drawing, order: int) -> list[Plan]:
     """The objects of a layer, bottom to top: the lowest `order` steps high, all below the next layer's."""
     name, sheets = drawing.name(layer), sheets_of(layer)
-    return [Plan(layer, sheet, _name(name, sheet), order + number / len(sheets)) for number, sheet in enumerate(sheets)]
+    alone = len(sheets) == 1
+    return [
+        Plan(layer, sheet, _name(name, sheet, alone), order + number / len(sheets))
+        for number, sheet in enumerate(sheets)
+    ]
 
 
 def imported(layer: Layer, sheet: Sheet, name: str) -> Imported:
@@ -132,7 +136,7 @@ def material(layer: Layer, sheet: Sheet, color: Color, number: int, site: Site) 
     """
     if layer.loose and color in site.loose:
         return site.loose[color]
-    part = _with_kind(layer.part, sheet)
+    part = layer.part if sheet.kind == "fill" else f"{layer.part} outline"
     part = f"{part} {number + 1}" if number else part
     settings = site.settings
     like = site.made[0] if site.made else None
@@ -153,14 +157,11 @@ def _materials(layer: Layer, sheet: Sheet, site: Site) -> list[bpy.types.Materia
     return [found[color] for color in sheet.colors]
 
 
-def _name(layer_name: str, sheet: Sheet) -> str:
-    name = _with_kind(layer_name, sheet)
-    return f"{name} {sheet.tier + 1}" if sheet.tier and sheet.kind == "fill" else name
-
-
-def _with_kind(name: str, sheet: Sheet) -> str:
-    """The name of what it is made of: a layer of outlines alone may say so already."""
-    return name if sheet.kind == "fill" or name.lower().endswith("outline") else f"{name} outline"
+def _name(layer_name: str, sheet: Sheet, alone: bool) -> str:
+    """`alone`: the layer has no other sheet; if it is one of outlines it may say so already."""
+    if sheet.kind == "stroke":
+        return layer_name if alone and layer_name.lower().endswith("outline") else f"{layer_name} outline"
+    return f"{layer_name} {sheet.tier + 1}" if sheet.tier else layer_name
 
 
 def _set_types(points: bpy.types.SplineBezierPoints, name: str, types: Sequence[int]) -> None:

@@ -23,11 +23,12 @@ class CommandOptions:
         name="Parts",
         description="Which parts of the portrait get a layer",
         items=(
-            ("face", "Face", "The head, and what lies on it"),
-            ("contour", "Contour", "Ears, head, hair, beard and hat"),
-            ("portrait", "Portrait", "Contour, eyes, brows, nose, mouth, glasses and earrings"),
-            ("all", "All", "Portrait, and neck, necklace, cloth, and hair that falls behind them"),
-            ("custom", "Custom", "Those chosen below"),
+            # numbered, for files keep the number: the others' are older than `face`
+            ("face", "Face", "The head, and what lies on it", "NONE", 4),
+            ("contour", "Contour", "Ears, head, hair, beard and hat", "NONE", 0),
+            ("portrait", "Portrait", "Contour, eyes, brows, nose, mouth, glasses and earrings", "NONE", 1),
+            ("all", "All", "Portrait, and neck, necklace, cloth, and hair that falls behind them", "NONE", 2),
+            ("custom", "Custom", "Those chosen below", "NONE", 3),
         ),
         default="portrait",
     )

@@ -3,8 +3,8 @@
 Known are BiSeNet in the layout of face-parsing.PyTorch, with ResNet-18 or ResNet-34, also as yakhyo/face-parsing names
 its weights, and FCN-8s in the layout of face_segmentation_pytorch. Each computes what its authors' code computes:
 BiSeNet takes RGB with ImageNet's mean and deviation and enlarges its scores bilinearly with aligned corners; FCN-8s
-takes BGR, stretched to 0..255 (a picture that spans less than that is not in face_segmentation_pytorch), less its mean,
-and answers for the face alone.
+takes BGR, stretched to 0..255, less its mean, and answers for the face alone. (face_segmentation_pytorch computes that
+stretch and throws it away: of a picture that does not span 0..255 its scores are a little others.)
 """
 
 from __future__ import annotations

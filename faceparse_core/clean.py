@@ -70,8 +70,7 @@ class CleanSettings:
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     beard: float = 0.15  # a piece of beard further from the mouth is a shadow; those of 18 portraits are within 0.13
-    faint: float = 0.145  # a beard whose pieces, but for patches smaller than `tuft` squared, are together smaller than
-    # this squared is a shadow, too (why: models/parser.md)
+    faint: float = 0.145  # so is what is smaller than this squared, all of a beard that is no patch (models/parser.md)
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -284,13 +283,15 @@ def _drop_faint_beard(view: Labels, size: float, s: CleanSettings, edges: Sides)
 
     Patches do not count: shadows come in several. What the photo's edge cuts off may be larger.
     """
-    beard = view == BEARD
-    sides = (beard[:, 0], beard[0], beard[:, -1], beard[-1])
-    if any(edge and side.any() for edge, side in zip(edges, sides, strict=True)):
+    index, stats, _ = _pieces(view == BEARD)
+    whole = slice(0, view.shape[0]), slice(0, view.shape[1])
+    cut = _ends_at(edges, view.shape, whole, stats)
+    counted = stats[:, 4] >= (s.tuft * size) ** 2
+    counted[0] = cut[0] = False
+    if (cut.any() and counted.any()) or stats[counted, 4].sum() >= (s.faint * size) ** 2:
         return
-    _, stats, _ = _pieces(beard)
-    areas = stats[1:, 4]
-    if len(areas) and areas[areas >= (s.tuft * size) ** 2].sum() < (s.faint * size) ** 2:
+    beard = (view == BEARD) & ~cut[index]
+    if beard.any():
         around = view.copy()
         _fill(around, beard | np.isin(view, [part for part in FACE if part != HEAD]))
         view[beard] = around[beard]

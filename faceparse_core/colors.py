@@ -29,7 +29,8 @@ _REACH = 0.08  #: Oklab distance at which a pixel counts half
 _SEEN = 0.12  #: Oklab distance from the skin's colour at which glasses stand out, by eye on six portraits
 _FRAME = 0.2  #: of their pixels, those least like skin, are the frame of glasses
 _TOLD = 0.03  #: Oklab distance at which a nose is told from the skin, by eye on nine portraits where it was nearer
-_BRIGHT = 0.9  #: Oklab lightness of skin than which a nose cannot well be lighter
+_ALIKE = 0.005  #: Oklab lightness by which a nose is neither darker nor lighter than the skin; then it becomes ...
+_BRIGHT = 0.9  #: ... lighter, or where the skin is lighter than this darker
 _MOST_FRAME = 0.5  #: of the colour of glasses comes from their frame at most
 
 
@@ -38,25 +39,28 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
 
     Pixels within a few px of another part are left out where a part has others, for the lens mixes them. The mean is
     reweighted by distance, so that highlights, shadows and stray pixels hardly count. Both eyes have the colour of the
-    darker one, and both brows: of the other more is skin, gleam or white. Glasses are one shape, most of it lens: where
-    skin is seen through that, as much of the frame's colour is mixed in, up to a half, as makes them stand out. A nose
-    stands out from the skin by a little, too.
+    darker one, and both brows, for of the other more is skin, gleam or white; slivers do not count. Glasses are one
+    shape, most of it lens: where skin is seen through that, as much of the frame's colour is mixed in, up to a half, as
+    makes them stand out. A nose stands out from the skin by a little, too.
     """
     step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
     inside = _inside(labels, reach=2)
-    colors = {}
+    colors, well_seen = {}, set()
     for part in distinct(labels).tolist():
         mine = labels == part
         places = np.flatnonzero(mine & inside)
-        if len(places) < 16:
+        if len(places) >= 16:
+            well_seen.add(part)
+        else:
             places = np.flatnonzero(mine)
         if len(places):
             places = places[:: max(1, len(places) // _SAMPLES)]
             colors[part] = robust_mean(rgb[np.divmod(places, labels.shape[1])])
     for left, right in (BROWS, EYES):
         if left in colors and right in colors:
-            colors[left] = colors[right] = min(colors[left], colors[right], key=_lightness)
+            leading = well_seen & {left, right} or {left, right}
+            colors[left] = colors[right] = min((colors[part] for part in sorted(leading)), key=_lightness)
     if NOSE in colors and HEAD in colors:
         colors[NOSE] = _seen_nose(colors[NOSE], colors[HEAD])
     if GLASSES in colors and HEAD in colors:
@@ -79,14 +83,18 @@ def _seen_glasses(pixels: NDArray[np.uint8], lens: Rgb, skin: Rgb) -> Rgb:
 
 
 def _seen_nose(nose: Rgb, skin: Rgb) -> Rgb:
-    """The nose's colour, or where it could not be told from the skin's one that can: a flat drawing has no shading."""
+    """The nose's colour, or where it could not be told from the skin's a lighter or darker one that can.
+
+    A flat drawing has no shading that would show the nose.
+    """
     of_nose, of_skin = srgb_to_oklab(np.array([nose, skin], np.uint8))
-    unlike = float(np.hypot.reduce(of_nose - of_skin))
-    if unlike >= _TOLD:
+    lighter, *tint = of_nose - of_skin
+    lacking = _TOLD**2 - sum(each * each for each in tint)
+    if lacking <= lighter * lighter:
         return nose
-    lighter = np.array([1.0 if of_skin[0] < _BRIGHT else -1.0, 0.0, 0.0])
-    mixed = of_nose + _TOLD * lighter
-    return as_color(of_skin + _TOLD * (mixed - of_skin) / np.hypot.reduce(mixed - of_skin))
+    if abs(lighter) < _ALIKE:
+        lighter = 1.0 if of_skin[0] < _BRIGHT else -1.0
+    return as_color(of_nose + [of_skin[0] - of_nose[0] + np.copysign(lacking**0.5, lighter), 0.0, 0.0])
 
 
 def _lightness(color: Rgb) -> float:

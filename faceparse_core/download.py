@@ -8,6 +8,7 @@ else is asked for through the standard library.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import http.client
@@ -62,8 +63,9 @@ def fetch(target: Path, sources: Sequence[str], sha256: str, most: int, progress
                     part.unlink(missing_ok=True)
                     raise _Refused("another file than expected (wrong SHA-256); it was deleted")
             os.replace(part, target)
-            for leftover in target.parent.glob(f"{glob.escape(_of_drive(part).name)}*"):
-                leftover.unlink(missing_ok=True)  # another source was quicker
+            with contextlib.suppress(OSError):
+                for leftover in target.parent.glob(f"{glob.escape(_of_drive(part).name)}*"):
+                    leftover.unlink()  # another source was quicker
         except _Refused as refusal:
             refusals.append(f"{urlsplit(source).hostname}: {' '.join(str(refusal).split())}")
         except OSError as error:

@@ -80,7 +80,7 @@ def load_parser(
               or else they are those of face-parsing.PyTorch
     progress  told of a download: bytes so far, bytes in all
 
-    Raises ModelError when there is no such model, or it is not a face parser.
+    Raises ModelError when there is no such model, or it is not a face parser, or no such device.
     """
     if device not in _BATCH:
         raise ModelError(f"device is {' or '.join(_BATCH)}, not {printable(device)!r}")
@@ -93,8 +93,8 @@ def load_parser(
         classes = classes or classes_beside(path)
     else:
         name = name_or_path
-        if device == "cuda" and name in zoo.KNOWN and zoo.can_convert():
-            _check_cuda()  # before anything is downloaded for it
+        if device == "cuda" and name in zoo.KNOWN and zoo.can_convert() and zoo.present(zoo.KNOWN[name]) is None:
+            _check_cuda()  # before a checkpoint is downloaded for it
         path = zoo.get(name, progress)
         sha256 = zoo.known_sha256(path)
     kind = path.suffix.lower()
@@ -148,7 +148,8 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
         return to_parts(scores(rgb), known.meanings)
 
     frame = float(meta["faceparse.frame"]) if ours else CELEBA_SIDE
-    return Parser(info, size, frame, run, _BATCH[device], known_parts(known.meanings), known.table)
+    batch = max(_BATCH[device], at_once or 0)
+    return Parser(info, size, frame, run, batch, known_parts(known.meanings), known.table)
 
 
 def _reads(name: str, entry: Any) -> tuple[int, Any]:

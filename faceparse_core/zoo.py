@@ -161,7 +161,7 @@ def get(name: str, progress: Progress | None = None) -> Path:
                 published = file is model.files[0]
                 place_of = model.homepage if published else file.sources[0]
                 raise ModelError(
-                    f"{name} could not be downloaded ({error}); get it elsewhere ({place_of}) and run: "
+                    f"{name} could not be downloaded ({error}); get it by hand from {place_of} and run: "
                     f"faceparse-svg models get {name} --from {model.by_hand if published else file.name}"
                 ) from error
     return path
@@ -219,8 +219,12 @@ def install(name: str, source: Path) -> Path:
             return place(file)
         if file.sha256 == found:
             if Path(file.name).suffix in CHECKPOINTS and not can_convert() and not conversion(found).is_file():
-                others = [f"get {other.name} from {other.sources[0]}" for other in model.files if other is not file]
-                raise ModelError("; or ".join([f"{name} in {file.name} needs torch; {INSTALL_TORCH}", *others]))
+                said = f"{name} in {file.name} needs torch; {INSTALL_TORCH}"
+                for other in model.files:
+                    if other is not file:
+                        way = f"faceparse-svg models get {name} --from {other.name}"
+                        said += f"; or get {other.name} from {other.sources[0]} and run: {way}"
+                raise ModelError(said)
             with in_cache(place(file)), whole_file(place(file)) as temporary:
                 shutil.copyfile(source, temporary)
             return place(file)

@@ -51,7 +51,7 @@ def build_parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser
     getting = verbs.add_parser("get", help="into the cache")
     getting.add_argument("name", metavar="NAME", help=names)
     getting.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a file that was got elsewhere")
-    removing = verbs.add_parser("remove", help="delete it, and what was converted from it, from the cache")
+    removing = verbs.add_parser("remove", help="delete it, what was converted from it, what killed processes left")
     removing.add_argument("name", metavar="NAME", help=names)
     finding = verbs.add_parser("path", help="where it lies")
     finding.add_argument("name", metavar="NAME", nargs="?", help=f"{names}; the cache folder where none is given")
@@ -178,7 +178,7 @@ def _path(arguments: argparse.Namespace) -> None:
     else:
         path = zoo.present(zoo.known(arguments.name))
         if path is None:
-            raise FaceParseError(f"{arguments.name} is not downloaded; {PROGRAM} models get {arguments.name} says how")
+            raise FaceParseError(f"{arguments.name} is not downloaded; run: {PROGRAM} models get {arguments.name}")
         print(shown(path))
 
 
@@ -189,7 +189,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if kind not in kinds:
         raise FaceParseError(f"{shown(source)}: what is converted is a .caffemodel, or a .pth")
     target: Path = arguments.output or source.with_suffix(kinds[kind])
-    if target.suffix not in (kinds[kind], ".onnx"):
+    if target.suffix.lower() not in (kinds[kind], ".onnx"):
         ways = " or ".join(dict.fromkeys((kinds[kind], ".onnx")))
         raise FaceParseError(f"-o {shown(target)}: a {kind} is converted to a file that ends in {ways}")
     if os.path.lexists(target) and not arguments.force:
@@ -202,7 +202,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     network = read_checkpoint(shown(source), weights, "fcn8s" if kind == ".caffemodel" else None)
     try:
         with whole_file(target) as temporary:
-            if target.suffix == ".onnx":
+            if target.suffix.lower() == ".onnx":
                 write_converted(network, temporary)
             else:
                 write_checkpoint(weights, temporary)

@@ -63,7 +63,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leaves with status 2, without argparse's usage text: it would bury what is wrong."""
-        if message.startswith(("unrecognized arguments", "the following arguments are required: PHOTO")):
+        if message.startswith("unrecognized arguments") or message.endswith("required: PHOTO"):
             message += " (a photo whose name begins with a dash goes behind --)"
         self.exit(2, f"{PROGRAM}: {' '.join(message.split())}; --help explains\n")
 

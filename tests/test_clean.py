@@ -174,6 +174,17 @@ def test_a_patch_belongs_to_a_beard_and_alone_is_a_shadow():
     assert (clean_labels(labels, HEAD) == labels).all()
 
 
+def test_a_patch_beside_the_photos_edge_is_no_beard_for_what_is_cut_off_there():
+    """A lip's shadow, and a few pixels of beard that the photo's edge leaves."""
+    labels = face()[:157]
+    labels[154:, 92:98] = 19
+    edge = labels.copy()
+    for left in (78, 111):
+        patch = labels[128:136, left : left + 11]
+        patch[patch == 1] = 19
+    assert (clean_labels(labels, HEAD) == edge).all()
+
+
 def test_many_patches_make_no_beard():
     """Together they are larger than the faintest beard, yet none of them is a tuft."""
     labels = face()

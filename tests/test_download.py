@@ -410,7 +410,7 @@ def test_without_torch_a_checkpoint_is_not_taken_for_nothing(
     assert f"get weights.onnx from {other.url}" in line
     assert not (known.parent / "weights.pth").exists()
     other.refusals = [(404, {})]
-    with pytest.raises(ModelError, match=rf"get it elsewhere \({other.url}\) and run: .* --from weights\.onnx"):
+    with pytest.raises(ModelError, match=rf"get it by hand from {other.url} and run: .* --from weights\.onnx"):
         zoo.get("bisenet")
 
 

@@ -273,7 +273,7 @@ def test_a_report_shows_what_is_taken_for_what(folder, tmp_path):
     assert beards is not None
     assert beards.iou(19) == 0
     text = (tmp_path / "bearded.md").read_text()
-    assert "## Beards, on 1 pairs\n\nIoU 0.0000, F1 0.0000" in text
+    assert "## Beards, on 1 pair\n\nIoU 0.0000, F1 0.0000" in text
     assert "| beard | 0.0 | head" in text
     assert cv2.imread(str(tmp_path / "bearded-beards.png")).shape == (256, 4 * 3 * 256, 3)
     for wrong in (tmp_path, tmp_path / "report.md" / "a.md"):

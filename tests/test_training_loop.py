@@ -31,7 +31,8 @@ from faceparse_core.parts import BEARD, HAIR
 pytestmark = pytest.mark.torch
 
 EMBEDDED_WEIGHTS = models / "parser.onnx"
-SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered": 4}  # two replicas of the network, if there are cores
+#: Two replicas of the network, if there are cores; in every second step one picture more is rendered.
+SHORT = {"steps": 12, "save_every": 4, "batch": 8, "rendered_of_16": 3}
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,30 @@ def test_as_many_pictures_are_rendered_whatever_the_batch(batch, accumulate):
     assert sum(steps) == pytest.approx(480 * step_pictures(s) * 3 / 16, abs=1)
 
 
+def test_the_groups_that_pictures_are_drawn_from(folder):
+    from faceparse_core.training.settings import TrainSettings
+    from faceparse_core.training.stream import _group_of, as_mixture
+
+    mixture, s = as_mixture(folder), TrainSettings(batch=8)
+    steps = [[_group_of(slot, step, mixture, s) for slot in range(8)] for step in range(16)]
+    assert {groups.count("rendered") for groups in steps} == {1, 2}
+    assert sum(groups.count("rendered") for groups in steps) == 24
+    assert sum(groups.count("people") for groups in steps) == 16 * 8 - 24
+
+
+def test_a_checkpoint_that_tells_the_rendered_pictures_of_a_batch(folder, tmp_path):
+    """As it was kept before: three of eight are six of sixteen."""
+    from faceparse_core.training.checkpoint import load, read_checkpoint, save
+
+    train(folder, tmp_path, settings=tiny(steps=1))
+    path = tmp_path / "parser.pt"
+    holds = load(path)
+    holds["settings"] |= {"batch": 8, "rendered": 3}
+    del holds["settings"]["rendered_of_16"]
+    save(holds, path)
+    assert read_checkpoint(path).settings.rendered_of_16 == 6
+
+
 def test_float16_steps_are_left_out_while_they_overflow():
     """As on old GPUs, here on the CPU: the scale of the gradients falls until they fit, and only then weights move."""
     import torch
@@ -241,7 +266,7 @@ def replace(source, target):
         die()
 
 os.fsync, os.replace = fsync, replace
-settings = tiny(steps=12, batch=8, rendered=4, save_every=int(sys.argv[6]))
+settings = tiny(steps=12, batch=8, rendered_of_16=3, save_every=int(sys.argv[6]))
 options = RunOptions(log_every=1, device="cpu", sheet=0)
 train_parser(Path(sys.argv[1]), Path(sys.argv[2]), settings, resume, options=options)
 """

@@ -46,7 +46,7 @@ def tiny(**changes: Any) -> Any:
     from faceparse_core.training.settings import TrainSettings
 
     values = {
-        "width": 0.125, "steps": 60, "batch": 4, "rendered": 1, "warmup": 5, "rate": 5e-3, "ema": 0.8,
+        "width": 0.125, "steps": 60, "batch": 4, "rendered_of_16": 4, "warmup": 5, "rate": 5e-3, "ema": 0.8,
         "sizes": ((0.0, 64),), "save_every": 10,
     }  # fmt: skip
     return TrainSettings(**{**values, **changes})

@@ -364,7 +364,7 @@ def _to_measure(a: argparse.Namespace) -> tuple[Parser, Classes, Sequence[Pair]]
     from faceparse_core.training.teacher import Teacher, load_teacher
 
     sets = [one for path in _paths(a) for one in find_sets(path, "test")]
-    ours = a.add or (Path(a.model).suffix == ".onnx" and classes_beside(a.model))
+    ours = a.add or (Path(a.model).suffix.lower() == ".onnx" and classes_beside(a.model))
     teacher = load_teacher(a.model) if ours else Teacher(load_parser(a.model), Classes())
     parser, classes = dataclasses.replace(teacher.parser, size=a.size or teacher.parser.size), teacher.classes
     added = [named_folder(word) for word in a.add]

@@ -54,8 +54,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     shown, holds = printable(os.fspath(path)), load(path)
     try:
         classes = trainable(classes_of(holds["parts"], shown), shown) if "parts" in holds else Classes()
+        settings = dict(holds["settings"])
+        if "rendered" in settings:  # as it was told before: of `batch` pictures
+            settings["rendered_of_16"] = round(16 * settings.pop("rendered") / settings["batch"])
         return Checkpoint(
-            TrainSettings(**holds["settings"]), classes, holds["step"], holds["network"], holds["average"],
+            TrainSettings(**settings), classes, holds["step"], holds["network"], holds["average"],
             holds["optimizer"], holds.get("scaler", {}), holds.get("loss"), holds.get("seconds", 0.0),
             holds.get("best", 0.0), Started(**holds.get("started", {})),
         )  # fmt: skip

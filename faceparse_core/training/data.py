@@ -130,7 +130,7 @@ class Pairs(Sequence[Pair]):
 def tell_broken(lines: Sequence[str]) -> None:
     """Say of what was left out how much there is, and what is wrong with the first ones."""
     if lines:
-        reasons = [line.partition("; replace it, or leave")[0] for line in lines[:3]]
+        reasons = [line.partition("; ")[0] for line in lines[:3]]
         more = "; .." if len(lines) > 3 else ""
         print(f"{len(lines)} broken pair{'s' * (len(lines) > 1)} left out: {'; '.join(reasons)}{more}", file=sys.stderr)
 

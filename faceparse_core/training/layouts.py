@@ -112,15 +112,15 @@ def find_sets(path: Path, split: str = "train") -> list[DataSet]:
 
     published: list[tuple[bool, str, _Reader]] = [
         (some(r"(^|/)\d{5}_(skin|nose|hair)\.png$"), "CelebAMask-HQ", _celebamask),
-        (some(r"(^|/)(train|val|test)/images/[^/]+$"), "LaPa", _lapa),
+        (some(r"(^|/)(train|val|test)/labels/[^/]+$"), "LaPa", _lapa),
         (some(r"(^|/)\d{6}_seg\.png$"), "FaceSynthetics", _facesynthetics),
+        (some(r"(^|/)(train|test)/[^/]+\.jpg$"), "iBugMask", _ibugmask),
     ]
     kinds: list[tuple[bool, _Reader]] = [
         ("classes.json" in names, _plain),
         (some(r"^(celebamask|facesynthetics)/[^/]+\.tar$"), _our_tars),
         (path.is_file() and path.parent.name in ("celebamask", "facesynthetics"), _our_tar),
         *((found, read) for found, _, read in published),
-        (some(r"(^|/)(train|test)/[^/]+\.jpg$"), _ibugmask),
     ]
     read = next((read for found, read in kinds if found), None)
     there = [name for found, name, _ in published if found]
@@ -412,7 +412,7 @@ def _partners(
         stem = photo[: -len(PurePosixPath(photo).suffix)]
         labels = next((name for name in partner(stem) if name in there), None)
         if labels is None:
-            either = ", or, if it is one, no photo" if photo.lower().endswith(".png") else ""
+            either = ", or, if it is one, no photo" if photo in partner(stem) else ""
             lines.append(f"{files.shown}: {printable(photo)} has no label map beside it{either}")
         else:
             found[photo] = labels

@@ -36,7 +36,8 @@ def write_report(
     """Write `path`, a page in Markdown, and beside it sheets of pictures; returns the scores of all pairs.
 
     classes  what `parser.run` tells apart
-    shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says
+    shown    how many of the worst and of the best pairs are on the sheets: photo, labels, what the parser says; of the
+             bearded ones twice as many, the worst
     bearded  pairs on which the beard is measured, for in the others it may be called skin; their scores are second
 
     Raises FaceParseError where they cannot be written.
@@ -68,10 +69,10 @@ def write_report(
     beards = _Measured.of(parser, bearded, mirror, classes) if bearded else None
     if beards:
         ious = np.array([one.iou(BEARD) for one in beards.each])
-        order = np.argsort(np.nan_to_num(ious, nan=1.0), kind="stable")
+        order = np.argsort(np.nan_to_num(ious, nan=1.0), kind="stable")[: 2 * shown]
         lines += [
             "",
-            f"## Beards, on {len(bearded)} pairs",
+            f"## Beards, on {len(bearded)} pair{'s' * (len(bearded) > 1)}",
             "",
             f"IoU {beards.scores.iou(BEARD):.4f}, F1 {beards.scores.f1(BEARD):.4f}; the worst comes first.",
             "",

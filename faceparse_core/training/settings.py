@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-SIXTEEN = 16  #: pictures, by which the mixture is told
-
 
 @dataclass(frozen=True)
 class TrainSettings:
     width: float = 0.5
     steps: int = 12800
     batch: int = 16  # pictures that are in memory at once
-    rendered: int = 3  # of `SIXTEEN` pictures so many are rendered, however many a step has
+    rendered_of_16: int = 3  # of sixteen pictures so many are rendered, however many a step has
     accumulate: int = 1  # so many times `batch` pictures make one step
     rate: float = 1.2e-3  # AdamW's learning rate on the plateau
     weight_decay: float = 0.03
@@ -60,7 +58,7 @@ class RunOptions:
 #: To go on from the exported weights: the shapes are learnt, what is left is edges and what is rare.
 FURTHER = TrainSettings(
     steps=4400,
-    rendered=2,
+    rendered_of_16=2,
     rate=8e-4,
     warmup=150,
     decay=0.6,
@@ -72,7 +70,7 @@ FURTHER = TrainSettings(
 
 #: To add parts of one's own to the exported weights, from a few dozen photos: what the network knows must stay.
 OWN = TrainSettings(
-    steps=400, batch=8, rendered=6, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=10.0,
+    steps=400, batch=8, rendered_of_16=6, rate=4e-4, warmup=40, decay=0.6, ema=0.99, auxiliary=0.0, keep=10.0,
     sizes=((0.0, 256),), later=0.0, seed=7,
 )  # fmt: skip
 
@@ -89,8 +87,8 @@ def whole_step(s: TrainSettings) -> TrainSettings:
 
 def rendered_pictures(step: int, s: TrainSettings) -> int:
     """How many of a step's pictures are rendered: their share comes out right, of small steps over many of them."""
-    each = s.rendered * step_pictures(s)
-    return (step + 1) * each // SIXTEEN - step * each // SIXTEEN
+    each = s.rendered_of_16 * step_pictures(s)
+    return (step + 1) * each // 16 - step * each // 16
 
 
 def epoch_ended(done: int, pairs: int, s: TrainSettings) -> int:

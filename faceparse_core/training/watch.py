@@ -34,7 +34,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def read_held_out(data: Sequence[Path], count: int, skip_broken: bool = False) -> list[Pair]:
-    """`count` of the pairs that the data sets in these folders hold out, in their order.
+    """At most `count` of the pairs that the data sets in these folders hold out, in their order.
 
     Broken ones are left out and told, or else raise PairError; FaceParseError is raised where there is none.
     """
@@ -42,11 +42,11 @@ def read_held_out(data: Sequence[Path], count: int, skip_broken: bool = False) -
     for path in data:
         learnt = {(one.name, name) for one in find_sets(path) for name in one.names}
         sets += [one for one in find_sets(path, "test") if learnt.isdisjoint((one.name, name) for name in one.names)]
-    if not any(one.names for one in sets):
-        raise FaceParseError("--validate needs pairs that are held out; name a data set that has some with --data")
     broken = [line for one in sets for line in one.broken]
     if broken and not skip_broken:
         raise PairError(broken[0])
+    if not any(one.names for one in sets):
+        raise FaceParseError("--validate needs pairs that are held out; name a data set that has some with --data")
     places = spread([(one, number) for one in sets for number in range(len(one.names))], count)
     pairs = []
     for held, number in places:

@@ -238,6 +238,11 @@ def test_a_layer_of_lines_that_is_called_outline_says_so_once() -> None:
     both = shape("b", square(0, 0, 50), stroke=RED, stroke_width=2.0)
     collection = bring(drawing(layer("outline", lines), layer("hair", both)))
     assert [each.name for each in portraits.layers_of(collection)] == ["Outline", "Hair", "Hair outline"]
+    painted = replace(both, fill=BLUE)
+    foreign = bring(drawing(layer("eye-outline", painted)), share_materials=True)
+    fill, stroke = portraits.layers_of(foreign)
+    assert stroke.name == "Eye-outline outline"
+    assert fill.data.materials[0] != stroke.data.materials[0]
 
 
 def test_outlines_lie_between_the_layers() -> None:
