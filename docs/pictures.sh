@@ -13,7 +13,10 @@ convert "$work/astronaut.gallery.png" -resize 1000x -strip docs/gallery.png
 
 export DISPLAY=:87
 Xvfb "$DISPLAY" -screen 0 1180x800x24 >/dev/null 2>&1 &
-sleep 1
+for _ in $(seq 50); do # until it takes windows
+  xdotool getdisplaygeometry >/dev/null 2>&1 && break
+  sleep 0.2
+done
 openbox >/dev/null 2>&1 &
 inkscape "$work/astronaut.svg" >/dev/null 2>&1 &
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'astronaut.svg' | tail -n 1)
