@@ -69,7 +69,7 @@ def settings(**changes):
     from faceparse_core.training.settings import TrainSettings
 
     values = {
-        "width": 0.25, "steps": 160, "batch": 8, "rendered": 0, "warmup": 10, "rate": 4e-3, "ema": 0.9,
+        "width": 0.25, "steps": 160, "batch": 8, "rendered_of_16": 0, "warmup": 10, "rate": 4e-3, "ema": 0.9,
         "sizes": ((0.0, 96),), "later": 0.0, "save_every": 1000,
     }  # fmt: skip
     return TrainSettings(**{**values, **changes})
