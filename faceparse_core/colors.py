@@ -88,13 +88,13 @@ def _seen_nose(nose: Rgb, skin: Rgb) -> Rgb:
     A flat drawing has no shading that would show the nose.
     """
     of_nose, of_skin = srgb_to_oklab(np.array([nose, skin], np.uint8))
-    lighter, *tint = of_nose - of_skin
-    lacking = _TOLD**2 - sum(each * each for each in tint)
+    lighter, a, b = of_nose - of_skin
+    lacking = _TOLD**2 - a * a - b * b
     if lacking <= lighter * lighter:
         return nose
     if abs(lighter) < _ALIKE:
         lighter = 1.0 if of_skin[0] < _BRIGHT else -1.0
-    return as_color(of_nose + [of_skin[0] - of_nose[0] + np.copysign(lacking**0.5, lighter), 0.0, 0.0])
+    return as_color(np.array([of_skin[0] + np.copysign(lacking**0.5, lighter), *of_nose[1:]]))
 
 
 def _lightness(color: Rgb) -> float:

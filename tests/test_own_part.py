@@ -351,7 +351,8 @@ def test_a_broken_photo_is_told_by_name_or_left_out(known, tmp_path, capsys, fau
     assert "\n" not in str(error.value)
     mixture = make_mixture(sets, classes, skip_broken=True)
     assert len(mixture.own) == 2
-    assert f"{len(sets[0].broken)} broken pair" in capsys.readouterr().err
+    lost = len(sets[0].broken)
+    assert f"{lost} broken pair{'s' * (lost > 1)} left out" in capsys.readouterr().err
 
 
 def test_masks_as_programs_export_them(tmp_path):
