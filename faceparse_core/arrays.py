@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 def distinct(values: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """The values of an array of any shape (none below 0) in order, each once: np.unique by counting, not by sorting."""
-    return np.flatnonzero(np.bincount(values.ravel()))
+    return np.bincount(values.ravel()).nonzero()[0]
 
 
 def window_of(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[slice, slice]:

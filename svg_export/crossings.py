@@ -139,11 +139,12 @@ class _Flat:
         # those of fewer than three points hold nothing either
         for flat in np.flatnonzero(np.where(outer, area, -area) <= 0).tolist():
             found.setdefault(int(self.shape_of_ring[flat]), []).append(self.points[self.starts[flat]])
-        wanted = ~np.isin(self.shape, list(found))
+        wanted = ~np.isin(self.shape_of_ring, list(found))
         if wanted.any():
-            ring, place = np.unique(self.ring[wanted], return_inverse=True)
-            rings = shapely.linearrings(self.points[wanted], indices=place)
-            shapes, index = np.unique(self.shape_of_ring[ring], return_inverse=True)
+            place = np.cumsum(wanted) - 1
+            kept = wanted[self.ring]
+            rings = shapely.linearrings(self.points[kept], indices=place[self.ring[kept]])
+            shapes, index = np.unique(self.shape_of_ring[wanted], return_inverse=True)
             polygons = shapely.polygons(rings, indices=index)
             for at in np.flatnonzero(~shapely.is_valid(polygons)).tolist():
                 where = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(polygons[at]))

@@ -53,12 +53,12 @@ class Lines:
     @property
     def lengths(self) -> Ints:
         """Points in each line."""
-        return np.diff(self.starts)
+        return self.starts[1:] - self.starts[:-1]
 
     @property
     def line(self) -> Ints:
         """The line of each point."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        return np.arange(len(self)).repeat(self.lengths)
 
     def padded(self, reach: int, chosen: Ints, mirror: bool = True) -> tuple[Floats, Ints]:
         """The chosen lines, each continued by `reach` points at both ends, and where their own points lie in that.
@@ -68,7 +68,7 @@ class Lines:
         """
         count = self.lengths[chosen]
         wide = count + 2 * reach
-        first = (np.cumsum(wide) - wide + reach)[:, None]
+        first = (wide.cumsum() - wide + reach)[:, None]
         own = spread(first[:, 0], count)
         values = np.empty((int(wide.sum()), 2))
         values[own] = self.points[spread(self.starts[chosen], count)]
@@ -152,8 +152,9 @@ def unit(vectors: Floats) -> Floats:
 
 def spread(starts: Ints, counts: Ints) -> Ints:
     """Indices of the runs starts..starts + counts, one after the other."""
-    before = np.cumsum(counts) - counts
-    index: Ints = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    after = counts.cumsum()
+    index: Ints = (starts - after + counts).repeat(counts)
+    index += np.arange(len(index))
     return index
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import shapely
 
@@ -41,33 +43,41 @@ def inside_ring(ring: Ints, points: Floats) -> Bools:
 
 
 class Scattered:
-    """Points (n, 2), of which those in a box are asked for time and again: kept in bands, from left to right in each.
+    """Points (n, 2), of which those in a box are asked for, mostly time and again.
 
-    What is asked of one box costs as much as there are points near it, however large the picture.
+    The first time all are looked at; from the second time on they are kept in bands, from left to right in each: then
+    what is asked of one box costs as much as there are points near it, however large the picture.
     """
 
     def __init__(self, points: Floats) -> None:
         self.points = points
-        self._origin = points.min(axis=0) if len(points) else np.zeros(2)
-        x, band = self._place(points)
-        self._width = float(x.max(initial=0.0)) + 1.0
-        key = band * self._width + x
-        self._order = np.argsort(key, kind="stable")
-        self._key, self._last = key[self._order], int(band.max(initial=0))
+        self._asked = False
 
-    def _place(self, points: Floats) -> tuple[Floats, Ints]:
-        """Their distances from the left (n,), and the bands (n,) in which they are."""
-        x, y = (points - self._origin).T
-        return x, np.floor(y / _BAND).astype(np.int64)
+    @cached_property
+    def _bands(self) -> tuple[Floats, float, Ints, Floats, int]:
+        """Where the bands begin, how wide they are, the points in their order and their places in it; the last band."""
+        origin = self.points.min(axis=0) if len(self.points) else np.zeros(2)
+        x, y = (self.points - origin).T
+        width = float(x.max(initial=0.0)) + 1.0
+        band = np.floor(y / _BAND)
+        key = band * width + x
+        order = np.argsort(key, kind="stable")
+        return origin, width, order, key[order], int(band.max(initial=0.0))
 
     def near(self, line: Floats | Ints, margin: float = 0.0) -> Ints:
         """The indices of those in the box around a line, and `margin` px more, in order."""
         low, high = line.min(axis=0) - margin, line.max(axis=0) + margin
-        x, band = self._place(np.stack([low, high]))
-        bands = np.arange(max(band[0], 0), min(band[1], self._last) + 1) * self._width
-        left, right = np.clip(x, -0.5, self._width - 0.5)  # between the bands there is 1 px
-        start = np.searchsorted(self._key, bands + left, "right")
-        at = self._order[spread(start, np.searchsorted(self._key, bands + right, "left") - start)]
+        if not self._asked:
+            self._asked = True
+            x, y = self.points.T
+            return np.flatnonzero((x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1]))
+        origin, width, order, places, last = self._bands
+        (left, top), (right, bottom) = low - origin, high - origin
+        bands = np.arange(max(int(top // _BAND), 0), min(int(bottom // _BAND), last) + 1) * width
+        # between the bands there is 1 px
+        start = np.searchsorted(places, bands + min(max(left, -0.5), width - 0.5), "right")
+        end = np.searchsorted(places, bands + min(max(right, -0.5), width - 0.5), "left")
+        at = order[spread(start, end - start)]
         y = self.points[at, 1]
         return np.sort(at[(y > low[1]) & (y < high[1])])
 

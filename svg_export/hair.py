@@ -61,6 +61,8 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
     rows, columns = np.arange(len(labels), dtype=np.float32)[:, None] + 0.5, np.arange(labels.shape[1]) + 0.5
     limit = (_LOBES * unit - up * (rows + top - y)).astype(np.float32)
     low = (labels == HAIR) & ((right * (columns - x)).astype(np.float32) < limit)
+    if not low.any():
+        return None
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(low.astype(np.uint8), connectivity=4)
     large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] > _LOCK * unit**2]
     large = [k for k in large if _border(labels, pieces, k, stats[k], _NECK) > _BESIDE * unit]

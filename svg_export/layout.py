@@ -298,13 +298,14 @@ class Layout:
         completed: list[Floats] = []
         # a shape must not lie on itself either: the even-odd rule would make a hole of it
         coarse = [np.concatenate([border.points[:: self.stride], border.points[-1:]]) for border in borders]
-        own = Scattered(np.concatenate([np.zeros((0, 2)), *coarse]))
+        own = Scattered(np.concatenate(coarse)) if len(borders) > 1 else None
         of = np.repeat(np.arange(len(borders)), [len(points) for points in coarse])
         room, wide = part.room, 3 * max(part.room.reach, part.room.underlap)
         for at, border in enumerate(borders):
-            beside = own.near(border.points, wide)
-            dangers = part.danger.points[part.danger.near(border.points, wide)]
-            keep_off = np.concatenate([dangers, own.points[beside[of[beside] != at]]])
+            keep_off = part.danger.points[part.danger.near(border.points, wide)]
+            if own:
+                beside = own.near(border.points, wide)
+                keep_off = np.concatenate([keep_off, own.points[beside[of[beside] != at]]])
             near = cache(partial(hidden_line, border.points, border.inset, border.closed, keep_off, self.frame, room))
             closer = partial(self._closer, border, keep_off, room)
             hidden: Hidden | None = None

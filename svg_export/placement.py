@@ -173,6 +173,12 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
         return
     node, points, starts = junctions.node[chosen], strokes.pieces.points, strokes.pieces.starts
     ends, piece = _ends(strokes, junctions.arc[chosen, :1], junctions.at_head[chosen, :1])
+    length = np.diff(arcs.starts)[junctions.arc[chosen]] - 1
+    corner = arcs.points[np.where(junctions.at_head, arcs.starts[junctions.arc + 1] - 1, arcs.starts[junctions.arc])]
+    settled = np.hypot(*(strokes.raw.points[ends.at[:, 0]] - corner[chosen, 0]).T)
+    most = np.minimum(settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
+    if not most.any():
+        return
     row = np.arange(len(chosen))
     place, direction = leading(points, ends.chosen(row, 0 * row), strokes.sigma[piece[:, 0]])
     at = np.array([strokes.corners[each] for each in node.tolist()])
@@ -183,10 +189,6 @@ def _slide(arcs: PlanarMap, strokes: Strokes, junctions: Junctions) -> None:
     rise = along[:, 0] * direction[:, 1] - along[:, 1] * direction[:, 0]
     off = place - points[at]
     shift = (off[:, 0] * direction[:, 1] - off[:, 1] * direction[:, 0]) / np.where(np.abs(rise) < 0.5, np.inf, rise)
-    length = np.diff(arcs.starts)[junctions.arc[chosen]] - 1
-    corner = arcs.points[np.where(junctions.at_head, arcs.starts[junctions.arc + 1] - 1, arcs.starts[junctions.arc])]
-    settled = np.hypot(*(strokes.raw.points[ends.at[:, 0]] - corner[chosen, 0]).T)
-    most = np.minimum(settled, 0.4 * length[:, 1:].min(axis=1)) * (length[:, 0] > _SHORTEST)
     shift = np.clip(shift, -most, most) / np.maximum(spacing, 0.2)
     on = np.clip(at + shift, starts[line], starts[line + 1] - 1)
     for each, old, new, first, last in zip(
@@ -252,8 +254,9 @@ def frame_nodes(arcs: PlanarMap) -> dict[int, tuple[Floats, float]]:
 
 def _straight(points: Ints) -> int:
     """How many steps a line of the lattice runs straight from its start."""
-    bent = np.flatnonzero(np.any(np.diff(points, axis=0) != points[1] - points[0], axis=1))
-    return int(bent[0]) if len(bent) else len(points) - 1
+    across = points[:, int(points[0, 1] == points[1, 1])]
+    bent = np.flatnonzero(across != across[0])
+    return int(bent[0]) - 1 if len(bent) else len(points) - 1
 
 
 def _junction_places(arcs: PlanarMap, strokes: Strokes) -> dict[int, int]:

@@ -64,14 +64,16 @@ def measure(labels: NDArray[np.uint8], size: float) -> Proportions | None:
     rows, columns = np.nonzero(_IS_FACE[grid])
     points: Floats = stride * (np.stack([columns, rows], axis=1).astype(np.float64) + 0.5)
     part = grid[rows, columns]
+    count = np.bincount(part, minlength=256)
+    total = np.stack([np.bincount(part, each, 256) for each in points.T], axis=1)
 
     def middle(ids: list[int]) -> Floats | None:
         """Of the parts' middles, so that a half hidden eye counts as much as the other."""
-        found = [points[part == each].mean(axis=0) for each in ids if (part == each).any()]
+        found = [total[each] / count[each] for each in ids if count[each]]
         return np.mean(found, axis=0) if found else None
 
     mouth = middle(_MOUTH)
-    eyes = middle(_EYES) if all((part == each).any() for each in _EYES) else middle(_GLASSES)
+    eyes = middle(_EYES) if count[_EYES].all() else middle(_GLASSES)
     one_eye = middle(_EYES) if eyes is None else None  # it tells how high both are
     eyes = one_eye if eyes is None else eyes
     nose = middle([NOSE])
@@ -93,7 +95,7 @@ def measure(labels: NDArray[np.uint8], size: float) -> Proportions | None:
         return None
     up = axis / height
     unit = _BROW_TO_CHIN * height
-    brows = middle(_BROWS) if all((part == each).any() for each in _BROWS) else None
+    brows = middle(_BROWS) if count[_BROWS].all() else None
     rise = float((brows - eyes) @ up) if brows is not None else 0.0
     if not 0.5 < rise / (_EYES_TO_BROW * height) < 1.8:
         rise = _EYES_TO_BROW * height

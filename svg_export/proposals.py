@@ -220,8 +220,14 @@ def _likeness(plan: Plan, gap: Gap, ground: Callable[[], shapely.Geometry] | Non
     line = _followed(plan.face.to_picture(fitted.ring), gap) if fitted.stray < _LIKE * fitted.width else None
     if line is None:
         return
-    if ground is None or (shapely.distance(shapely.points(line), ground()) < 1.0).all():
+    if ground is None or _keeps_to(ground(), line):
         yield line
+
+
+def _keeps_to(ground: shapely.Geometry, line: Floats) -> bool:
+    """Whether no point of a line (n, 2) lies 1 px or more outside."""
+    outside = line[~shapely.contains_xy(ground, line)]
+    return not len(outside) or bool((shapely.distance(shapely.points(outside), ground) < 1.0).all())
 
 
 def _followed(ring: Floats, gap: Gap) -> Floats | None:

@@ -60,7 +60,8 @@ def planar_map(ranks: NDArray[np.uint8]) -> PlanarMap:
     """Find every border of `ranks`, uint8 (H, W): 0 is background, higher is painted later, 255 is not allowed."""
     padded, left, top = _crop_and_pad(ranks)
     cracks = _Cracks.find(padded)
-    order, starts, first, last = _chains(cracks.tail, cracks.head)
+    degree = np.bincount(np.concatenate([cracks.tail, cracks.head]), minlength=1)
+    order, starts, first, last = _chains(cracks.tail, cracks.head, degree)
     length = np.diff(starts)
     # n cracks have n + 1 corners: every arc gets one more slot than it has cracks
     slots = np.arange(len(order)) + np.repeat(np.arange(len(length)), length)
@@ -70,7 +71,6 @@ def planar_map(ranks: NDArray[np.uint8]) -> PlanarMap:
     points[ends] = cracks.corner[cracks.head[last] >> 1]
     points += np.array([left, top])
     tail, head = cracks.tail[first], cracks.head[last]
-    degree = np.bincount(np.concatenate([cracks.tail, cracks.head]), minlength=1)
     at_junction = degree[tail] != 2
     named, index = np.unique(np.concatenate([tail[at_junction], head[at_junction]]), return_inverse=True)
     tails, heads = np.full(len(first), -1), np.full(len(first), -1)
@@ -238,8 +238,8 @@ def _taken_apart(
     return main, anti
 
 
-def _chains(tail: Ints, head: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Put directed links in chains through every node that has exactly one link in and one out.
+def _chains(tail: Ints, head: Ints, degree: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Put directed links in chains through every node that has exactly one link in and one out: `degree` 2.
 
     Returns order (n,): links, chain after chain, each from start to end; starts (chains + 1,): where chains begin in
     `order`; and the first and last link of each chain. Closed chains begin at their lowest link.
@@ -248,7 +248,6 @@ def _chains(tail: Ints, head: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     if not n:
         none = np.zeros(0, np.int64)
         return none, np.zeros(1, np.int64), none, none
-    degree = np.bincount(np.concatenate([tail, head]))
     arriving = np.full(len(degree), -1)
     arriving[head] = np.arange(n)
     before = np.where(degree[tail] == 2, arriving[tail], -1)

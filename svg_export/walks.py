@@ -65,22 +65,22 @@ class Walks:
     def filled(self, rank: int, walks: list[Walk]) -> list[Walk]:
         """The rings of a part less the holes that later parts cover, and less what lies within those."""
         arcs = self.arcs
+        covered = [
+            at
+            for at, walk in enumerate(walks)
+            if self.area(walk) < 0
+            and all(arcs.owner[arc] > rank and not self.is_frame(arc) and not forward for arc, forward in walk)
+        ]
+        if not covered:
+            return walks
         stray = np.flatnonzero((arcs.owner >= rank) & (arcs.owner != OUTSIDE_RANK) & (arcs.lower < rank))
         stray_points = Scattered(arcs.points[arcs.starts[stray]].astype(np.float64) + 0.5)
-        kept, filled = [], []
-        for walk in walks:
-            covered = all(arcs.owner[arc] > rank and not self.is_frame(arc) and not forward for arc, forward in walk)
-            if covered and self.area(walk) < 0:
-                lattice = self.lattice(walk)
-                if not len(stray_points.inside(lattice)):
-                    filled.append(lattice)
-                    continue
-            kept.append(walk)
-        if filled:
-            probes = Scattered(np.array([self.probe(walk) for walk in kept]).reshape(-1, 2))
-            gone = set(np.concatenate([probes.inside(lattice) for lattice in filled]).tolist())
-            kept = [walk for at, walk in enumerate(kept) if at not in gone]
-        return kept
+        lattices = [self.lattice(walks[at]) for at in covered]
+        filled = [n for n, lattice in enumerate(lattices) if not len(stray_points.inside(lattice))]
+        probes = Scattered(np.array([self.probe(walk) for walk in walks]))
+        within = (probes.inside(lattices[n]).tolist() for n in filled)
+        gone = {covered[n] for n in filled}.union(*within)
+        return [walk for at, walk in enumerate(walks) if at not in gone]
 
     def region(self, rank: int) -> shapely.Geometry:
         """The smoothed area of a part and of all that are painted later."""
