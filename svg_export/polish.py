@@ -91,20 +91,20 @@ class _Fit:
 
         # how far each point's curve moves across itself, for a step of one in each of the six numbers
         count, points = len(before), t.shape[2]
-        slope = np.zeros((6, 2, count, points))
+        slope = np.zeros((count, 6, 2, points))
         u = 1 - t
         middle = 3 * u * t
         b1, b2 = middle * u, middle * t  # of a cubic's two handles
         left, right = zip(weight * normal.real, weight * normal.imag, strict=True)
-        slope[0, 0] = (b2[0] + t[0] * t[0] * t[0]) * _along(left, across)
-        slope[0, 1] = (u[1] * u[1] * u[1] + b1[1]) * _along(right, across)
-        slope[1, 0], slope[1, 1] = b2[0] * _across(left, back), -b1[1] * _across(right, ahead)  # its handles turn ..
-        slope[2, 0], slope[3, 1] = -b2[0] * _along(left, back), b1[1] * _along(right, ahead)  # .. and grow
-        slope[4, 0], slope[5, 1] = b1[0] * _along(left, first), -b2[1] * _along(right, last)  # the far ones grow
+        slope[:, 0, 0] = (b2[0] + t[0] * t[0] * t[0]) * _along(left, across)
+        slope[:, 0, 1] = (u[1] * u[1] * u[1] + b1[1]) * _along(right, across)
+        # its handles turn, and grow, and then the far ones grow
+        slope[:, 1, 0], slope[:, 1, 1] = b2[0] * _across(left, back), -b1[1] * _across(right, ahead)
+        slope[:, 2, 0], slope[:, 3, 1] = -b2[0] * _along(left, back), b1[1] * _along(right, ahead)
+        slope[:, 4, 0], slope[:, 5, 1] = b1[0] * _along(left, first), -b2[1] * _along(right, last)
 
         worst = np.maximum(error, 1e-9)[:, None]
         emphasis = 0.3 + (rest / worst) ** 2
-        slope = slope.transpose(2, 0, 1, 3)
         pull = (slope * emphasis.transpose(1, 0, 2)[:, None]).reshape(count, 6, -1)
         square = pull @ slope.reshape(count, 6, -1).transpose(0, 2, 1)
         diagonal = square.reshape(-1, 36)[:, ::7]  # a view
