@@ -100,6 +100,8 @@ def load_parser(
     kind = path.suffix.lower()
     if kind == ".caffemodel":
         raise ModelError(f"{printable(os.fspath(path))}: convert it first, with: faceparse-svg models convert FILE")
+    if kind not in zoo.CHECKPOINTS | {".onnx"}:
+        raise ModelError(f"{printable(os.fspath(path))}: no kind of model that is known; name an .onnx, .pth or .pt file")
     if kind in zoo.CHECKPOINTS:
         return _from_checkpoint(ModelInfo(name, sha256 or zoo.verified(path)), path, threads, device, classes)
     return _from_onnx(ModelInfo(name, zoo.verified(path)), path, threads, device, classes)
@@ -136,7 +138,7 @@ def _from_onnx(info: ModelInfo, source: Path | bytes, threads: int, device: str,
             raise ModelError(
                 f"{info.name}: not a face parser, its output has the shape {answer.shape}, not (n, classes, h, h)"
             )
-        return answer
+        return _checked_scores(info.name, answer)
 
     if ours:
         size, count = int(meta["faceparse.size"]), int(meta.get("faceparse.count", count or 0))
@@ -229,12 +231,19 @@ def _in_torch(info: ModelInfo, network: Network, device: str, classes: Classes |
     def run(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
             scores = module(torch.from_numpy(np.ascontiguousarray(rgb)).to(device)).cpu().numpy()
-        return to_parts(scores, known.meanings)
+        return to_parts(_checked_scores(info.name, scores), known.meanings)
 
     return Parser(info, network.size, network.frame, run, _BATCH[device], known_parts(known.meanings), known.table)
 
 
 # both -----------------------------------------------------------------------------------------------------------------
+
+
+def _checked_scores(name: str, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The scores (n, classes, h, w), of which some are looked at. Raises ModelError where they are no numbers."""
+    if not np.isfinite(scores[:, :, ::16, ::16]).all():
+        raise ModelError(f"{name}: gives scores that are no numbers, its weights are damaged; fetch or export it again")
+    return scores
 
 
 def _normalise(rgb: NDArray[np.float32]) -> NDArray[np.float32]:

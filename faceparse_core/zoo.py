@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"  #: the name of the network that travels inside the package
 CHECKPOINTS = frozenset({".pth", ".pt"})
+_MODELS, _CONVERTED = "models", "onnx"  # folders of the cache
 #: What to do where torch is needed and missing.
 INSTALL_TORCH = "where this program was installed from run: pip install '.[torch]'"
 
@@ -103,12 +104,12 @@ def known(name: str) -> KnownModel:
 
 def place(file: ModelFile) -> Path:
     """Where a file lies, or would."""
-    return cache_folder() / "models" / file.name
+    return cache_folder() / _MODELS / file.name
 
 
 def conversion(sha256: str) -> Path:
     """Where the .onnx lies, or would, that the checkpoint with this SHA-256 was converted to."""
-    return cache_folder() / "onnx" / f"{sha256}.onnx"
+    return cache_folder() / _CONVERTED / f"{sha256}.onnx"
 
 
 def can_convert() -> bool:
@@ -243,7 +244,7 @@ def remove(name: str) -> list[Path]:
         sha256 = file.sha256 or (sha256_of(path) if path.is_file() else None)
         doomed += path.parent.glob(f"{file.name}*")  # the parts of cut off downloads, too
         doomed += [conversion(sha256)] if sha256 else []
-    for folder in ("models", "onnx"):
+    for folder in (_MODELS, _CONVERTED):
         doomed += abandoned(cache_folder() / folder)
     gone = []
     for path in doomed:
