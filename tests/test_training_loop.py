@@ -27,6 +27,7 @@ from faceparse_core.errors import FaceParseError, Interrupted, ModelError
 from faceparse_core.models import folder as models
 from faceparse_core.parser import load_parser
 from faceparse_core.parts import BEARD, HAIR
+from faceparse_core.training.data import DataSet, Pair
 
 pytestmark = pytest.mark.torch
 
@@ -822,6 +823,18 @@ def test_broken_pairs_that_are_held_out(tmp_path, capsys):
     told = capsys.readouterr().err
     assert told.startswith("2 broken pairs left out: ")
     assert f"{photos[0]}: the photo cannot be read\n" in told
+
+
+def test_what_is_broken_in_a_folder_is_told_with_the_pairs_that_are_learnt(monkeypatch, capsys):
+    from faceparse_core.training import watch
+
+    def pair(number: int) -> Pair:
+        return Pair(str(number), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
+
+    sets = {word: [DataSet("a", (word,), pair, broken=("3.jpg has no masks",))] for word in ("train", "test")}
+    monkeypatch.setattr(watch, "find_sets", lambda _, split="train": sets[split])
+    assert len(watch.read_held_out([Path("a")], 9)) == 1
+    assert not capsys.readouterr().err
 
 
 def test_the_wrong_checkpoint_to_export(tmp_path, capsys):

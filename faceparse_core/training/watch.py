@@ -36,13 +36,17 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 def read_held_out(data: Sequence[Path], count: int, skip_broken: bool = False) -> list[Pair]:
     """At most `count` of the pairs that the data sets in these folders hold out, in their order.
 
-    Broken ones are left out and told, or else raise PairError; FaceParseError is raised where there is none.
+    Broken ones are left out and told, or else raise PairError; FaceParseError is raised where there is none. What is
+    broken in a folder as a whole is told with the pairs that are learnt.
     """
-    sets = []
+    sets, broken = [], []
     for path in data:
-        learnt = {(one.name, name) for one in find_sets(path) for name in one.names}
-        sets += [one for one in find_sets(path, "test") if learnt.isdisjoint((one.name, name) for name in one.names)]
-    broken = [line for one in sets for line in one.broken]
+        to_learn = find_sets(path)
+        learnt = {(one.name, name) for one in to_learn for name in one.names}
+        told = {line for one in to_learn for line in one.broken}
+        held_out = [one for one in find_sets(path, "test") if learnt.isdisjoint((one.name, name) for name in one.names)]
+        broken += [line for one in held_out for line in one.broken if line not in told]
+        sets += held_out
     if broken and not skip_broken:
         raise PairError(broken[0])
     if not any(one.names for one in sets):
