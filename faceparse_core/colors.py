@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceparse_core.arrays import distinct
-from faceparse_core.parts import BROWS, EYES, GLASSES, HEAD, NOSE, Rgb
+from faceparse_core.parts import BROWS, EARS, EYES, GLASSES, HEAD, NOSE, Rgb
 
 _LMS = np.array([
     [0.4122214708, 0.5363325363, 0.0514459929],
@@ -31,6 +31,7 @@ _FRAME = 0.2  #: of their pixels, those least like skin, are the frame of glasse
 _TOLD = 0.03  #: Oklab distance at which a nose is told from the skin, by eye on nine portraits where it was nearer
 _ALIKE = 0.005  #: Oklab lightness by which a nose is neither darker nor lighter than the skin; then it becomes ...
 _BRIGHT = 0.9  #: ... lighter, or where the skin is lighter than this darker
+_SKIN = 0.1  #: Oklab distance from the skin's colour at most of noses and ears: beyond, sixty portraits had gleams and hair
 _MOST_FRAME = 0.5  #: of the colour of glasses comes from their frame at most
 
 
@@ -41,7 +42,8 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
     reweighted by distance, so that highlights, shadows and stray pixels hardly count. Both eyes have the colour of the
     darker one, and both brows, for of the other more is skin, gleam or white; slivers do not count. Glasses are one
     shape, most of it lens: where skin is seen through that, as much of the frame's colour is mixed in, up to a half, as
-    makes them stand out. A nose stands out from the skin by a little, too.
+    makes them stand out. A nose stands out from the skin by a little, too. But nose and ears are skin: where they gleam,
+    or lie in the shade, or have hair over them, their colours come no farther from the head's than skin may.
     """
     step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]
@@ -61,6 +63,9 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
         if left in colors and right in colors:
             leading = well_seen & {left, right} or {left, right}
             colors[left] = colors[right] = min((colors[part] for part in sorted(leading)), key=_lightness)
+    if HEAD in colors:
+        for part in {NOSE, *EARS} & colors.keys():
+            colors[part] = _like_skin(colors[part], colors[HEAD])
     if NOSE in colors and HEAD in colors:
         colors[NOSE] = _seen_nose(colors[NOSE], colors[HEAD])
     if GLASSES in colors and HEAD in colors:
@@ -80,6 +85,16 @@ def _seen_glasses(pixels: NDArray[np.uint8], lens: Rgb, skin: Rgb) -> Rgb:
     if seen[0]:
         return lens
     return as_color(mixed[seen.argmax() if seen.any() else -1])
+
+
+def _like_skin(color: Rgb, skin: Rgb) -> Rgb:
+    """A colour, or what of the way to it from the skin's is as far as skin may be.
+
+    Its tint counts twice: shade and gleam change the lightness.
+    """
+    of_part, of_skin = srgb_to_oklab(np.array([color, skin], np.uint8))
+    away = float(np.hypot.reduce((of_part - of_skin) * (1, 2, 2)))
+    return color if away <= _SKIN else as_color(of_skin + _SKIN / away * (of_part - of_skin))
 
 
 def _seen_nose(nose: Rgb, skin: Rgb) -> Rgb:

@@ -40,17 +40,16 @@ def test_mixed_pixels_at_the_border_are_left_out():
 
 
 def test_both_eyes_and_both_brows_have_the_darker_colour():
-    """One eye gleams, one brow lies half on the skin; an ear is in the shade and stays so."""
+    """One eye gleams, one brow lies half on the skin."""
     labels, rgb = np.ones((60, 60), np.uint8), np.full((60, 60, 3), (214, 167, 146), np.uint8)
     brows, eyes = {2: (60, 40, 30), 3: (150, 110, 90)}, {4: (190, 190, 200), 5: (40, 50, 60)}
-    shown = {**brows, **eyes, 7: (120, 80, 70), 8: (210, 150, 130)}
+    shown = {**brows, **eyes}
     for row, (part, color) in enumerate(shown.items()):
         labels[10 * row : 10 * row + 8, 20:40] = part
         rgb[10 * row : 10 * row + 8, 20:40] = color
     colors = part_colors(rgb, labels)
     assert colors[2] == colors[3] == shown[2]
     assert colors[4] == colors[5] == shown[5]
-    assert (colors[7], colors[8]) == (shown[7], shown[8])
 
 
 def test_a_sliver_of_an_eye_does_not_lead():
@@ -60,6 +59,20 @@ def test_a_sliver_of_an_eye_does_not_lead():
     labels[10:14, 55:56], rgb[10:14, 55:56] = 5, (30, 20, 20)
     colors = part_colors(rgb, labels)
     assert colors[4] == colors[5] == (90, 120, 160)
+
+
+@given(st.sampled_from([7, 8, 10]), st.tuples(*[st.integers(0, 255)] * 3), st.tuples(*[st.integers(40, 255)] * 3))
+def test_ears_and_noses_are_skin(part, color, skin):
+    labels, rgb = np.ones((40, 40), np.uint8), np.full((40, 40, 3), skin, np.uint8)
+    labels[10:30, 15:25], rgb[10:30, 15:25] = part, color
+    drawn = part_colors(rgb, labels)[part]
+    was, now, of_skin = srgb_to_oklab(np.array([color, drawn, skin], np.uint8))
+    far = np.hypot.reduce((was - of_skin) * (1, 2, 2))
+    assert np.hypot.reduce((now - of_skin) * (1, 2, 2)) < 0.11  # 0.1, but for what bytes cannot show
+    if part != 10 and far < 0.1:  # a shade stays; a nose must be told from the skin besides
+        assert drawn == color
+    elif far > 0.15:  # of hair over an ear something is left, in its own direction
+        assert (now - of_skin) @ (was - of_skin) > 0
 
 
 def nose_and_skin(nose, skin):
