@@ -31,7 +31,9 @@ _FRAME = 0.2  #: of their pixels, those least like skin, are the frame of glasse
 _TOLD = 0.03  #: Oklab distance at which a nose is told from the skin, by eye on nine portraits where it was nearer
 _ALIKE = 0.005  #: Oklab lightness by which a nose is neither darker nor lighter than the skin; then it becomes ...
 _BRIGHT = 0.9  #: ... lighter, or where the skin is lighter than this darker
-_SKIN = 0.1  #: Oklab distance from the skin's colour at most of noses and ears: beyond, sixty portraits had gleams and hair
+_SKIN = (
+    0.1  #: how far noses and ears are from the skin's colour at most: beyond, of sixty portraits, were gleams and hair
+)
 _MOST_FRAME = 0.5  #: of the colour of glasses comes from their frame at most
 
 
@@ -42,8 +44,8 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
     reweighted by distance, so that highlights, shadows and stray pixels hardly count. Both eyes have the colour of the
     darker one, and both brows, for of the other more is skin, gleam or white; slivers do not count. Glasses are one
     shape, most of it lens: where skin is seen through that, as much of the frame's colour is mixed in, up to a half, as
-    makes them stand out. A nose stands out from the skin by a little, too. But nose and ears are skin: where they gleam,
-    or lie in the shade, or have hair over them, their colours come no farther from the head's than skin may.
+    makes them stand out. A nose stands out from the skin by a little, too. But nose and ears are skin: where they gleam
+    or lie in the shade, or hair lies over them, their colours come no farther from the head's than skin may.
     """
     step = max(1, round((labels.size / 400_000) ** 0.5))  # so many pixels say it all
     labels, rgb = labels[::step, ::step], rgb[::step, ::step]

@@ -101,7 +101,7 @@ def load_parser(
     if kind == ".caffemodel":
         raise ModelError(f"{printable(os.fspath(path))}: convert it first, with: faceparse-svg models convert FILE")
     if kind not in zoo.CHECKPOINTS | {".onnx"}:
-        raise ModelError(f"{printable(os.fspath(path))}: no kind of model that is known; name an .onnx, .pth or .pt file")
+        raise ModelError(f"{printable(os.fspath(path))}: no model by its name; give an .onnx, .pth or .pt file")
     if kind in zoo.CHECKPOINTS:
         return _from_checkpoint(ModelInfo(name, sha256 or zoo.verified(path)), path, threads, device, classes)
     return _from_onnx(ModelInfo(name, zoo.verified(path)), path, threads, device, classes)

@@ -30,7 +30,7 @@ def test_the_same_input_gives_the_same_scores():
         ("nothing.onnx", None, "cannot be read"),
         ("empty.onnx", b"", "ONNX"),
         ("noise.onnx", bytes(range(256)) * 40, "ONNX"),
-        ("weights.safetensors", b"", "name an .onnx, .pth or .pt file"),
+        ("weights.safetensors", b"", "give an .onnx, .pth or .pt file"),
     ],
 )
 def test_what_is_no_model_says_so(tmp_path, name, content, words):
