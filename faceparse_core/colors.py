@@ -31,9 +31,7 @@ _FRAME = 0.2  #: of their pixels, those least like skin, are the frame of glasse
 _TOLD = 0.03  #: Oklab distance at which a nose is told from the skin, by eye on nine portraits where it was nearer
 _ALIKE = 0.005  #: Oklab lightness by which a nose is neither darker nor lighter than the skin; then it becomes ...
 _BRIGHT = 0.9  #: ... lighter, or where the skin is lighter than this darker
-_SKIN = (
-    0.1  #: how far noses and ears are from the skin's colour at most: beyond, of sixty portraits, were gleams and hair
-)
+_SKIN = 0.1  #: how far noses and ears are from the skin at most: what was beyond, of sixty portraits, was gleam or hair
 _MOST_FRAME = 0.5  #: of the colour of glasses comes from their frame at most
 
 
