@@ -131,6 +131,31 @@ def said_by(path: Path, rgb: np.ndarray) -> np.ndarray:
     return Teacher(replace(teacher.parser, size=96), teacher.classes).probabilities(rgb, SIZE).argmax(0)
 
 
+@pytest.mark.parametrize("on_head", [True, False])
+def test_heads_are_measured_as_the_product_measures_them(on_head):
+    """Headphones stand out to both sides and above: they are of the face only where they are said to lie on it."""
+    from faceparse_core.parse import measure_head
+    from faceparse_core.parser import ModelInfo, Parser
+    from faceparse_core.training.own import confirmed_heads
+    from faceparse_core.training.teacher import Teacher
+
+    classes = Classes((*Classes().meanings, (OWN,)), own_parts({"headphones": {"on_head": on_head}}))
+    labels = np.pad(draw_face((64, 64)), 96)
+    face = labels.copy()
+    labels[80:190, [*range(80, 110), *range(146, 176)]] = OWN
+    rgb = np.zeros((*labels.shape, 3), np.uint8)
+    rgb[..., 0] = labels  # what the network goes by
+
+    def run(rgb):
+        seen = np.rint(rgb[:, 0]).astype(int)
+        return np.stack([np.where(seen == part, 9, 0) for (part, *_) in classes.meanings], 1).astype(np.float32)
+
+    head = confirmed_heads(rgb, Teacher(Parser(ModelInfo("made", "0" * 64), 256, 1.8, run), classes))[0]
+    expected = measure_head(labels if on_head else face, table=classes.table)
+    assert head.size == pytest.approx(expected.size, rel=0.05)
+    assert np.hypot(head.x - expected.x, head.y - expected.y) < 3
+
+
 def test_a_sticker_is_learnt_and_nothing_forgotten(known, taught):
     """On faces that were never shown: the sticker is found, where none is, none is, and all else is as before."""
     hit = either = false = 0

@@ -25,11 +25,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.classes import Classes
+from faceparse_core.classes import Classes, known_parts
 from faceparse_core.errors import FaceParseError, PhotoError, printable
 from faceparse_core.heads import CELEBA_SIDE, Head, crop_box, find_heads, same_place
 from faceparse_core.parse import measure_head, shows_face
-from faceparse_core.parts import BEARD, BY_NAME, HEAD, MOST_OWN, OWN, PARTS, own_parts
+from faceparse_core.parts import BACKGROUND, BEARD, BY_NAME, MOST_OWN, PARTS, own_parts
 from faceparse_core.photo import read_photo
 from faceparse_core.training.data import DataSet, Pair, PairError
 from faceparse_core.training.frame import LARGEST, cut_square
@@ -279,11 +279,10 @@ def confirmed_heads(rgb: NDArray[np.uint8], teacher: Teacher) -> list[Head]:
         x, y, length = _frame(guess, teacher.parser.frame)
         square, inside = cut_square(rgb, np.zeros(rgb.shape[:2], np.uint8), x, y, length)
         seen = teacher.parts[teacher.probabilities(square, 256).argmax(0)]
-        seen[seen >= OWN] = HEAD  # what a user taught lies on the head, as far as a face is measured
-        seen[cv2.resize(inside, (256, 256), interpolation=cv2.INTER_NEAREST) == UNKNOWN] = 0
-        if not shows_face(seen):
+        seen[cv2.resize(inside, (256, 256), interpolation=cv2.INTER_NEAREST) == UNKNOWN] = BACKGROUND
+        if not shows_face(seen, known_parts(teacher.classes.meanings)):
             continue
-        head, scale = measure_head(seen, math.inf), length / 256
+        head, scale = measure_head(seen, math.inf, teacher.classes.table), length / 256
         head = Head(x + head.x * scale, y + head.y * scale, head.size * scale, 1.0)
         if not any(same_place(head, other) for other in found):
             found.append(head)
