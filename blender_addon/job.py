@@ -113,8 +113,7 @@ class Job:
             self._ended_at = time.monotonic()
         # What it said last may still be on its way, or be held back by a process that it left behind.
         silent = not any(thread.is_alive() for thread in self._threads)
-        for _ in range(len(self._events)):
-            self._take(self._events.popleft())
+        self._listen()
         if ended and (silent or time.monotonic() - (self._ended_at or 0.0) > 1.0):
             self.running = False
             self._judge(self._process.returncode)
@@ -138,6 +137,7 @@ class Job:
 
     def _ask_to_end(self) -> bool:
         """Whether there is something to reap."""
+        self._listen()  # an SVG may be there since the last poll
         self.cancelled = True
         self.running = False
         if not self.alive:
@@ -171,6 +171,10 @@ class Job:
                     self._events.append(event)
                 elif text:
                     self._lines[name].append(text[:1000])
+
+    def _listen(self) -> None:
+        for _ in range(len(self._events)):
+            self._take(self._events.popleft())
 
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event["event"]

@@ -56,16 +56,22 @@ def _note(root: ET.Element) -> object:
     return note
 
 
+def _size(root: ET.Element) -> tuple[int, ...]:
+    """Width and height in photo pixels; none where viewBox does not say so."""
+    box = re.fullmatch(r"0 0 ([1-9][0-9]*) ([1-9][0-9]*)", root.get("viewBox", ""))
+    return tuple(int(number) for number in box.groups()) if box else ()
+
+
 def _check_root(root: ET.Element) -> Iterator[str]:
     if root.tag != f"{SVG}svg":
         yield f"the root is {root.tag}, not an SVG's"
         return
-    box = re.fullmatch(r"0 0 ([1-9]\d*) ([1-9]\d*)", root.get("viewBox", ""))
-    if not box:
+    size = _size(root)
+    if not size:
         yield f"viewBox is {root.get('viewBox')!r}, not '0 0 W H' in photo pixels"
-    for name, pixels in zip(("width", "height"), box.groups() if box else (), strict=False):
-        length = re.fullmatch(r"([\d.]+)mm", root.get(name, ""))
-        if not length or abs(float(length[1]) - int(pixels) * 25.4 / 96) > 1e-3:
+    for name, pixels in zip(("width", "height"), size, strict=False):
+        length = re.fullmatch(r"(\d+(?:\.\d+)?)mm", root.get(name, ""))
+        if not length or abs(float(length[1]) - pixels * 25.4 / 96) > 1e-3:
             yield f"{name} is {root.get(name)!r}, not {pixels} px in mm at 96 px per inch"
     if root.get("role") != "img":
         yield "role is not img"
@@ -91,7 +97,7 @@ def _check_ids(root: ET.Element) -> Iterator[str]:
 
 
 def _check_layers(root: ET.Element, table: PartTable) -> Iterator[str]:
-    size = [float(number) for number in root.get("viewBox", "").split()[2:]]
+    size = _size(root)
     allowed = {f"{SVG}{tag}" for tag in ("title", "desc", "metadata", "g")} | {f"{SODIPODI}namedview"}
     yield from (f"<{child.tag}> has no place in the file" for child in root if child.tag not in allowed)
     groups = root.findall(f"{SVG}g")
@@ -112,7 +118,7 @@ def _check_layers(root: ET.Element, table: PartTable) -> Iterator[str]:
     yield from _check_parts([*locked, *rest], size, 1, table)
 
 
-def _check_parts(groups: list[ET.Element], size: list[float], face: int, table: PartTable) -> Iterator[str]:
+def _check_parts(groups: list[ET.Element], size: tuple[int, ...], face: int, table: PartTable) -> Iterator[str]:
     """The layers of one face, from bottom to top; the photo and the background may lie beneath them."""
     below = (0, 0)
     for group in groups:
@@ -145,7 +151,7 @@ def _check_group(group: ET.Element, *, locked: bool = False) -> Iterator[str]:
     yield from (f"layer {name!r} carries {key}" for key in group.attrib if key not in plain)
 
 
-def _check_layer(group: ET.Element, size: list[float], *, locked: bool, lined: bool) -> Iterator[str]:
+def _check_layer(group: ET.Element, size: tuple[int, ...], *, locked: bool, lined: bool) -> Iterator[str]:
     """One layer but for its place; what lies in it are paths (or, of the photo, an image), then layers."""
     name = group.get("id", "")
     yield from _check_group(group, locked=locked)
@@ -180,7 +186,7 @@ def _check_image(shape: ET.Element, layer: str) -> Iterator[str]:
         yield f"layer {layer!r} holds something else than an image"
 
 
-def _check_path(shape: ET.Element, size: list[float], lined: bool) -> Iterator[str]:
+def _check_path(shape: ET.Element, size: tuple[int, ...], lined: bool) -> Iterator[str]:
     name = shape.get("id")
     if shape.tag != f"{SVG}path" or set(shape.attrib) != {"id", "style", "d"}:
         yield f"{name}: not a path with an id, a style, a d and nothing else"

@@ -1,8 +1,8 @@
 """The command `faceparse-svg`: photos in, layered SVGs out.
 
 Exit status: 0 all written; 1 some photo failed (the others are written, each failure is one line on stderr); 2 wrong
-usage, nothing was done; 130 interrupted, what was done stays. `svg_export.report` says what is printed, and what
-`--json` tells a program; `svg_export.options` has the options.
+usage, or a model that cannot be had: nothing was done; 130 interrupted, what was done stays. `svg_export.report` says
+what is printed, and what `--json` tells a program; `svg_export.options` has the options.
 
 What is heavy (numpy and all that stands on it) is imported when the first photo is at hand: `--help` answers at once.
 """
@@ -120,6 +120,7 @@ def _photos(arguments: argparse.Namespace, parser: argparse.ArgumentParser, repo
             _run(jobs, order, report)
     except ModelError as error:  # before the first photo: the same for all of them
         report.fail(None, str(error))
+        report.done()
         return 2
     report.done()
     return 1 if report.failed else 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from faceparse_core.errors import SettingsError
 from faceparse_core.parts import BY_NAME, Rgb
 
 ToneName = Literal["shadow", "light"]
@@ -16,6 +17,7 @@ TONED = frozenset(
     BY_NAME[name].id
     for name in ("cloth", "neck", "ear-left", "ear-right", "head", "beard", "nose", "hair", "hair-back", "hat")
 )
+WEIGHTS = (0.0001, 0.2)  #: of lines, in fractions of the head's size: the least and the most
 INK: Rgb = (43, 37, 40)  #: lines where no palette names a colour: a warm dark, softer than black
 
 
@@ -46,6 +48,14 @@ class LookSettings:
     style: Style = "flat"
     weight: float = 0.01  #: of the lines, in fractions of the head's size: 2.6 px of a 260 px head
     tones: ToneSettings = field(default_factory=ToneSettings)  #: of cel
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError."""
+        if self.style not in get_args(Style):
+            raise SettingsError(f"{self.style!r} is none of {', '.join(get_args(Style))}")
+        least, most = WEIGHTS
+        if not least <= self.weight <= most:
+            raise SettingsError(f"lines are {least} to {most} of the head's height wide, not {self.weight}")
 
     @property
     def filled(self) -> bool:

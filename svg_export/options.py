@@ -14,7 +14,7 @@ from faceparse_core.errors import quoted
 from faceparse_core.parts import PRESETS
 from svg_export import __version__
 from svg_export.files import STDIN
-from svg_export.looks import Style
+from svg_export.looks import WEIGHTS, Style
 from svg_export.report import PROGRAM
 
 #: How neighbours meet. The default is TraceSettings' own.
@@ -91,7 +91,7 @@ _LARGEST = 1e9  # px, nodes, heads: more there cannot be
 _LENGTH = _number(float, 0, _LARGEST, "length in px, 0 or more")
 _PROBABILITY = _number(float, 0, 1, "probability from 0 to 1")
 _COUNT = _number(int, 1, _LARGEST, "whole number from 1 on")
-_WEIGHT = _number(float, 0.0001, 0.2, "share of the head's height from 0.0001 to 0.2")
+_WEIGHT = _number(float, *WEIGHTS, "share of the head's height from {} to {}".format(*WEIGHTS))
 _HEADS = _number(int, 1, _LARGEST, "number of heads from 1 on, nor one of: " + ", ".join(HEADS), HEADS)
 
 

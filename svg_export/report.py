@@ -20,6 +20,9 @@ JSON object on a line of stdout, in this order (failures go to stderr too):
                                                                   of the command that names no photo
     {"event": "done", "written": 1, "failed": 1}                  or {"event": "interrupted", ..} and nothing after it
 
+Of words that make no sense there is no "start": what is wrong goes to stderr, as one "error" where it is a part, a
+palette or a class map.
+
 Photos of a folder are read and parsed a few at a time, and told one after the other; the first waits for all.
 A reader that goes away (`| head`) is no failure of a photo: the command works on in silence.
 """

@@ -430,6 +430,14 @@ def test_a_command_that_hangs_is_cancelled_and_gone(fake: Fake, tmp_path: Path) 
     assert running.cancelled
 
 
+def test_what_was_written_since_the_last_poll_is_known_when_it_is_cancelled(fake: Fake, tmp_path: Path) -> None:
+    running = job(fake("write()\ntime.sleep(600)"), tmp_path).start()
+    wait_until(lambda: bool(running._events))
+    running.cancel()
+    assert running.written
+    wait_until(lambda: gone(running.pid))
+
+
 @posix
 @pytest.mark.parametrize("how", ["cancel", "end"])
 def test_one_that_does_not_listen_is_ended(

@@ -227,6 +227,13 @@ def test_what_still_crosses_after_all_repair_is_told(
     assert len(rounds) == 4
 
 
+def test_json_ends_where_there_is_no_model(photo: Path, capsys: Capture) -> None:
+    assert run(photo, "--json", "--model", photo.with_name("none.onnx")) == 2
+    captured = capsys.readouterr()
+    assert [json.loads(line)["event"] for line in captured.out.splitlines()] == ["start", "error", "done"]
+    assert captured.err.count("\n") == 1
+
+
 def test_json_tells_every_step(photo: Path, capsys: Capture) -> None:
     broken = photo.with_name("broken.jpg")
     broken.write_bytes(b"")

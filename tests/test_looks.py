@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from command import Capture, one_line, run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceparse_core.errors import SettingsError
 from faceparse_core.parts import CLOTH, HEAD, PRESETS
 from svg_export import options
 from svg_export.check import INKSCAPE, SODIPODI, SVG, check_svg
@@ -159,6 +162,12 @@ def test_lines_reach_the_svg_as_the_command_is_told(face_png, capsys: Capture) -
 def test_wrong_looks(arguments: list[str], capsys: Capture) -> None:
     assert run("never-read.jpg", *arguments) == 2
     one_line(capsys)
+
+
+@pytest.mark.parametrize("wrong", [{"style": "Outline"}, {"weight": 0.0}, {"weight": math.nan}, {"weight": 1.0}])
+def test_looks_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        LookSettings(**wrong)
 
 
 @pytest.mark.parametrize(("pattern", "after", "complaint"), [

@@ -155,7 +155,9 @@ def test_every_part_has_its_layer_in_paint_order() -> None:
     [
         ("</svg>", "", "not XML"),
         ('viewBox="0 0 64 50"', 'viewBox="0 0 64.5 50"', "viewBox"),
+        ('viewBox="0 0 64 50"', 'viewBox="0 0 100% a"', "viewBox"),
         ('width="16.9333mm"', 'width="64"', "width"),
+        ('width="16.9333mm"', 'width="16.93.33mm"', "width"),
         ('role="img"', 'role="image"', "role"),
         ("Layers, bottom to top: Head, Hair.", "", "desc"),
         ('"generator"', '"author"', "generator"),

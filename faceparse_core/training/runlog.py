@@ -120,5 +120,6 @@ def tensorboard() -> ModuleType:
         return importlib.import_module("torch.utils.tensorboard")
     except ImportError as error:
         raise FaceParseError(
-            "--tensorboard needs the package tensorboard; install it with: pip install 'faceparse-svg[train]'"
+            "--tensorboard needs the package tensorboard; "
+            "where this program was installed from run: pip install '.[train]'"
         ) from error
