@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceparse_core import heads
-from faceparse_core.errors import ModelError
+from faceparse_core.errors import FaceParseError, ModelError
 from faceparse_core.heads import Head, crop_box, find_heads, guess_heads
 from faceparse_core.onnx_session import load_session
 from faceparse_core.photo import read_photo
@@ -289,7 +289,9 @@ def test_the_target_marks_the_cell_of_the_centre() -> None:
 
 
 @pytest.mark.torch
-def test_training_resumes_and_exports_what_it_learnt(tmp_path: Path, face: NDArray[np.uint8]) -> None:
+def test_training_resumes_and_exports_what_it_learnt(
+    tmp_path: Path, face: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
     from faceparse_core.training.finder import Exported, export_finder, load_finder, train_finder
@@ -299,6 +301,14 @@ def test_training_resumes_and_exports_what_it_learnt(tmp_path: Path, face: NDArr
     train_finder(tmp_path, tmp_path / "run", steps=2)
     checkpoint = train_finder(tmp_path, tmp_path / "run", steps=3, resume=True)
     assert torch.load(checkpoint, weights_only=True)["step"] == 3
+    written = checkpoint.read_bytes()
+    for steps in (None, 3, 1):
+        capsys.readouterr()
+        assert train_finder(tmp_path, tmp_path / "run", steps=steps, resume=True) == checkpoint
+        assert "has its 3 steps already" in capsys.readouterr().out
+    with pytest.raises(FaceParseError, match="begun with the seed 20"):
+        train_finder(tmp_path, tmp_path / "run", steps=4, seed=1, resume=True)
+    assert checkpoint.read_bytes() == written
     export_finder(checkpoint, tmp_path / "heads.onnx")
     assert (tmp_path / "heads.onnx").stat().st_size <= 1024**2
     rgb = torch.rand(2, 3, 192, 192) * 255

@@ -114,4 +114,4 @@ def load(path: Path) -> Any:
     except OSError as error:
         raise ModelError(f"{shown}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a pickle can fail in any way
-        raise ModelError(f"{shown}: not a checkpoint of a training run ({str(error).splitlines()[0]})") from error
+        raise ModelError(f"{shown}: not a checkpoint of a training run, or one that was cut off") from error

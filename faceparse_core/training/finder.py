@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceparse_core.errors import FaceParseError
+from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.heads import Head, find_heads
 from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
@@ -220,25 +222,33 @@ def _cutouts(tars: list[Path]) -> list[Cutout]:
 
 
 def train_finder(
-    data: Path, out: Path, *, steps: int = FinderPlan.steps, seed: int = FinderPlan.seed, resume: bool = False
+    data: Path, out: Path, *, steps: int | None = None, seed: int | None = None, resume: bool = False
 ) -> Path:
     """Trains on the tars under `data`; writes `out`/heads.pt every few minutes and at the end, and returns its path.
 
-    `resume` goes on from that file. Raises FaceParseError where the data or the checkpoint is missing.
+    steps, seed   None: the plan's, or of what is resumed its own
+    resume        goes on from that file
+
+    Raises FaceParseError where the data or the checkpoint is missing, or that was begun with another seed.
     """
-    plan = FinderPlan(steps=steps, seed=seed)
+    checkpoint = out / CHECKPOINT
+    state = _to_resume(checkpoint) if resume else None
+    plan = FinderPlan(**json.loads(state["plan"])) if state else FinderPlan()
+    if state and seed not in (None, plan.seed):
+        shown = printable(os.fspath(checkpoint))
+        raise FaceParseError(f"{shown} was begun with the seed {plan.seed}; leave --seed out, or begin anew")
+    plan = replace(plan, steps=plan.steps if steps is None else steps, seed=plan.seed if seed is None else seed)
+    if state and state["step"] >= plan.steps:
+        print(f"{printable(os.fspath(checkpoint))} has its {state['step']} steps already; more --steps go on")
+        return checkpoint
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / CHECKPOINT
     network = HeadFinder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = torch.optim.swa_utils.AveragedModel(network, avg_fn=_average, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     step, spent = 0, 0.0
-    if resume:
-        if not checkpoint.is_file():
-            raise FaceParseError(f"nothing to resume: {checkpoint} does not exist")
-        state = load(checkpoint)
+    if state:
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -275,6 +285,18 @@ def train_finder(
             saved = time.monotonic()
             _save(checkpoint, network, average, optimizer, step, seconds, plan)
     return checkpoint
+
+
+def _to_resume(checkpoint: Path) -> dict[str, Any]:
+    """Raises FaceParseError where there is none, or another network's."""
+    shown = printable(os.fspath(checkpoint))
+    if not checkpoint.is_file():
+        raise FaceParseError(f"nothing to resume: {shown} does not exist")
+    state = load(checkpoint)
+    wanted = {"network", "average", "optimizer", "step", "seconds", "plan"}
+    if not isinstance(state, dict) or not wanted <= state.keys():
+        raise FaceParseError(f"{shown}: not a checkpoint of the network heads")
+    return state
 
 
 def _average(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
