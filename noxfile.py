@@ -71,7 +71,7 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session
 def torch(session: nox.Session) -> None:
-    """Training, export, other people's checkpoints, downloads from Drive. Torch's CPU build, without torchvision."""
+    """Training, export, other people's checkpoints, downloads from Drive. Torch without torchvision."""
     session.install(".", *PYTEST, "torch==2.13.0", "onnx>=1.16", "gdown>=6.5", "protobuf>=4.25", "tensorboard>=2.16")
     session.run("pytest", "-m", "torch", *session.posargs)
 

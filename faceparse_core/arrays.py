@@ -13,6 +13,13 @@ def distinct(values: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     return np.bincount(values.ravel()).nonzero()[0]
 
 
+def looked_up(table: NDArray[np.uint8], values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:
+    """table[values], ten times as fast; `table` is (256,), `values` uint8 of two axes."""
+    import cv2
+
+    return np.asarray(cv2.LUT(values, table), np.uint8).reshape(values.shape)
+
+
 def window_of(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> tuple[slice, slice]:
     """The rows and columns of a map (H, W) that hold all that is not 0, which must be something."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.errors import FaceParseError
+
 if TYPE_CHECKING:
     from faceparse_core.parse import Parsing
     from faceparse_core.parser import Parser
@@ -25,15 +27,20 @@ Answer = TypeVar("Answer")
 _Crops = NDArray[np.float32]
 
 
-def parse_photos(photos: Sequence[Photo], parser: Parser | None = None) -> list[Parsing | Exception]:
-    """What `parse_photo` gives for each photo, in their order; the error where it raises one.
+def parse_photos(photos: Sequence[Photo], parser: Parser | None = None) -> list[Parsing | FaceParseError]:
+    """What `parse_photo` gives for each photo, in their order; the FaceParseError where it raises one.
 
-    All photos and their parsings are held at once: of a large folder give some at a time.
+    All photos and their parsings are held at once: of a large folder give some at a time. Any other error is raised.
     """
     from faceparse_core.parse import parse_photo
     from faceparse_core.parser import load_parser
 
-    return together(photos, parser or load_parser(), parse_photo)
+    found: list[Parsing | FaceParseError] = []
+    for answer in together(photos, parser or load_parser(), parse_photo):
+        if isinstance(answer, Exception) and not isinstance(answer, FaceParseError):
+            raise answer
+        found.append(answer)
+    return found
 
 
 def together(

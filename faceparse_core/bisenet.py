@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 Blocks = tuple[int, int, int, int]
 RESNET18: Blocks = (2, 2, 2, 2)  #: blocks of each stage (He et al., arXiv 1512.03385, table 1)
-RESNET34: Blocks = (3, 4, 6, 3)
 EMBEDDED: Blocks = (2, 3, 4, 2)  #: ours: more where the field of view is wide and a block is cheap
 
 _BLOCK = re.compile(r"cp\.resnet\.layer([1-4])\.(\d+)\.conv1\.weight")

@@ -70,7 +70,8 @@ class CleanSettings:
     stray: float = 0.25  # ... and where it is smaller than this squared it is no other head, but a mistake in this one
     loose: float = 0.4  # hair and the like that does not hang together with the face, and is smaller, is a mistake
     beard: float = 0.15  # a piece of beard further from the mouth is a shadow; those of 18 portraits are within 0.13
-    faint: float = 0.145  # so is what is smaller than this squared, all of a beard that is no patch (models/parser.md)
+    faint: float = 0.145  # so is what is smaller than this squared, all of a beard that is no patch, ...
+    counted: float = 0.11  # ... which is what is smaller than this squared (models/parser.md)
     side: float = 0.04  # how far on the wrong side of the nose a piece must lie to be renamed
 
 
@@ -286,7 +287,7 @@ def _drop_faint_beard(view: Labels, size: float, s: CleanSettings, edges: Sides)
     index, stats, _ = _pieces(view == BEARD)
     whole = slice(0, view.shape[0]), slice(0, view.shape[1])
     cut = _ends_at(edges, view.shape, whole, stats)
-    counted = stats[:, 4] >= (s.tuft * size) ** 2
+    counted = stats[:, 4] >= (s.counted * size) ** 2
     counted[0] = cut[0] = False
     if (cut.any() and counted.any()) or stats[counted, 4].sum() >= (s.faint * size) ** 2:
         return

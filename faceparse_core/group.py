@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.arrays import window_of
+from faceparse_core.arrays import looked_up, window_of
 from faceparse_core.clean import Box, CleanSettings, clean_labels
 from faceparse_core.parts import (
     BEARD,
@@ -93,7 +93,7 @@ def labels_of(group: GroupMap, face: int) -> NDArray[np.uint8]:
     """The label map (H, W) of one of the faces, 1 the first; 0 where it is not."""
     if group.dtype == np.uint8:
         codes = np.arange(256, dtype=np.uint8)
-        return _looked_up(np.where(faces_of(codes) == face, parts_of(codes), 0).astype(np.uint8), group)
+        return looked_up(np.where(faces_of(codes) == face, parts_of(codes), 0).astype(np.uint8), group)
     first, own = PER_FACE * (face - 1), WIDE_OWN + WIDE_PER_FACE * (face - 1)
     inside = (group > first) & (group < first + PER_FACE)
     labels = np.where(inside, group - np.uint16(first), 0).astype(np.uint8)
@@ -106,7 +106,7 @@ def parts_of(group: GroupMap) -> NDArray[np.uint8]:
     """Part ids, whoever's they are, of a map (H, W) or of some of its values (n,)."""
     if group.dtype == np.uint8:
         codes = np.arange(256, dtype=np.uint8)
-        return _looked_up(np.where(codes >= OWN, codes, codes % PER_FACE).astype(np.uint8), group)
+        return looked_up(np.where(codes >= OWN, codes, codes % PER_FACE).astype(np.uint8), group)
     parts = (group % PER_FACE).astype(np.uint8)
     own = group >= WIDE_OWN
     if own.any():
@@ -120,7 +120,7 @@ def faces_of(group: GroupMap) -> NDArray[np.uint16]:
         codes = np.arange(256, dtype=np.uint8)
         numbers = np.where(codes >= OWN, 1, codes // PER_FACE + 1).astype(np.uint8)
         numbers[0] = 0
-        return _looked_up(numbers, group).astype(np.uint16)
+        return looked_up(numbers, group).astype(np.uint16)
     own = group >= WIDE_OWN
     numbers16 = np.where(own, (group - WIDE_OWN) // WIDE_PER_FACE, group // PER_FACE) + 1
     return np.where(group > 0, numbers16, 0).astype(np.uint16)
@@ -144,13 +144,6 @@ def narrowed(group: GroupMap) -> GroupMap:
     if most < OWN or (most < 256 and not (group // PER_FACE == _NARROW_FACES - 1).any()):
         return group.astype(np.uint8)
     return labels_of(group, 1) if count_faces(group) == 1 else group
-
-
-def _looked_up(table: NDArray[np.uint8], group: GroupMap) -> NDArray[np.uint8]:
-    """table[group], ten times as fast."""
-    import cv2
-
-    return np.asarray(cv2.LUT(group, table), np.uint8).reshape(group.shape)
 
 
 def join_maps(

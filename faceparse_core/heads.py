@@ -3,11 +3,11 @@
 Small ones it looks at a second time, from nearer: flags, lamps and ears seem faces only from afar.
 
 The network is ours (`training/finder.py`). It takes the photo fitted into a square with grey beside it, `rgb` float32
-(1, 3, 192, 192), 0..255, and answers for each of 24 x 24 cells:
+(n, 3, 192, 192), 0..255, and answers for each of 24 x 24 cells:
 
-    heat   (1, 1, 24, 24)  how sure it is that a face's centre lies here, 0..1
-    size   (1, 1, 24, 24)  that face's height as a fraction of the square
-    shift  (1, 2, 24, 24)  how many cells the centre lies right of and below the cell's own centre
+    heat   (n, 1, 24, 24)  how sure it is that a face's centre lies here, 0..1
+    size   (n, 1, 24, 24)  that face's height as a fraction of the square
+    shift  (n, 2, 24, 24)  how many cells the centre lies right of and below the cell's own centre
 """
 
 from __future__ import annotations

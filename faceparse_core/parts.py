@@ -280,7 +280,9 @@ def select_parts(names: str | Iterable[str], derived: bool = True, table: PartTa
         else:
             known = ", ".join([*table.presets, *BOTH, *(table.layers[i].name for i in table.layer_order)])
             raise FaceParseError(f"unknown part {quoted(word)}; choose from: {known}")
-    if words and not wanted:
+    if not words:
+        raise FaceParseError("no part is named; `portrait` is what is drawn as a rule, `all` everything")
+    if not wanted:
         raise FaceParseError("no own parts are known: they are those of a model with a NAME.parts.json beside it")
     return frozenset(wanted)
 

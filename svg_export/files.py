@@ -181,6 +181,7 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
     leaves every old file as it was. Raises OutputError; the temporary files are gone either way.
     """
     staged: dict[Path, Path] = {}
+    moved: list[Path] = []
     try:
         for number, (path, data) in enumerate(contents.items()):
             target = Path(os.path.realpath(path))  # a link stays a link
@@ -191,11 +192,11 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
             if not force and os.path.lexists(target):
                 raise OutputError(f"{shown(target)} appeared meanwhile; --force overwrites it")
             os.replace(temporary, target)
+            moved.append(target)
     except OSError as error:
         names = ", ".join(shown(path) for path in contents)
-        raise OutputError(
-            f"could not write {names}: {error.strerror}; what was there is as it was; name another place with -o"
-        ) from error
+        left = f"{', '.join(shown(path) for path in moved)} is written" if moved else "what was there is as it was"
+        raise OutputError(f"could not write {names}: {error.strerror}; {left}; name another place with -o") from error
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.arrays import looked_up
 from faceparse_core.parts import BACKGROUND, BY_NAME, CLOTH, HAIR, HEAD, NECK, PARTS
 from svg_export.curves import Floats
 from svg_export.proportions import Proportions
@@ -68,7 +69,7 @@ def hair_behind(labels: NDArray[np.uint8], face: Proportions | None) -> NDArray[
     large = [k for k in large if _border(labels, pieces, k, stats[k], _NECK) > _BESIDE * unit]
     if not large:
         return None
-    arcs = planar_map(np.asarray(cv2.LUT(labels, _KIND), np.uint8))
+    arcs = planar_map(looked_up(_KIND, labels))
     behind, before = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     # hair that ends on cloth may lie on it
     in_doubt = [_border(labels, pieces, k, stats[k], _CLOTH) > _BESIDE * unit for k in range(count)]

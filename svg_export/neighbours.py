@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.arrays import window_of
+from faceparse_core.arrays import looked_up, window_of
 from faceparse_core.group import GroupMap, faces_of, labels_of, parts_of
 from faceparse_core.parts import STANDARD, PartTable
 from svg_export.beziers import between, evaluate
@@ -81,7 +81,7 @@ def uncovered(
 
 def _in_front(group: GroupMap, face: int, parts: frozenset[int], table: PartTable) -> NDArray[np.bool_]:
     """Where something of a face above this one is drawn."""
-    drawn = np.asarray(cv2.LUT(parts_of(group), shown_parts(parts, table)), np.uint8)
+    drawn = looked_up(shown_parts(parts, table), parts_of(group))
     return np.asarray((drawn > 0) & (faces_of(group) < face), np.bool_)
 
 

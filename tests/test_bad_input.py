@@ -229,6 +229,23 @@ def test_a_disk_that_fills_up_leaves_the_old_files_whole(
     assert leftovers(face_png.parent) == []
 
 
+def test_a_file_that_was_moved_into_place_before_another_failed_is_told(
+    face_png: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def picky(source: str, target: str) -> None:
+        if os.fspath(target).endswith(".png"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", picky)
+    assert run(face_png, "--from-labels", "--preview") == 1
+    assert "drawn.svg is written" in one_line(capsys)
+    assert face_png.with_name("drawn.svg").is_file()
+    assert leftovers(face_png.parent) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 def test_a_write_that_the_system_cuts_short(face_png: Path) -> None:
     svg = face_png.with_name("drawn.svg")

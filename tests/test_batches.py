@@ -53,6 +53,12 @@ def test_the_same_photos_make_the_same_batches(photos: list[Photo]) -> None:
         assert (one.labels == other.labels).all()
 
 
+def test_what_is_no_photos_fault_is_raised(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceparse_core.parse.parse_photo", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        parse_photos(photos[:2], load_parser())
+
+
 def echo(batch: int) -> tuple[Parser, list[list[float]]]:
     """A parser whose scores are the crops, and the batches that it was given."""
     seen: list[list[float]] = []

@@ -54,3 +54,8 @@ def test_presets_and_parts_mix():
 def test_unknown_part_is_named(names):
     with pytest.raises(FaceParseError, match="unknown part"):
         select_parts(names)
+
+
+def test_no_part_at_all_is_told():
+    with pytest.raises(FaceParseError, match="no part is named"):
+        select_parts([])

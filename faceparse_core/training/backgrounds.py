@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.heads import SQUARE
+
 Picture = NDArray[np.uint8]
 
-SIZE = 192  #: side of a composite, and of the head finder's input, in pixels
+SIZE = SQUARE  #: side of a composite, in pixels
 
 #: Colours that faces have too, so that colour alone never decides: skins from dark to light, orange, wood, sand.
 SKIN_LIKE = np.array(

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceparse_core.heads import PADDING
 from faceparse_core.parts import CLOTH, FACE, NECK, NOSE
 from faceparse_core.training.backgrounds import SIZE, Picture, make_texture, random_color
 from faceparse_core.training.data import Pair
@@ -38,7 +39,6 @@ from faceparse_core.training.props import (
     specks,
 )  # fmt: skip
 
-PADDING = 128  #: grey of the bars that a photo gets which is not square
 SMALLEST = 7.5  #: face height in pixels below which nobody is expected to find a face
 
 Homography = NDArray[np.float64]
