@@ -22,7 +22,7 @@ from shapely.geometry.polygon import orient
 
 from svg_export.beziers import between, drag, evaluate, straight
 from svg_export.curves import Bools, Floats, Ints
-from svg_export.layers import Ring, Shape
+from svg_export.shapes import Ring, Shape
 
 _FLAT = 0.01  # px: how far the sides of a polygon may lie off a half circle that they stand for
 _GAP = 0.01  # of a curve: what follows nearer than this goes on

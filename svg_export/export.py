@@ -20,12 +20,13 @@ from faceparse_core.parse import GroupParsing
 from faceparse_core.parts import BACKGROUND, HAIR, HAIR_BACK, LAYERS, PARTS, STANDARD, PartTable, Rgb, select_parts
 from svg_export import __version__
 from svg_export.files import check_output, write_files
-from svg_export.layers import Layer, LineWork, Traced, TraceSettings, trace_map
+from svg_export.layers import Traced, TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.neighbours import reach_beneath, uncovered
 from svg_export.palette import face_and_name
+from svg_export.shapes import Face, Layer, LineWork
 from svg_export.subpixel import Evidence
-from svg_export.svg import Face, decimals_for, prefix_of, svg_bytes
+from svg_export.svg import decimals_for, prefix_of, svg_bytes
 
 if TYPE_CHECKING:
     from faceparse_core.parse import Parsing
@@ -41,19 +42,17 @@ class Drawn:
     """What was drawn: the file's bytes, and its layers from bottom to top."""
 
     svg: bytes
-    layers: tuple[Layer, ...]
+    faces: tuple[Face, ...]  #: the first, which lies on top, and of several heads the others
     palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
-
-    outline: LineWork | None = None
     nodes: int = 0  #: of all layers together
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
     crossings: int = 0  #: places where outlines cross and could not be helped
-    others: tuple[Face, ...] = ()  #: of several heads face 2, face 3, ..; layers and outline are face 1's
     table: PartTable = STANDARD  #: the parts that the layers are of
 
     @property
-    def faces(self) -> tuple[Face, ...]:
-        return (Face(self.layers, self.outline), *self.others)
+    def layers(self) -> tuple[Layer, ...]:
+        """Those of the first face."""
+        return self.faces[0].layers
 
     @property
     def names(self) -> list[str]:
@@ -199,14 +198,12 @@ def draw_group(
         "settings": asdict(trace) | look.used(),
     }
     svg = svg_bytes(
-        faces[0].layers,
+        faces,
         size,
         title=title,
         metadata=metadata,
         photo_href=photo_href,
         background=colors_of[0][BACKGROUND] if background else None,
-        outline=faces[0].outline,
-        others=faces[1:],
         table=table,
     )
     palette: dict[str, Rgb] = {}
@@ -218,7 +215,7 @@ def draw_group(
     error = round(max(traced.error for traced in drawings), 2) if asked else None
     nodes = sum(traced.nodes for traced in drawings)
     crossings = sum(traced.crossings for traced in drawings)
-    return Drawn(svg, faces[0].layers, palette, faces[0].outline, nodes, error, crossings, tuple(faces[1:]), table)
+    return Drawn(svg, tuple(faces), palette, nodes, error, crossings, table)
 
 
 def sitters_of(photo: Photo, parsing: Parsing | GroupParsing) -> tuple[Sitter, ...]:

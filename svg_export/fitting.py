@@ -100,7 +100,7 @@ def refit(lines: Lines, direction: Floats, tolerance: Floats, spacing: Ints, fit
 
 _LOOSE = 1.7  # the search may stray that much further: polishing brings it back
 _STRAY = 1.2  # of the tolerance: what strays further is split
-_ROUNDS = 3  # of polishing, at first
+_ROUNDS = 4  # of polishing, at first
 _INNER = 12  # points at which a span is measured
 _TRIES = 7  # places tried for each node
 _AT = ((np.arange(_INNER) + 1) / (_INNER + 1)).astype(np.float32)

@@ -56,59 +56,17 @@ from faceparse_core.parts import (
 )
 from svg_export.hair import hair_behind
 from svg_export.layout import Joins, Lengths
-from svg_export.looks import ToneName
 from svg_export.outlines import Edge, Outline, draw_outlines
 from svg_export.policy import Policy, policies
 from svg_export.proportions import Proportions, measure
 from svg_export.proposals import Kind, Plan
+from svg_export.shapes import Layer, Line, Ring, Shape
 from svg_export.specks import absorb
 from svg_export.stitch import Stitched
 from svg_export.subpixel import Evidence, Settler
 from svg_export.trace import BACKGROUND_RANK, planar_map
 
 Curves = Literal["bezier", "polygon"]
-
-
-@dataclass(frozen=True)
-class Ring:
-    """A closed outline of n cubic Beziers."""
-
-    points: NDArray[np.float64]  #: (3 n, 2) px: on, control, control, on, ..; the last segment ends at points[0]
-    lines: NDArray[np.bool_]  #: (n,) segments that are straight (their controls lie at the thirds)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One path, filled by the even-odd rule: an outer ring, then its holes."""
-
-    rings: tuple[Ring, ...]
-
-
-@dataclass(frozen=True)
-class Tone:
-    """The light or the shadow on a part, painted upon it."""
-
-    name: ToneName
-    shapes: tuple[Shape, ...]  #: largest first
-    fill: Rgb
-
-
-@dataclass(frozen=True)
-class Layer:
-    """All that is drawn of one part."""
-
-    part: int  #: id in the table of parts
-    shapes: tuple[Shape, ...]  #: largest first
-    fill: Rgb
-    tones: tuple[Tone, ...] = ()  #: bottom to top
-
-
-@dataclass(frozen=True)
-class Line:
-    """A border that shows, as one path that is stroked."""
-
-    points: NDArray[np.float64]  #: (3 n + 1, 2) px: on, control, control, on, .., on; of a closed one the first again
-    closed: bool
 
 
 @dataclass(frozen=True)
@@ -130,15 +88,6 @@ class Traced:
     def error(self) -> float:
         """px: the farthest that a part's smoothed border lies from its curve."""
         return self.curves.error() if self.curves else 0.0
-
-
-@dataclass(frozen=True)
-class LineWork:
-    """The lines of a drawing, on a layer of their own above all others."""
-
-    lines: tuple[Line, ...]
-    color: Rgb
-    width: float  #: px
 
 
 @dataclass(frozen=True)

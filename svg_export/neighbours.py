@@ -19,7 +19,8 @@ from faceparse_core.arrays import looked_up, window_of
 from faceparse_core.group import GroupMap, faces_of, labels_of, parts_of
 from faceparse_core.parts import STANDARD, PartTable
 from svg_export.beziers import between, evaluate
-from svg_export.layers import Line, TraceSettings, shown_parts
+from svg_export.layers import TraceSettings, shown_parts
+from svg_export.shapes import Line
 
 _ENOUGH = 1_000_000  # px: in so many the way to the next pixel of a head is measured
 _STEPS = 8  # a cubic is looked at in so many places

@@ -40,7 +40,7 @@ class Picture:
             return write_palette(self.drawn.palette, self.title, self.table)
         if kind == "preview" and self.drawn:
             photo = paint_labels(self.labels, self.table) if self.rgb is None else self.rgb
-            return preview_png(photo, self.drawn.layers, self.drawn.outline, others=self.drawn.others)
+            return preview_png(photo, self.drawn.faces)
         return png(self._pixels(kind))
 
     def _pixels(self, kind: str) -> GroupMap:

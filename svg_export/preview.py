@@ -7,7 +7,6 @@ pixel for pixel the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,10 +16,7 @@ from numpy.typing import NDArray
 from faceparse_core.errors import PhotoError
 from faceparse_core.group import GroupMap, parts_of
 from faceparse_core.parts import STANDARD, PartTable, Rgb
-
-if TYPE_CHECKING:
-    from svg_export.layers import Layer, LineWork, Ring, Tone
-    from svg_export.svg import Face
+from svg_export.shapes import Face, Layer, Ring, Tone
 
 SIDE = 1600  #: px, the longer side of each half, at most
 _FINER = 3  # the result is painted this much larger and averaged down
@@ -30,17 +26,15 @@ _SHIFT = 4  # fillPoly takes integers with this many bits behind the point
 
 def preview_png(
     rgb: NDArray[np.uint8],
-    layers: Sequence[Layer],
-    outline: LineWork | None = None,
+    faces: Sequence[Face],
     page: Rgb = (255, 255, 255),
-    others: Sequence[Face] = (),
 ) -> bytes:
-    """PNG bytes: `rgb` (H, W, 3) on the left, the layers over `page` on the right, at most SIDE px each."""
+    """PNG bytes: `rgb` (H, W, 3) on the left, the drawing over `page` on the right, at most SIDE px each."""
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
     photo = cv2.resize(rgb, small[::-1], interpolation=cv2.INTER_AREA)
-    drawn = paint(layers, (height, width), small, page, outline, others)
+    drawn = paint(faces, (height, width), small, page)
     return png(np.hstack([photo, drawn]))
 
 
@@ -60,36 +54,28 @@ def paint_labels(labels: GroupMap, table: PartTable = STANDARD) -> NDArray[np.ui
 
 
 def paint(
-    layers: Sequence[Layer],
+    faces: Sequence[Face],
     size: tuple[int, int],
     pixels: tuple[int, int],
     page: Rgb = (255, 255, 255),
-    outline: LineWork | None = None,
-    others: Sequence[Face] = (),
 ) -> NDArray[np.uint8]:
-    """The layers and lines of a picture of `size` (height, width), bottom to top, painted uint8 (*pixels, 3), RGB.
-
-    others  of several heads face 2, face 3, .., which lie beneath
-    """
+    """The faces of a picture of `size` (height, width), the first on top, painted uint8 (*pixels, 3), RGB."""
     canvas = np.full((pixels[0] * _FINER, pixels[1] * _FINER, 3), page, np.uint8)
     scale = np.array([canvas.shape[1] / size[1], canvas.shape[0] / size[0]])
-    for face in reversed(others):
-        _paint_face(canvas, face.layers, face.outline, scale)
-    _paint_face(canvas, layers, outline, scale)
+    for face in reversed(faces):
+        _paint_face(canvas, face, scale)
     return np.asarray(cv2.resize(canvas, pixels[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _paint_face(
-    canvas: NDArray[np.uint8], layers: Sequence[Layer], outline: LineWork | None, scale: NDArray[np.float64]
-) -> None:
+def _paint_face(canvas: NDArray[np.uint8], face: Face, scale: NDArray[np.float64]) -> None:
     """Paint what is drawn of one head onto the canvas, which is larger than the picture by `scale`, x and y."""
-    filled = [(each.shapes, each.fill) for layer in layers for each in _painted(layer)]
+    filled = [(each.shapes, each.fill) for layer in face.layers for each in _painted(layer)]
     for shapes, fill in filled:
         for shape in shapes:
             rings = [_fixed(flatten(ring), scale) for ring in shape.rings]
             if rings:
                 cv2.fillPoly(canvas, rings, fill, shift=_SHIFT)  # several rings at once: evenodd
-    if outline:
+    if outline := face.outline:
         paths = [_along(line.points[:-1].reshape(-1, 3, 2), line.points[3::3]) for line in outline.lines]
         reach = max(outline.width / 2 - 0.5 / scale.mean(), 0.01)  # fillPoly paints half a pixel beyond every edge
         for band in shapely.buffer([shapely.LineString(path) for path in paths], reach).tolist():

@@ -47,20 +47,17 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import svgwrite
 from numpy.typing import NDArray
 
 from faceparse_core.parts import STANDARD, PartTable, Rgb
-
-if TYPE_CHECKING:
-    from svg_export.layers import Layer, Line, LineWork, Ring, Shape
+from svg_export.shapes import Face, Line, LineWork, Ring, Shape
 
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 SODIPODI = "http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd"
@@ -70,36 +67,24 @@ MM_PER_PX = 25.4 / 96
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True)
-class Face:
-    """What is drawn of one head."""
-
-    layers: tuple[Layer, ...]  #: bottom to top
-    outline: LineWork | None = None
-
-
 def svg_bytes(
-    layers: Sequence[Layer],
+    faces: Sequence[Face],
     size: tuple[int, int],
     *,
     title: str,
     metadata: Mapping[str, Any],
     photo_href: str | None = None,
     background: Rgb | None = None,
-    outline: LineWork | None = None,
-    others: Sequence[Face] = (),
     table: PartTable = STANDARD,
 ) -> bytes:
     """The SVG file, UTF-8, the same bytes for the same arguments.
 
-    layers      bottom to top; a layer whose shapes all vanish in the rounding is left out
+    faces       face 1, which lies on top, face 2, ..; a layer whose shapes all vanish in the rounding is left out
     size        (height, width) of the photo, px
     title       any text; what XML cannot hold becomes U+FFFD
     metadata    what JSON can hold
     photo_href  a URL (relative or data:) of the photo, which becomes the locked layer `photo`
     background  the colour of a locked layer `background` that fills the frame
-    outline     the lines of a layer `outline` above all others
-    others      where there are several heads: what is drawn of face 2, face 3, .., beneath face 1
     table       with the parts that the model has of its own; `metadata` has to describe them
     """
     height, width = size
@@ -119,10 +104,9 @@ def svg_bytes(
         group = drawing.add(drawing.g(id="background", **_layer_attributes("Background", locked=True)))
         frame = f"M0 0h{width}v{height}h-{width}z"
         group.add(drawing.path(d=frame, id="background-1", style=_style(background)))
-    several = bool(others)
+    several = len(faces) > 1
     shown: list[str] = []
-    for number in range(len(others) + 1, 0, -1):
-        face = others[number - 2] if number > 1 else Face(tuple(layers), outline)
+    for number, face in reversed([*enumerate(faces, 1)]):
         home = drawing.g(id=f"face{number}", **_layer_attributes(f"Face {number}")) if several else drawing
         labels = _add_face(drawing, home, face, prefix_of(number), decimals, table)
         if several and labels:

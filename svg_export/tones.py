@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from faceparse_core.colors import as_color, robust_mean, srgb_to_oklab
 from faceparse_core.parts import BACKGROUND, CLOTH, HAIR, HAIR_BACK, HEAD, LAYERS, NOSE, STANDARD, PartTable, Rgb
 from svg_export.clip import clip
-from svg_export.layers import Layer, Ring, Shape, Tone, TraceSettings, build_layers, shown_parts
+from svg_export.layers import TraceSettings, build_layers, shown_parts
 from svg_export.looks import TONED, TONES, ToneName, ToneSettings
+from svg_export.shapes import Layer, Ring, Shape, Tone
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]

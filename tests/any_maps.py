@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceparse_core.parts import BY_PLANE, LAYERS, OWN, PARTS
-from svg_export.layers import Layer, Line, Ring, Shape, TraceSettings
+from svg_export.layers import TraceSettings
+from svg_export.shapes import Layer, Line, Ring, Shape
 from svg_export.subpixel import Evidence
 
 Labels = NDArray[np.uint8]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from svg_export.layers import Ring
+from svg_export.shapes import Ring
 
 
 def points(ring: Ring, steps: int = 200) -> np.ndarray:

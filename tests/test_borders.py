@@ -16,8 +16,9 @@ from faceparse_core.errors import LabelMapError, SettingsError
 from faceparse_core.parts import LAYERS, PARTS, PRESETS
 from svg_export.beziers import flatten
 from svg_export.junctions import NONE, Junctions, meeting
-from svg_export.layers import Line, Traced, TraceSettings, trace_map
+from svg_export.layers import Traced, TraceSettings, trace_map
 from svg_export.policy import POLICIES, Policy
+from svg_export.shapes import Line
 from svg_export.subpixel import Evidence, rank_scores
 from svg_export.trace import planar_map
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rings import points
 
 from svg_export.clip import clip
-from svg_export.layers import Ring, Shape
+from svg_export.shapes import Ring, Shape
 
 
 def square(low: float, high: float) -> Ring:

@@ -17,9 +17,10 @@ from test_layers import blocks, polygon, region
 
 from faceparse_core.parts import BY_NAME, LAYER_ORDER, MIRRORED, PRESETS
 from svg_export.check import on_points
-from svg_export.layers import Layer, TraceSettings, build_layers
+from svg_export.layers import TraceSettings, build_layers
 from svg_export.proportions import measure
 from svg_export.proposals import _temple
+from svg_export.shapes import Layer
 
 ALL = PRESETS["all"]
 HEAD, BROW_LEFT, EYE_LEFT, GLASSES, EAR_LEFT, EAR_RIGHT, NECK, HAIR, HAT = 1, 2, 4, 6, 7, 8, 14, 17, 18

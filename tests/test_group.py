@@ -251,7 +251,7 @@ def test_no_page_shines_through_between_two_heads(apart: int) -> None:
     size = truth.shape
     page = (255, 0, 255)
     fine = (size[0] * 3, size[1] * 3)
-    seen = paint(drawn.layers, size, fine, page, others=drawn.others).reshape(size[0], 3, size[1], 3, 3)
+    seen = paint(drawn.faces, size, fine, page).reshape(size[0], 3, size[1], 3, 3)
     shines = (seen == page).all(axis=4).any(axis=(1, 3))
     inside = cv2.erode((truth > 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     assert not shines[inside].any()
@@ -279,7 +279,7 @@ def test_lines_alone_show_no_head_through_another() -> None:
     truth, _ = two(105)
     truth = np.where(truth > 0, (truth + PER_FACE) % (2 * PER_FACE), 0).astype(np.uint8)
     drawn = draw_group(truth, sitters_in(truth), ALL, None, LookSettings(style="outline"), title="x")
-    (behind,) = drawn.others
+    behind = drawn.faces[1]
     assert behind.outline is not None
     front = cv2.erode((labels_of(truth, 1) > 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     places = np.concatenate([line.points[::3] for line in behind.outline.lines]).astype(int)

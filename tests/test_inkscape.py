@@ -17,6 +17,7 @@ from faceparse_core.parts import BY_NAME, LAYER_ORDER, LAYERS, PRESETS
 from svg_export.check import INKSCAPE, SVG
 from svg_export.export import Drawn, draw, embed_photo, link_photo
 from svg_export.preview import paint
+from svg_export.shapes import Face
 
 pytestmark = pytest.mark.inkscape
 
@@ -65,7 +66,7 @@ def test_it_exports_one_layer_alone(svg: Path, drawn: Drawn, face: np.ndarray) -
     alpha = cv2.imread(os.fspath(png), cv2.IMREAD_UNCHANGED)[..., 3]
     assert alpha.shape == face.shape
     hair = tuple(layer for layer in drawn.layers if LAYERS[layer.part].name == "hair")
-    ours = paint(hair, (face.shape[0], face.shape[1]), (face.shape[0], face.shape[1])) != 255
+    ours = paint([Face(hair)], (face.shape[0], face.shape[1]), (face.shape[0], face.shape[1])) != 255
     assert ((alpha > 127) != ours.any(axis=2)).mean() < 0.01
     assert (alpha[face == BY_NAME["hair"].id] > 127).mean() > 0.97
 

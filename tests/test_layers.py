@@ -15,7 +15,8 @@ from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import BY_NAME, PAINT_ORDER, PRESETS
 from svg_export.budget import within_budget
 from svg_export.geometry import inside_ring
-from svg_export.layers import Layer, Ring, Shape, TraceSettings, build_layers, trace_map
+from svg_export.layers import TraceSettings, build_layers, trace_map
+from svg_export.shapes import Layer, Ring, Shape
 from svg_export.underlap import Room, hidden_line
 
 ALL = PRESETS["all"]

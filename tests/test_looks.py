@@ -20,9 +20,10 @@ from faceparse_core.parts import CLOTH, HEAD, PRESETS
 from svg_export import options
 from svg_export.check import INKSCAPE, SODIPODI, SVG, check_svg
 from svg_export.export import Drawn, draw
-from svg_export.layers import Line, TraceSettings, trace_map
+from svg_export.layers import TraceSettings, trace_map
 from svg_export.looks import INK, LookSettings
 from svg_export.preview import paint
+from svg_export.shapes import Line
 
 ALL = PRESETS["all"]
 
@@ -137,9 +138,9 @@ def test_the_palette_colours_the_lines(face: np.ndarray) -> None:
 def test_the_preview_shows_lines(face: np.ndarray) -> None:
     drawn = drawing(face, "outline")
     size = (face.shape[0], face.shape[1])
-    seen = (paint(drawn.layers, size, size, outline=drawn.outline) < 128).all(axis=2)
-    lines = shapely.union_all([along(line) for line in drawn.outline.lines])  # type: ignore[union-attr]
-    width = drawn.outline.width  # type: ignore[union-attr]
+    seen = (paint(drawn.faces, size, size) < 128).all(axis=2)
+    lines = shapely.union_all([along(line) for line in drawn.faces[0].outline.lines])  # type: ignore[union-attr]
+    width = drawn.faces[0].outline.width  # type: ignore[union-attr]
     assert seen.sum() == pytest.approx(lines.buffer(width / 2).area, rel=0.1)
 
 

@@ -119,7 +119,7 @@ def test_two_renderers_agree(drawn: Drawn, face: np.ndarray) -> None:
 
 def test_the_preview_shows_what_a_renderer_shows(drawn: Drawn, face: np.ndarray) -> None:
     size = (face.shape[0], face.shape[1])
-    mean, share = apart(resvg(drawn.svg), paint(drawn.layers, size, size))
+    mean, share = apart(resvg(drawn.svg), paint(drawn.faces, size, size))
     assert mean <= MEAN
     assert share <= SHARE
 
@@ -131,7 +131,7 @@ def test_they_agree_on_lines_and_tones(style: str, face: np.ndarray) -> None:
     look = LookSettings(style=style)  # type: ignore[arg-type]
     drawn = draw(face, {}, PRESETS["all"], None, look, title="A face", evidence=Evidence(rgb))
     size = (face.shape[0], face.shape[1])
-    one, ours = resvg(drawn.svg), paint(drawn.layers, size, size, outline=drawn.outline)
+    one, ours = resvg(drawn.svg), paint(drawn.faces, size, size)
     for other, edges in (
         (librsvg(drawn.svg), 1),
         (ours, 2),

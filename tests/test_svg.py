@@ -10,7 +10,7 @@ import pytest
 
 from faceparse_core.parts import BY_NAME, LAYER_ORDER, LAYERS
 from svg_export.check import INKSCAPE, SVG, check_svg, on_points
-from svg_export.layers import Layer, Ring, Shape
+from svg_export.shapes import Face, Layer, Ring, Shape
 from svg_export.svg import decimals_for, path_data, svg_bytes
 
 HEAD, HAIR = BY_NAME["head"].id, BY_NAME["hair"].id
@@ -61,7 +61,7 @@ xmlns:sodipodi="http://sodipodi.sourceforge.net/DTD/sodipodi-0.dtd" xmlns:xlink=
 
 
 def small(title: str = "Tom & <Jerry>", **options: object) -> bytes:
-    return svg_bytes(SMALL, (50, 64), title=title, metadata={"generator": "test"}, **options)  # type: ignore[arg-type]
+    return svg_bytes([Face(SMALL)], (50, 64), title=title, metadata={"generator": "test"}, **options)  # type: ignore[arg-type]
 
 
 def test_a_small_drawing_to_the_byte() -> None:
@@ -103,7 +103,7 @@ def test_lines_are_written_as_lines_and_nothing_is_written_of_what_vanishes() ->
     assert path_data(Shape((polygon((0, 0), (4, 0), (4, 3), (1, 5)),)), 2) == "M0 0h4v3l-3 2z"
     assert path_data(Shape((polygon((1.001, 1), (1.002, 1.001), (1, 1.002)),)), 2) == ""
     speck = Layer(HAIR, (Shape((polygon((1, 1), (1.0001, 1), (1, 1.0001)),)),), (0, 0, 0))
-    data = svg_bytes((SMALL[0], speck), (50, 64), title="t", metadata={"generator": "test"})
+    data = svg_bytes([Face((SMALL[0], speck))], (50, 64), title="t", metadata={"generator": "test"})
     assert check_svg(data) == []
     assert b"hair" not in data
 
@@ -127,7 +127,7 @@ def test_the_grid_follows_the_size_of_the_picture() -> None:
     ],
 )
 def test_titles_survive(title: str, read: str) -> None:
-    data = svg_bytes(SMALL, (50, 64), title=title, metadata={"generator": "test", "note": title})
+    data = svg_bytes([Face(SMALL)], (50, 64), title=title, metadata={"generator": "test", "note": title})
     assert check_svg(data) == []
     root = ET.fromstring(data)
     assert root.findtext(f"{SVG}title") == read
@@ -143,8 +143,8 @@ def test_photo_and_background_lie_locked_at_the_bottom() -> None:
 
 
 def test_every_part_has_its_layer_in_paint_order() -> None:
-    layers = [Layer(part, SMALL[0].shapes, LAYERS[part].color) for part in LAYER_ORDER]
-    data = svg_bytes(layers, (50, 64), title="t", metadata={"generator": "test"})
+    layers = tuple(Layer(part, SMALL[0].shapes, LAYERS[part].color) for part in LAYER_ORDER)
+    data = svg_bytes([Face(layers)], (50, 64), title="t", metadata={"generator": "test"})
     assert check_svg(data) == []
     labels = [group.get(f"{INKSCAPE}label") for group in ET.fromstring(data).findall(f"{SVG}g")]
     assert labels == [LAYERS[part].label for part in LAYER_ORDER]

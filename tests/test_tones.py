@@ -25,10 +25,11 @@ from faceparse_core.parts import CLOTH, HAIR, HEAD, NOSE, PARTS, PRESETS
 from svg_export import options
 from svg_export.check import INKSCAPE, SVG, check_svg
 from svg_export.export import Drawn, draw
-from svg_export.layers import Layer, Shape, Tone, TraceSettings
+from svg_export.layers import TraceSettings
 from svg_export.looks import TONED, LookSettings
 from svg_export.palette import read_palette, write_palette
 from svg_export.preview import paint
+from svg_export.shapes import Face, Layer, Shape, Tone
 from svg_export.subpixel import Evidence
 
 ALL = PRESETS["all"]
@@ -156,7 +157,7 @@ def test_the_picture_shows_the_light(face: np.ndarray) -> None:
     inside = np.isin(face, [HEAD, HAIR, CLOTH])
 
     def error(drawn: Drawn) -> float:
-        return float(np.abs(paint(drawn.layers, size, size).astype(int) - rgb)[inside].mean())
+        return float(np.abs(paint(drawn.faces, size, size).astype(int) - rgb)[inside].mean())
 
     assert error(shaded(face, rgb)) < 0.7 * error(draw(face, COLORS, ALL, title="t"))
 
@@ -270,4 +271,4 @@ def test_the_check_wants_shadow_before_light_and_paths_before_both(face: np.ndar
     moved = svg.replace(path, "").replace(light, light + path)
     assert check_svg(moved.encode())
     empty = Layer(HAIR, (), (0, 0, 0))
-    assert paint([empty], (10, 10), (10, 10)).min() == 255
+    assert paint([Face((empty,))], (10, 10), (10, 10)).min() == 255
