@@ -35,7 +35,7 @@ SURE_LARGE = 0.35  #: ... and at something large, of which the first look had a 
 FAINT = 0.2  #: ... and from which on a large face is a guess that the parser may confirm, where no head is sure
 SMALL = 0.25  #: of the photo's longer side: a face lower than this is looked at again, nearer
 NEARER = 3.0  #: side of the square for the second look, in face heights
-MOST = 16  #: second looks at a photo, the hottest peaks first: a crowd must not take a second
+MOST = 48  #: second looks at a photo, the hottest peaks first: a crowd must not take seconds
 APART = 0.5  #: two centres nearer than this, in heights of the larger face, are one head found twice
 
 #: CelebAMask-HQ's framing in face heights: the crop's side, and how far its centre lies above the face's.

@@ -44,6 +44,11 @@ class Photo:
     rgb: NDArray[np.uint8]
     name: str
 
+    def __post_init__(self) -> None:
+        """Raises PhotoError."""
+        if self.rgb.dtype != np.uint8 or self.rgb.shape[2:] != (3,) or not self.rgb.size:
+            raise PhotoError(f"a photo is uint8 (H, W, 3) in RGB, not {self.rgb.dtype} {self.rgb.shape}")
+
 
 def read_photo(source: Source, name: str | None = None) -> Photo:
     """Reads a JPEG, PNG, WebP, TIFF, BMP or GIF file (its first picture), or the bytes of one.

@@ -1,8 +1,8 @@
 """The command `faceparse-svg`: photos in, layered SVGs out.
 
 Exit status: 0 all written; 1 some photo failed (the others are written, each failure is one line on stderr); 2 wrong
-usage, or a model that cannot be had: nothing was done; 130 interrupted, what was done stays. `svg_export.report` says
-what is printed, and what `--json` tells a program; `svg_export.options` has the options.
+usage, or a model that cannot be had: nothing was done; 130 interrupted (143 by SIGTERM), what was done stays.
+`svg_export.report` says what is printed, and what `--json` tells a program; `svg_export.options` has the options.
 
 What is heavy (numpy and all that stands on it) is imported when the first photo is at hand: `--help` answers at once.
 """
@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. Wrong usage, --help and --version raise SystemExit, as in argparse."""
     if argv is None and threading.current_thread() is threading.main_thread():
         # A program that stops us with terminate() gets the same tidying up as Ctrl-C.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+            signal.signal(signal.SIGINT, _interrupt)
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ["models"]:
         from svg_export import models_cli
@@ -75,6 +77,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         report.interrupted()
         return 128 + signal.SIGINT
+    except SystemExit as stop:
+        if stop.code == _TERMINATED:
+            report.interrupted(silently=True)
+        raise
+    except Exception:
+        if not _interrupted.is_set():
+            raise
+        report.interrupted()
+        return 128 + signal.SIGINT
+
+
+_TERMINATED = 128 + signal.SIGTERM
+#: Modules written in C that are being imported make another error of a KeyboardInterrupt: this says that it was one.
+_interrupted = threading.Event()
+
+
+def _interrupt(*_: object) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +199,7 @@ def _run(jobs: Sequence[Job], order: _Order, report: Report) -> None:
                 raise taken
             _draw_one(job, taken, order, report)
         except Exception as error:  # the door of the program: whatever went wrong is this photo's failure, in one line
-            if os.environ.get("FACEPARSE_TRACEBACK"):
+            if os.environ.get("FACEPARSE_TRACEBACK") or _interrupted.is_set():
                 raise
             report.fail(job.source, _explain(error, job.source))
         del taken  # before the next ones are read: it holds a photo
@@ -317,7 +338,7 @@ def _draw_one(job: Job, taken: _Taken, order: _Order, report: Report) -> None:
         report.step(job.source, "trace")
         drawn = _drawn(job, taken, labels, order)
         if arguments.max_nodes is not None and drawn.nodes > arguments.max_nodes:
-            report.note(job.source, f"{drawn.nodes} nodes are the fewest that were found; corners and ends stay")
+            report.note(job.source, f"{drawn.nodes} nodes, more than asked for: corners and ends stay")
         if drawn.crossings:
             report.note(job.source, f"outlines cross and could not be kept apart, places: {drawn.crossings}")
     report.step(job.source, "write")

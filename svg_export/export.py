@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _EXIF_ORIENTATION = 274
 _JPEG_QUALITY = 90
+_LINKED = ("JPEG", "MPO", "PNG", "GIF", "BMP")  # of what Inkscape and browsers show, as Pillow calls it
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Drawn:
     svg: bytes
     faces: tuple[Face, ...]  #: the first, which lies on top, and of several heads the others
     palette: dict[str, Rgb] = field(default_factory=dict)  #: its colours by name, for `write_palette`
-    nodes: int = 0  #: of all layers together
+    nodes: int = 0  #: of all that is drawn
     error: float | None = None  #: px, the farthest that a border lies from its curve; where tolerance or nodes are set
     crossings: int = 0  #: places where outlines cross and could not be helped
     table: PartTable = STANDARD  #: the parts that the layers are of
@@ -147,19 +148,45 @@ def draw_group(
     trace, look = trace or TraceSettings(), look or LookSettings()
     swatches = swatches or {}
     if look.lined:
+        if parts == {HAIR_BACK}:
+            raise SettingsError("drawings with lines have one layer of hair: ask for hair")
         parts -= {HAIR_BACK}  # the line along which hair is parted is none to be drawn
     size = (labels.shape[0], labels.shape[1])
     # as fine as the file will be: what was checked is what is written
     trace = replace(trace, decimals=min(trace.decimals, decimals_for(size)))
     several = len(sitters) > 1
     labels_alone = cast("NDArray[np.uint8]", labels)  # of one head an ordinary map; what is none, `trace_map` refuses
-    swatches_of = [_swatches_of(swatches, number) for number in range(1, len(sitters) + 1)]
-    colors_of = [_colors(sitter.colors, own, table) for sitter, own in zip(sitters, swatches_of, strict=True)]
+    own_swatches = [swatches_of(swatches, number) for number in range(1, len(sitters) + 1)]
+    colors_of = [_colors(sitter.colors, own, table) for sitter, own in zip(sitters, own_swatches, strict=True)]
 
     def traced_with(number: int, settings: TraceSettings) -> Traced:
         sitter = sitters[number - 1]
         mine = reach_beneath(labels, number, parts, settings, sitter.head_size, table) if several else labels_alone
         return trace_map(mine, colors_of[number - 1], parts, settings, sitter.head_size, sitter.evidence, table)
+
+    def seen(drawings: Sequence[Traced]) -> tuple[Face, ...]:
+        """What of the curves is drawn."""
+        faces: list[Face] = []
+        for number, traced in enumerate(drawings, 1):
+            own = own_swatches[number - 1]
+            layers = traced.layers if look.filled else ()
+            if look.shaded and layers:
+                from svg_export.tones import add_tones
+
+                evidence = sitters[number - 1].evidence
+                if evidence is None or evidence.rgb is None:
+                    raise SettingsError("the style cel takes its light from the photo: give it as the evidence's rgb")
+                mine = labels_of(labels, number) if several else labels_alone
+                how = look.tones, trace.curves, table
+                layers = add_tones(layers, mine, evidence.rgb, parts, traced.head_size, own, *how)
+            outline = None
+            if look.lined and traced.layers:
+                lines = traced.lines
+                if several and not look.filled:
+                    lines = uncovered(lines, labels, number, parts, table)
+                outline = LineWork(lines, own.get("outline", INK), look.weight * traced.head_size)
+            faces.append(Face(layers, outline))
+        return tuple(faces)
 
     drawings = _within(trace, traced_with, len(sitters))
     if not any(traced.layers for traced in drawings):
@@ -167,26 +194,15 @@ def draw_group(
         names = [table.layers[part].name for part in table.paint_order if part in there]
         found = ", ".join(names) or "nothing but background"
         raise FaceParseError(f"none of the parts asked for is in this picture; there is: {found}")
-    faces: list[Face] = []
-    for number, traced in enumerate(drawings, 1):
-        own = swatches_of[number - 1]
-        layers = traced.layers if look.filled else ()
-        if look.shaded and layers:
-            from svg_export.tones import add_tones
-
-            evidence = sitters[number - 1].evidence
-            if evidence is None or evidence.rgb is None:
-                raise SettingsError("the style cel takes its light from the photo: give it as the evidence's rgb")
-            mine = labels_of(labels, number) if several else labels_alone
-            how = look.tones, trace.curves, table
-            layers = add_tones(layers, mine, evidence.rgb, parts, traced.head_size, own, *how)
-        outline = None
-        if look.lined and traced.layers:
-            lines = traced.lines
-            if several and not look.filled:
-                lines = uncovered(lines, labels, number, parts, table)
-            outline = LineWork(lines, own.get("outline", INK), look.weight * traced.head_size)
-        faces.append(Face(layers, outline))
+    faces = seen(drawings)
+    if trace.max_nodes is not None:  # of which tones and lines want their share
+        most, shapes = trace.max_nodes, sum(traced.nodes for traced in drawings)
+        while (over := sum(face.nodes for face in faces) - most) > 0 and shapes > 1:
+            fewer = _within(replace(trace, max_nodes=max(1, shapes - over)), traced_with, len(sitters))
+            left = sum(traced.nodes for traced in fewer)
+            if left >= shapes:
+                break
+            drawings, faces, shapes = fewer, seen(fewer), left
     metadata = {
         "generator": "faceparse-svg",
         "version": __version__,
@@ -213,9 +229,9 @@ def draw_group(
         palette[PARTS[BACKGROUND].name] = colors_of[0][BACKGROUND]
     asked = trace.max_nodes is not None or trace.tolerance_px is not None
     error = round(max(traced.error for traced in drawings), 2) if asked else None
-    nodes = sum(traced.nodes for traced in drawings)
+    nodes = sum(face.nodes for face in faces)
     crossings = sum(traced.crossings for traced in drawings)
-    return Drawn(svg, tuple(faces), palette, nodes, error, crossings, table)
+    return Drawn(svg, faces, palette, nodes, error, crossings, table)
 
 
 def sitters_of(photo: Photo, parsing: Parsing | GroupParsing) -> tuple[Sitter, ...]:
@@ -229,7 +245,7 @@ def sitters_in(labels: GroupMap) -> tuple[Sitter, ...]:
     return (Sitter(),) * count_faces(labels)
 
 
-def _swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
+def swatches_of(swatches: Mapping[str, Rgb], number: int) -> dict[str, Rgb]:
     """The swatches of one face, by the names of its parts: its own ones win over those of all."""
     by_face: dict[int, dict[str, Rgb]] = {0: {}, number: {}}
     for name, color in swatches.items():
@@ -321,16 +337,19 @@ def write_svg(
 def link_photo(source: str, svg: Path | None) -> str:
     """The URL of the photo as seen from the SVG's folder (from the current one where the SVG goes to stdout).
 
-    Raises PhotoError for a photo that is stored on its side: what a link shows is not turned upright everywhere.
+    Raises PhotoError for a photo that is stored on its side, for what a link shows is not turned upright everywhere,
+    and for formats that Inkscape or browsers do not show.
     """
     from PIL import Image
 
     with Image.open(source) as image:
+        if image.format not in _LINKED:
+            raise PhotoError(f"is a {image.format}, which not every program shows; use --photo-layer embed")
         if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
             raise PhotoError("is stored on its side (EXIF), a link would show it so; use --photo-layer embed")
-    folder = svg.parent if svg else Path()
+    folder = os.path.realpath(svg.parent if svg else os.curdir)
     try:
-        return quote(os.fsencode(Path(os.path.relpath(source, folder)).as_posix()))
+        return quote(os.fsencode(Path(os.path.relpath(os.path.realpath(source), folder)).as_posix()))
     except ValueError:  # another drive
         return Path(source).resolve().as_uri()
 

@@ -6,6 +6,7 @@ import contextlib
 import glob
 import os
 import re
+import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,29 +108,36 @@ def plan(
     svg     whether there is one
 
     `output` is a folder that exists, or, for one source, a path that ends in .svg, or `-` for stdout. Raises ValueError
-    where it cannot be any of these. Two sources that would write the same file (a.jpg and a.png): the second is left
-    out with a complaint, so that nothing is lost.
+    where it cannot be any of these. Of two sources that would write the same file (a.jpg and a.png) the second is left
+    out with a complaint, and so is one that would write over another source, so that nothing is lost.
     """
     to_stdout = output == STDIN or (output is None and STDIN in sources)
-    if to_stdout and (len(sources) > 1 or extras):
-        raise ValueError("the SVG of stdin goes to stdout: one photo and no further files; name a folder with -o")
+    if to_stdout and (len(sources) > 1 or extras or not svg):
+        raise ValueError("to stdout goes the SVG of one photo, and no further files; name a folder with -o")
     folder, file = _place(None if to_stdout else output, len(sources), svg)
     jobs: list[Job] = []
     complaints: list[str] = []
-    taken: dict[str, str] = {}
+    taken = {_same(source): source for source in sources if source != STDIN}
     for source in sources:
         stem = "stdin" if source == STDIN else _stem(source)
         path = file or (folder or Path(source).parent) / f"{stem}.svg"
         base = path.with_suffix("")
         files = {kind: base.with_name(base.name + suffix_of(kind)) for kind in extras}
         job = Job(source, path if svg and not to_stdout else None, files, to_stdout)
-        rival = taken.setdefault(os.path.normcase(os.path.realpath(path)), source)
-        if rival == source:
-            jobs.append(job)
+        claimed = [*job.outputs, path]
+        rivals = [(own, taken[_same(own)]) for own in claimed if taken.get(_same(own), source) != source]
+        if rivals:
+            own, rival = rivals[0]
+            complaints.append(f"{shown(source)}: {shown(own)} is the file of {shown(rival)} already; use -o for one")
         else:
-            first = shown(job.outputs[0])
-            complaints.append(f"{shown(source)}: {first} is the file of {shown(rival)} already; use -o for one")
+            taken |= {_same(own): source for own in claimed if _same(own) not in taken}
+            jobs.append(job)
     return jobs, complaints
+
+
+def _same(path: str | os.PathLike[str]) -> str:
+    """Equal for paths of one file."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def _place(output: str | None, photos: int, svg: bool) -> tuple[Path | None, Path | None]:
@@ -170,6 +178,8 @@ def check_output(path: Path, force: bool) -> None:
         raise OutputError(f"{shown(path)} is a folder")
     if not force and os.path.lexists(path):
         raise OutputError(f"{shown(path)} exists already and may hold your edits; --force overwrites it")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder {shown(path.parent)} does not exist; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"the folder {shown(path.parent)} cannot be written to; name another one with -o")
 
@@ -183,11 +193,14 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
     staged: dict[Path, Path] = {}
     moved: list[Path] = []
     try:
-        for number, (path, data) in enumerate(contents.items()):
+        for path, data in contents.items():
             target = Path(os.path.realpath(path))  # a link stays a link
-            # A short name of its own: NAME.svg with something added could be longer than the file system allows.
-            staged[target] = target.with_name(f".faceparse-{os.getpid()}-{number}.tmp")
-            _stage(staged[target], target, data)
+            # A short name, as NAME.svg with something added could be longer than the file system allows; and one that
+            # no other thread, nor a process in another container, takes.
+            temporary = target.with_name(f".faceparse-{secrets.token_hex(8)}.tmp")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+            staged[target] = temporary
+            _stage(handle, temporary, target, data)
         for target, temporary in staged.items():
             if not force and os.path.lexists(target):
                 raise OutputError(f"{shown(target)} appeared meanwhile; --force overwrites it")
@@ -207,8 +220,7 @@ def shown(path: str | os.PathLike[str] | None) -> str:
     return printable(os.fspath(path or ""))
 
 
-def _stage(temporary: Path, target: Path, data: bytes) -> None:
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+def _stage(handle: int, temporary: Path, target: Path, data: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()

@@ -25,12 +25,12 @@ def contact_sheet(
     rgb: NDArray[np.uint8],
     parsings: Sequence[Parsing],
     parts: str | Iterable[str],
-    colors: Mapping[str, Rgb] | None = None,
+    colors: Sequence[Mapping[str, Rgb]] = (),
 ) -> NDArray[np.uint8]:
     """uint8 RGB (h, w, 3) of a photo (H, W, 3) and what was found of `parts` in it, each at most SIDE px.
 
     parsings  one for each face
-    colors    by part's name; they win over the table's
+    colors    of each face, by part's name; they win over the table's
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
@@ -38,13 +38,16 @@ def contact_sheet(
     photo = _shrunk(rgb, small)
     everybody = np.maximum.reduce([parsing.labels for parsing in parsings])  # no pixel is two faces'
     table = parsings[0].table
-    labels = _shrunk(colorize(everybody, parts, colors=colors, table=table), small)
-    marks = {name: (colors or {}).get(name, part.mark) for name, part in table.by_name.items()}
-    lines = photo
+    own = [*colors, *({} for _ in parsings[len(colors) :])]
+    labels, lines = colorize(everybody, parts, colors=own[0], table=table), photo
     for index, parsing in enumerate(parsings):
+        if index:
+            mine = colorize(everybody, parts, colors=own[index], table=table)
+            labels = np.where((parsing.labels > 0)[..., None], mine, labels)
+        marks = {name: own[index].get(name, part.mark) for name, part in table.by_name.items()}
         lines = outlined(lines, contours(parsing, parts), scale, marks, 0.0 if index else _PALE)
     gap = np.full((small[1], _GAP, 3), 255, np.uint8)
-    return np.hstack([photo, gap, labels, gap, lines])
+    return np.hstack([photo, gap, _shrunk(labels, small), gap, lines])
 
 
 def outlined(

@@ -113,12 +113,14 @@ class TraceSettings:
 
     def __post_init__(self) -> None:
         """Raises SettingsError."""
-        if not (self.tolerance > 0 and 0 <= (self.tolerance_px or 0) < math.inf):
+        if not (0 < self.tolerance < math.inf and 0 <= (self.tolerance_px or 0) < math.inf):
             raise SettingsError(f"no curve can stay within {self.tolerance} of the head, {self.tolerance_px} px")
         if self.tolerance_px == 0 and self.curves != "polygon":
             raise SettingsError("a tolerance of 0 px follows the pixels' own borders: it goes with curves='polygon'")
         if self.max_nodes is not None and self.max_nodes < 1:
             raise SettingsError(f"a drawing has 1 node or more, not {self.max_nodes}")
+        if self.tolerance_px == 0 and self.max_nodes is not None:
+            raise SettingsError("a budget of nodes raises the tolerance: it does not go with one of 0 px")
         for word, words in ((self.joins, get_args(Joins)), (self.curves, get_args(Curves))):
             if word not in words:
                 raise SettingsError(f"{word!r} is none of {', '.join(words)}")

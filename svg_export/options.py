@@ -223,6 +223,10 @@ def check(arguments: argparse.Namespace, parser: argparse.ArgumentParser, own: b
         raise ValueError("--mask-threshold is that of the mask; it goes with --mask")
     if arguments.tolerance == 0 and arguments.curves != "polygon":
         raise ValueError("--tolerance 0 follows the pixels' own border: it goes with --curves polygon")
+    if arguments.tolerance == 0 and arguments.max_nodes is not None:
+        raise ValueError("--max-nodes raises the tolerance: it does not go with --tolerance 0")
+    if arguments.no_svg and (arguments.photo_layer != "none" or (arguments.background and not arguments.preview)):
+        raise ValueError("--photo-layer and --background are layers of the SVG: they do not go with --no-svg")
     if arguments.photo_layer == "link" and stdin:
         raise ValueError("--photo-layer link needs a file to link to; use embed for stdin")
     if not arguments.from_labels:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.group import GroupMap, parts_of
+from faceparse_core.group import GroupMap, count_faces, faces_of, parts_of
 from faceparse_core.masks import colorize, heatmap, label_mask, mask
 from faceparse_core.parse import Parsing
-from faceparse_core.parts import STANDARD, PartTable, Rgb, select_labels
-from svg_export.export import Drawn
+from faceparse_core.parts import BACKGROUND, PARTS, STANDARD, PartTable, Rgb, select_labels
+from svg_export.export import Drawn, swatches_of
 from svg_export.files import HEATMAP_OF
+
+_WHITE: Rgb = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Picture:
             return write_palette(self.drawn.palette, self.title, self.table)
         if kind == "preview" and self.drawn:
             photo = paint_labels(self.labels, self.table) if self.rgb is None else self.rgb
-            return preview_png(photo, self.drawn.faces)
+            return preview_png(photo, self.drawn.faces, self.drawn.palette.get(PARTS[BACKGROUND].name, _WHITE))
         return png(self._pixels(kind))
 
     def _pixels(self, kind: str) -> GroupMap:
@@ -50,7 +52,7 @@ class Picture:
             return self.labels
         parts = parts_of(self.labels)
         if kind == "colorize":
-            return colorize(parts, colored, colors=self.swatches, table=self.table)
+            return self._colorized(colored, None)
         if kind == "mask" and not self.parsings:
             return label_mask(parts, select_labels(grey, self.table))
         if self.parsings and self.rgb is not None:
@@ -61,12 +63,23 @@ class Picture:
             if kind.startswith(HEATMAP_OF):
                 return self._brightest(heatmap, kind.removeprefix(HEATMAP_OF))
             if kind == "colorize-over":
-                return colorize(parts, colored, self.rgb, self.swatches, self.table)
+                return self._colorized(colored, self.rgb)
             if kind == "gallery":
                 from svg_export.gallery import contact_sheet
 
-                return contact_sheet(self.rgb, self.parsings, colored, self.swatches)
+                swatches = [swatches_of(self.swatches, number) for number in range(1, len(self.parsings) + 1)]
+                return contact_sheet(self.rgb, self.parsings, colored, swatches)
         raise ValueError(f"no {kind} can be made here")
+
+    def _colorized(self, chosen: str, rgb: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """The parts in their colours, each face in those of its swatches; over the photo where it is given."""
+        out: NDArray[np.uint8] | None = None
+        for number in range(1, count_faces(self.labels) + 1):
+            swatches = swatches_of(self.swatches, number)
+            mine = colorize(parts_of(self.labels), chosen, rgb, swatches, self.table)
+            out = mine if out is None else np.where((faces_of(self.labels) == number)[..., None], mine, out)
+        assert out is not None
+        return out
 
     def _brightest(self, paint: Callable[..., NDArray[np.uint8]], *how: object) -> NDArray[np.uint8]:
         """What `paint` makes of each face, the brightest of each pixel."""

@@ -93,10 +93,12 @@ class Report:
         if source is not None:
             self._advance()
 
-    def interrupted(self) -> None:
+    def interrupted(self, *, silently: bool = False) -> None:
+        """silently: for programs alone."""
         self._close()
         self._event("interrupted", written=self.written, failed=self.failed)
-        self._line(f"{PROGRAM}: interrupted; {self.written} written before", sys.stderr)
+        if not silently:
+            self._line(f"{PROGRAM}: interrupted; {self.written} written before", sys.stderr)
 
     def done(self) -> None:
         self._close()

@@ -52,6 +52,10 @@ class Line:
     points: NDArray[np.float64]  #: (3 n + 1, 2) px: on, control, control, on, .., on; of a closed one the first again
     closed: bool
 
+    @property
+    def nodes(self) -> int:
+        return len(self.points) // 3 + (not self.closed)
+
 
 @dataclass(frozen=True)
 class LineWork:
@@ -68,3 +72,11 @@ class Face:
 
     layers: tuple[Layer, ...]  #: bottom to top
     outline: LineWork | None = None
+
+    @property
+    def nodes(self) -> int:
+        """Of its shapes, of light and shadow upon them, and of its lines."""
+        shapes = [shape for layer in self.layers for shape in layer.shapes]
+        shapes += [shape for layer in self.layers for tone in layer.tones for shape in tone.shapes]
+        lines = self.outline.lines if self.outline else ()
+        return sum(len(ring.lines) for shape in shapes for ring in shape.rings) + sum(line.nodes for line in lines)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,10 @@ AT_HOME = {**os.environ, "PYTHONPATH": os.fspath(ROOT)}  #: `python -m svg_expor
         ["a.png", "--from-labels", "--model", "x"],
         ["a.png", "--from-labels", "--save-labels"],
         ["a.png", "--from-labels", "--photo-layer", "embed"],
+        ["a.jpg", "--no-svg", "--mask", "--photo-layer", "embed"],
+        ["a.jpg", "--no-svg", "--mask", "--background"],
+        ["a.jpg", "--no-svg", "--mask", "-o", "-"],
+        ["a.jpg", "--curves", "polygon", "--tolerance", "0", "--max-nodes", "9"],
         ["a.jpg", "--model", "no-such-model"],
         ["a.jpg", "--model", "no-such-model.onnx"],
     ],
@@ -199,6 +204,29 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     assert leftovers(tmp_path) == []
 
 
+def test_writers_side_by_side_write_each_their_own(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for turn in range(20):
+            files.write_files({tmp_path / f"{number}-{turn}.svg": b"%d" % number * 1000}, force=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert leftovers(tmp_path) == []
+    for path in tmp_path.glob("*.svg"):
+        assert path.read_bytes() == path.name.partition("-")[0].encode() * 1000
+    assert len(list(tmp_path.glob("*.svg"))) == 160
+
+
+def test_no_other_photo_is_written_over(tmp_path: Path, capsys: Capture) -> None:
+    maps(tmp_path, "a.png", "a.preview.png")
+    before = (tmp_path / "a.preview.png").read_bytes()
+    both = tmp_path / "a.png", tmp_path / "a.preview.png"
+    assert run(*both, "--from-labels", "--preview", "--force") == 1
+    assert "is the file of" in one_line(capsys)
+    assert (tmp_path / "a.preview.png").read_bytes() == before
+    assert (tmp_path / "a.preview.svg").is_file()
+
+
 def test_the_photo_itself_is_never_written(tmp_path: Path, capsys: Capture) -> None:
     maps(tmp_path, "a.preview.png")
     before = (tmp_path / "a.preview.png").read_bytes()
@@ -301,12 +329,13 @@ def test_interrupted_in_the_middle_of_a_folder(tmp_path: Path, number: int, stat
                 break
         time.sleep(0.05)
         child.send_signal(number)
-        child.stdout.read()
+        said = child.stdout.read()
         error = child.stderr.read()
     assert child.returncode == status, error
     assert error.count(b"\n") == (1 if number == signal.SIGINT else 0), error
     written = list(tmp_path.glob("*.svg"))
     assert 0 < len(written) < 200
+    assert json.loads(said.splitlines()[-1])["event"] == "interrupted"
     assert all(check_svg(path.read_bytes()) == [] for path in written)
     assert leftovers(tmp_path) == []
 

@@ -101,6 +101,29 @@ def test_a_link_to_a_photo_on_its_side_is_refused(tmp_path: Path, astronaut: Pat
     assert run(tmp_path / "phone.jpg", "--photo-layer", "embed") == 0
 
 
+@pytest.mark.parametrize(("suffix", "shown"), [("webp", False), ("tif", False), ("gif", True), ("png", True)])
+def test_a_link_is_to_what_every_program_shows(
+    suffix: str, shown: bool, tmp_path: Path, astronaut: Path, capsys: Capture
+) -> None:
+    from PIL import Image
+
+    Image.open(astronaut).save(tmp_path / f"a.{suffix}")
+    assert run(tmp_path / f"a.{suffix}", "--photo-layer", "link") == (0 if shown else 1)
+    if not shown:
+        assert "use --photo-layer embed" in one_line(capsys)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
+def test_a_link_leads_there_from_where_the_drawing_really_lies(tmp_path: Path, photo: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "near").symlink_to(tmp_path / "far" / "away")
+    assert run(photo, "--photo-layer", "link", "-o", tmp_path / "near") == 0
+    svg = tmp_path / "far" / "away" / photo.with_suffix(".svg").name
+    link = re.search(rb'xlink:href="([^"]+)"', svg.read_bytes())
+    assert link
+    assert (svg.parent / link[1].decode()).resolve() == photo.resolve()
+
+
 # --- where from and where to ----------------------------------------------------------------------------------------
 
 
@@ -199,7 +222,7 @@ def test_a_budget_of_nodes_is_told(face_png: Path, capsys: Capture) -> None:
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (written,) = (event for event in events if event["event"] == "written")
     (note,) = (event for event in events if event["event"] == "note")
-    assert note["message"].startswith(f"{written['nodes']} nodes are the fewest")
+    assert note["message"].startswith(f"{written['nodes']} nodes, more than asked for")
     assert written["error"] > 1.5
 
 

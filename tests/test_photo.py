@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from faceparse_core.errors import LabelMapError, PhotoError
 from faceparse_core.group import PER_FACE
-from faceparse_core.photo import read_label_map, read_photo
+from faceparse_core.photo import Photo, read_label_map, read_photo
 
 RED, GREEN, BLUE, WHITE = (200, 30, 20), (20, 160, 40), (30, 40, 190), (250, 250, 250)
 
@@ -344,3 +344,14 @@ def test_a_face_needs_the_one_before_it(value: int) -> None:
         read_label_map(encode(labels, "PNG"))
     with pytest.raises(LabelMapError, match="no part has the id"):
         read_label_map(encode(np.arange(256, dtype=np.uint8)[None].repeat(9, 0), "PNG"))
+
+
+@pytest.mark.parametrize("pixels", [
+    np.zeros((40, 40), np.uint8),
+    np.zeros((40, 40, 4), np.uint8),
+    np.zeros((40, 0, 3), np.uint8),
+    np.zeros((40, 40, 3), np.float32),
+])  # fmt: skip
+def test_what_is_no_photo_is_told_before_it_is_parsed(pixels):
+    with pytest.raises(PhotoError, match=r"uint8 \(H, W, 3\)"):
+        Photo(pixels, "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -89,6 +90,33 @@ def test_parts_choose_what_is_shown(photo: Path) -> None:
     hair, nose = (picture(photo.with_name(name)).astype(int) for name in names)
     both = picture(photo.with_name("astronaut.heatmap.png")).astype(int)
     assert np.abs(hair + nose - both).max() <= 2
+
+
+def test_each_face_has_the_colours_of_its_swatches(tmp_path: Path, astronaut: Path) -> None:
+    one = picture(astronaut)
+    two = tmp_path / "two.png"
+    assert cv2.imwrite(str(two), np.hstack([one, np.fliplr(one)])[..., ::-1])
+    (tmp_path / "p.json").write_text('{"hair": "#010203", "face2-hair": "#fafbfc"}')
+    words = ("--colorize", "--colorize-over", "--gallery", "--save-labels")
+    assert run(two, "--no-svg", "--heads", "all", *words, "--palette", tmp_path / "p.json") == 0
+    labels, colours = picture(tmp_path / "two.labels.png"), picture(tmp_path / "two.colorize.png")
+    hair = BY_NAME["hair"].id
+    assert (colours[labels == hair] == (1, 2, 3)).all()
+    assert (colours[labels == hair + 20] == (250, 251, 252)).all()
+    over = picture(tmp_path / "two.colorize-over.png")
+    assert over[labels == hair + 20].mean() > over[labels == hair].mean() + 80
+    gallery = picture(tmp_path / "two.gallery.png")
+    assert (gallery == (250, 251, 252)).all(axis=2).any()
+    assert (gallery == (1, 2, 3)).all(axis=2).any()
+
+
+def test_the_preview_shows_the_background(photo: Path) -> None:
+    assert run(photo, "--background", "--preview") == 0
+    fill = re.search(r'id="background-1" style="fill:#([0-9a-f]{6})', photo.with_suffix(".svg").read_text("utf-8"))
+    fill = fill or re.search(r'fill:#([0-9a-f]{6})[^>]*id="background-1"', photo.with_suffix(".svg").read_text("utf-8"))
+    assert fill
+    seen = picture(photo.with_name("astronaut.preview.png"))[-5, -5]
+    assert seen.tolist() == [int(fill[1][k : k + 2], 16) for k in (0, 2, 4)]
 
 
 def test_a_palette_colours_the_parts(photo: Path, tmp_path: Path) -> None:

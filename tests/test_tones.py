@@ -23,7 +23,7 @@ from faceparse_core.colors import srgb_to_oklab
 from faceparse_core.errors import FaceParseError
 from faceparse_core.parts import CLOTH, HAIR, HEAD, NOSE, PARTS, PRESETS
 from svg_export import options
-from svg_export.check import INKSCAPE, SVG, check_svg
+from svg_export.check import INKSCAPE, SVG, check_svg, on_points
 from svg_export.export import Drawn, draw
 from svg_export.layers import TraceSettings
 from svg_export.looks import TONED, LookSettings
@@ -47,6 +47,24 @@ def shaded(labels: np.ndarray, rgb: np.ndarray, joins: str = "underlap", **optio
     trace = TraceSettings(joins=joins)  # type: ignore[arg-type]
     look, evidence = LookSettings(style="cel"), Evidence(rgb)
     return draw(labels, COLORS, ALL, trace, look, title="t", evidence=evidence, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("style", ["cel", "cel+outline", "flat+outline", "outline"])
+def test_a_budget_of_nodes_is_that_of_all_that_is_drawn(face: np.ndarray, style: str) -> None:
+    """The nodes told are those in the file, tones and lines among them."""
+    look, evidence = LookSettings(style=style), Evidence(lit(face))  # type: ignore[arg-type]
+
+    def drawn(most: int | None) -> Drawn:
+        return draw(face, COLORS, ALL, TraceSettings(max_nodes=most), look, title="t", evidence=evidence)
+
+    plain = drawn(None)
+    most = int(0.8 * plain.nodes)
+    kept = drawn(most)
+    assert 0.5 * most < kept.nodes <= most
+    for each in (plain, kept):
+        ends = re.findall(rb' d="([^"]+)"', each.svg)
+        corners = sum(len(list(on_points(data.decode()))) for data in ends)
+        assert abs(corners - each.nodes) <= 2 * sum(data.count(b"M") for data in ends)  # M, and what z closes
 
 
 def region(shapes: tuple[Shape, ...]) -> shapely.Geometry:
