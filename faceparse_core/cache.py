@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,15 @@ def in_cache(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that takes its place at the end, whole; nothing stays where that fails."""
-    temporary = target.with_name(f".faceparse-{os.getpid()}.tmp")
+    """A temporary path beside `target`, of this caller alone, that takes its place at the end, whole.
+
+    Nothing stays where that fails.
+    """
+    temporary = target.with_name(f".faceparse-{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

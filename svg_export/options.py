@@ -63,7 +63,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leaves with status 2, without argparse's usage text: it would bury what is wrong."""
-        if message.startswith("unrecognized arguments") or message.endswith("required: PHOTO"):
+        strange = message.startswith("unrecognized arguments") and " -" in message
+        if strange or message.endswith("required: PHOTO"):
             message += " (a photo whose name begins with a dash goes behind --)"
         self.exit(2, f"{PROGRAM}: {' '.join(message.split())}; --help explains\n")
 
