@@ -19,7 +19,6 @@ from hypothesis import settings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-DATA = HERE / "data"
 
 if "BLENDER_USER_RESOURCES" not in os.environ:  # before bpy is there: it must not see who works here, nor be seen
     folder = tempfile.mkdtemp(prefix="faceparse-blender-")
@@ -31,11 +30,11 @@ import bpy  # noqa: E402
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the add-on under the name of its folder
 
+from commands import ADDON, DATA, chosen_by_nobody, fake, real, temporary  # noqa: E402, F401 - fixtures for all
+
 # Machines are shared: how long an example takes says nothing of the code. The same examples every time.
 settings.register_profile("faceparse", deadline=None, derandomize=True)
 settings.load_profile("faceparse")
-
-ADDON = "blender_addon"
 
 
 def pytest_report_header() -> str:

@@ -1,0 +1,132 @@
+"""Commands made for a test that stand in for ours, runs of them to their end, and Blender's context as they see it."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+
+from blender_addon import options, portraits
+from blender_addon.command import Command
+from blender_addon.run import PortraitRun
+
+ADDON = "blender_addon"
+DATA = Path(__file__).resolve().parent / "data"
+
+PRELUDE = f"""#!{sys.executable}
+import json, os, shutil, sys, time
+
+def say(event, **fields):
+    print(json.dumps({{"event": event, **fields}}), flush=True)
+
+def write(source={os.fspath(DATA / "face.svg")!r}):
+    shutil.copyfile(source, svg)
+    say("written", svg=svg)
+
+photo = sys.argv[-1]
+svg = sys.argv[sys.argv.index("-o") + 1] if "-o" in sys.argv else None
+"""
+
+Fake = Callable[..., Command]
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    """Writes a command whose body is given, in Python, and has the preferences name it."""
+
+    def write(body: str = "write()") -> Command:
+        path = tmp_path / "bin" / "faceparse-svg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PRELUDE + textwrap.dedent(body), "utf-8")
+        path.chmod(0o755)
+        stored().command = os.fspath(path)
+        return Command(os.fspath(path))
+
+    return write
+
+
+@pytest.fixture
+def real() -> str:
+    """The path of the real command, which must be there."""
+    path = os.environ.get("FACEPARSE_COMMAND") or shutil.which("faceparse-svg")
+    assert path, "FACEPARSE_COMMAND names no command, and there is none on PATH"
+    stored().command = path
+    return path
+
+
+@pytest.fixture(autouse=True)
+def chosen_by_nobody() -> None:
+    """The preferences as they are at first."""
+    for name in ("command", "editor", *options.names(options.CommandOptions, options.CurveOptions)):
+        stored().property_unset(name)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """A folder for what is gone after a run."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def stored() -> Any:
+    return bpy.context.preferences.addons[ADDON].preferences
+
+
+def wait_until(ready: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def gone(pid: int) -> bool:
+    """Ended and reaped."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def finish(run: PortraitRun, context: Any = None, budget: float = math.inf) -> PortraitRun:
+    wait_until(lambda: run.step(context or bpy.context, budget) and run.over, 60)
+    return run
+
+
+def everything() -> set[tuple[str, str]]:
+    """What there is in the file: kind and name."""
+    kinds = ("collections", "objects", "curves", "materials", "images", "grease_pencils", "node_groups", "meshes")
+    return {(kind, item.name) for kind in kinds for item in getattr(bpy.data, kind, ())}
+
+
+def layer_ids() -> list[str]:
+    return [layer["faceparse_id"] for layer in portraits.layers_of(portraits.portrait_of(bpy.context))]
+
+
+class Window:
+    """Blender's context, with a window manager that notes what it is asked."""
+
+    def __init__(self, **other: Any) -> None:
+        manager = bpy.context.window_manager
+        self.dialogs: list[object] = []
+        self.handlers: list[object] = []
+        self.window_manager = SimpleNamespace(
+            event_timer_add=manager.event_timer_add,
+            fileselect_add=self.dialogs.append,
+            modal_handler_add=self.handlers.append,
+        )
+        self.__dict__.update(other)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(bpy.context, name)
