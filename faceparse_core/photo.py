@@ -208,7 +208,8 @@ def _flatten(image: Image) -> Image:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise PhotoError("more than 16 bits a channel cannot be read; save it with 8 or 16")
-        return Pillow.fromarray((values >> 8).astype(np.uint8))
+        # in 32 bits there may be 8: a photo of 16 that is so dark shows nothing either way
+        return Pillow.fromarray((values >> (8 if values.max() > 255 else 0)).astype(np.uint8))
     if image.mode == "F":
         raise PhotoError("floating-point pictures cannot be read, where white lies is not said; save it with 16 bits")
     if image.has_transparency_data:

@@ -355,3 +355,10 @@ def test_a_face_needs_the_one_before_it(value: int) -> None:
 def test_what_is_no_photo_is_told_before_it_is_parsed(pixels):
     with pytest.raises(PhotoError, match=r"uint8 \(H, W, 3\)"):
         Photo(pixels, "none")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_in_32_bits_holds_8_or_16(bits, tmp_path):
+    grey = np.linspace(0, 255, 64 * 64).astype(np.int32).reshape(64, 64)
+    Image.fromarray(grey << (bits - 8)).save(tmp_path / "grey.tif")
+    assert (read_photo(tmp_path / "grey.tif").rgb == grey[..., None]).all()
