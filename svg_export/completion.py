@@ -105,7 +105,7 @@ def _deepest(
     """
     found, best, deepest = None, None, _SHALLOW / space.underlap
     for more in wider:
-        found = _outlined(whole.union(more()), gap, space, manner, allowed)
+        found = _outlined(whole if more is _nothing else whole.union(more()), gap, space, manner, allowed)
         depth = _depth(found.line, gap, space) if found else 0.0
         if depth > deepest:
             best, deepest = found, depth
@@ -272,7 +272,7 @@ def _is_hidden(line: Floats, gap: Gap, space: Space, margin: float) -> bool:
     """Whether nothing is seen of a part that reaches to `line`, and that keeps its margin, but for the gap's ends."""
     if not ((line >= 0) & (line <= np.array(space.frame))).all():
         return False
-    danger = np.concatenate([near(each, line, margin) for each in (space.danger, gap.seen, *space.others)])
+    danger = near(np.concatenate([space.danger, gap.seen, *space.others]), line, margin)
     room = np.full(len(line), margin)
     if not gap.closed:
         from_end = np.minimum(*(np.hypot(*(line - end).T) for end in gap.border[[0, -1]]))

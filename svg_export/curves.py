@@ -13,6 +13,7 @@ Limits. A corner within three points of the end of a line is not seen, and round
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,8 +61,8 @@ class Lines:
         """The line of each point."""
         return np.arange(len(self)).repeat(self.lengths)
 
-    def padded(self, reach: int, chosen: Ints, mirror: bool = True) -> tuple[Floats, Ints]:
-        """The chosen lines, each continued by `reach` points at both ends, and where their own points lie in that.
+    def padded(self, reach: int, chosen: Ints, mirror: bool = True) -> tuple[Floats, Ints, Ints]:
+        """The chosen lines, each continued by `reach` points at both ends; where their own lie in that, and in `points`.
 
         Closed lines go round again; open ones are continued by their reflection through the end point, or by the end
         point itself where not `mirror`.
@@ -71,18 +72,19 @@ class Lines:
         first = (wide.cumsum() - wide + reach)[:, None]
         own = spread(first[:, 0], count)
         values = np.empty((int(wide.sum()), 2))
-        values[own] = self.points[spread(self.starts[chosen], count)]
+        here = spread(self.starts[chosen], count)
+        values[own] = self.points[here]
         step, last = np.arange(1, reach + 1), (count - 1)[:, None]
         closed, start = self.closed[chosen][:, None], self.starts[chosen][:, None]
         around, bounce = np.maximum(last, 1), step if mirror else 0
         before = self.points[start + np.where(closed, -step % around, np.minimum(bounce, last))]
         after = self.points[start + np.where(closed, (last + step) % around, np.maximum(last - bounce, 0))]
         if mirror:
-            here = ~closed[:, 0]
-            before[here] = 2 * self.points[start[here]] - before[here]
-            after[here] = 2 * self.points[start[here] + last[here]] - after[here]
+            bent = ~closed[:, 0]
+            before[bent] = 2 * self.points[start[bent]] - before[bent]
+            after[bent] = 2 * self.points[start[bent] + last[bent]] - after[bent]
         values[first - step], values[first + last + step] = before, after
-        return values, own
+        return values, own, here
 
     def padded_one(self, reach: int) -> Floats:
         """`padded` where there is one line: hidden outlines come one at a time, and less is to be done for them."""
@@ -100,6 +102,9 @@ def smooth(lines: Lines, sigma: Floats) -> Floats:
     for width, chosen in _classes(sigma):
         if width > 0.25:
             _convolve(lines, chosen, _twicing(width), points)
+    if len(lines) == 1:
+        points[[0, -1]] = points[0] if lines.closed[0] else lines.points[[0, -1]]
+        return points
     ends = np.concatenate([lines.starts[:-1][~lines.closed], lines.starts[1:][~lines.closed] - 1])
     points[ends] = lines.points[ends]  # equal already but for the last bits
     points[lines.starts[1:][lines.closed] - 1] = points[lines.starts[:-1][lines.closed]]
@@ -124,7 +129,7 @@ def corners(lines: Lines, reach: Ints, threshold: Floats | float) -> Ints:
         chosen = np.flatnonzero((reach == wide) & (lines.lengths > wide))
         if not len(chosen):
             continue
-        values, own = lines.padded(2 * wide, chosen, mirror=False)
+        values, own, at = lines.padded(2 * wide, chosen, mirror=False)
         turn = np.zeros(len(values))
         before, after = values[wide:-wide] - values[: -2 * wide], values[2 * wide :] - values[wide:-wide]
         turn[wide:-wide] = _angle(before, after)
@@ -132,7 +137,7 @@ def corners(lines: Lines, reach: Ints, threshold: Floats | float) -> Ints:
         hit = np.flatnonzero(turn[own] > limit)
         beside = turn[own[hit, None] + np.arange(-wide, wide + 1)]
         hit = hit[turn[own[hit]] >= beside.max(axis=1)]
-        found.append(spread(lines.starts[chosen], lines.lengths[chosen])[hit])
+        found.append(at[hit])
     index: Ints = np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
     line = np.searchsorted(lines.starts, index, "right") - 1
     first, last = lines.starts[line], lines.starts[line + 1] - 1
@@ -195,6 +200,8 @@ def _slope(sigma: float) -> Floats:
 
 def _classes(sigma: Floats) -> list[tuple[float, Ints]]:
     """Lines by their sigma: a Gaussian for each line would be slow, and sigmas a fifth apart are as good as equal."""
+    if len(sigma) == 1:  # hidden outlines come one at a time
+        return [(1.2 ** round(math.log(max(float(sigma[0]), 0.2)) / math.log(1.2)), np.zeros(1, np.int64))]
     steps: Ints = np.rint(np.log(np.maximum(sigma, 0.2)) / np.log(1.2)).astype(np.int64)
     return [(1.2 ** float(step), np.flatnonzero(steps == step)) for step in sorted(set(steps.tolist()))]
 
@@ -205,8 +212,7 @@ def _convolve(lines: Lines, chosen: Ints, kernel: Floats, found: Floats) -> None
         x, y = lines.padded_one(len(kernel) // 2).T
         found[:, 0], found[:, 1] = np.convolve(x, kernel, "valid"), np.convolve(y, kernel, "valid")
         return
-    values, own = lines.padded(len(kernel) // 2, chosen)
-    at = spread(lines.starts[chosen], lines.lengths[chosen])
+    values, own, at = lines.padded(len(kernel) // 2, chosen)
     for axis in (0, 1):
         found[at, axis] = np.convolve(values[:, axis], kernel, "same")[own]
 
