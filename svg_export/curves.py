@@ -62,7 +62,7 @@ class Lines:
         return np.arange(len(self)).repeat(self.lengths)
 
     def padded(self, reach: int, chosen: Ints, mirror: bool = True) -> tuple[Floats, Ints, Ints]:
-        """The chosen lines, each continued by `reach` points at both ends; where their own lie in that, and in `points`.
+        """The chosen lines, each continued by `reach` points at both ends; where their own lie there, and in `points`.
 
         Closed lines go round again; open ones are continued by their reflection through the end point, or by the end
         point itself where not `mirror`.
