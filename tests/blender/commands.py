@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import bpy
-import pytest
+from conftest import ADDON, DATA
 
-from blender_addon import options, portraits
+from blender_addon import portraits
 from blender_addon.command import Command
 from blender_addon.run import PortraitRun
-
-ADDON = "blender_addon"
-DATA = Path(__file__).resolve().parent / "data"
 
 PRELUDE = f"""#!{sys.executable}
 import json, os, shutil, sys, time
@@ -38,45 +32,6 @@ svg = sys.argv[sys.argv.index("-o") + 1] if "-o" in sys.argv else None
 """
 
 Fake = Callable[..., Command]
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> Fake:
-    """Writes a command whose body is given, in Python, and has the preferences name it."""
-
-    def write(body: str = "write()") -> Command:
-        path = tmp_path / "bin" / "faceparse-svg"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(PRELUDE + textwrap.dedent(body), "utf-8")
-        path.chmod(0o755)
-        stored().command = os.fspath(path)
-        return Command(os.fspath(path))
-
-    return write
-
-
-@pytest.fixture
-def real() -> str:
-    """The path of the real command, which must be there."""
-    path = os.environ.get("FACEPARSE_COMMAND") or shutil.which("faceparse-svg")
-    assert path, "FACEPARSE_COMMAND names no command, and there is none on PATH"
-    stored().command = path
-    return path
-
-
-@pytest.fixture(autouse=True)
-def chosen_by_nobody() -> None:
-    """The preferences as they are at first."""
-    for name in ("command", "editor", *options.names(options.CommandOptions, options.CurveOptions)):
-        stored().property_unset(name)
-
-
-@pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    """A folder for what is gone after a run."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    return folder
 
 
 def stored() -> Any:

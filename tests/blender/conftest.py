@@ -11,14 +11,17 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+DATA = HERE / "data"
 
 if "BLENDER_USER_RESOURCES" not in os.environ:  # before bpy is there: it must not see who works here, nor be seen
     folder = tempfile.mkdtemp(prefix="faceparse-blender-")
@@ -30,11 +33,14 @@ import bpy  # noqa: E402
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the add-on under the name of its folder
 
-from commands import ADDON, DATA, chosen_by_nobody, fake, real, temporary  # noqa: E402, F401 - fixtures for all
-
 # Machines are shared: how long an example takes says nothing of the code. The same examples every time.
 settings.register_profile("faceparse", deadline=None, derandomize=True)
 settings.load_profile("faceparse")
+
+if TYPE_CHECKING:
+    from commands import Fake
+
+ADDON = "blender_addon"
 
 
 def pytest_report_header() -> str:
@@ -96,3 +102,54 @@ def photo(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     folder.mkdir()
     return Path(shutil.copy(ROOT / "examples" / "astronaut.jpg", folder))
+
+
+# The add-on's modules are imported in the fixtures: held by this file, Blender 4.2 would crash over them when it ends.
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    """Writes a command whose body is given, in Python, and has the preferences name it."""
+    from commands import PRELUDE, stored
+
+    from blender_addon.command import Command
+
+    def write(body: str = "write()") -> Command:
+        path = tmp_path / "bin" / "faceparse-svg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PRELUDE + textwrap.dedent(body), "utf-8")
+        path.chmod(0o755)
+        stored().command = os.fspath(path)
+        return Command(os.fspath(path))
+
+    return write
+
+
+@pytest.fixture
+def real() -> str:
+    """The path of the real command, which must be there."""
+    from commands import stored
+
+    path = os.environ.get("FACEPARSE_COMMAND") or shutil.which("faceparse-svg")
+    assert path, "FACEPARSE_COMMAND names no command, and there is none on PATH"
+    stored().command = path
+    return path
+
+
+@pytest.fixture(autouse=True)
+def chosen_by_nobody() -> None:
+    """The preferences as they are at first."""
+    from commands import stored
+
+    from blender_addon import options
+
+    for name in ("command", "editor", *options.names(options.CommandOptions, options.CurveOptions)):
+        stored().property_unset(name)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """A folder for what is gone after a run."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
