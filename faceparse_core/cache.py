@@ -35,13 +35,21 @@ def in_cache(path: Path) -> Iterator[None]:
         raise cannot_write(path, error) from error
 
 
+def temporary_beside(target: Path) -> Path:
+    """A path for a file that is to take the place of `target`: no other thread takes it, nor any process.
+
+    It is short, as the target's name with something added could be longer than the file system allows.
+    """
+    return target.with_name(f".faceparse-{secrets.token_hex(8)}.tmp")
+
+
 @contextlib.contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """A temporary path beside `target`, of this caller alone, that takes its place at the end, whole.
 
     Nothing stays where that fails.
     """
-    temporary = target.with_name(f".faceparse-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(target)
     try:
         yield temporary
         with open(temporary, "rb+") as file:

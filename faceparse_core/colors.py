@@ -64,13 +64,14 @@ def part_colors(rgb: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[int, 
             leading = well_seen & {left, right} or {left, right}
             colors[left] = colors[right] = min((colors[part] for part in sorted(leading)), key=_lightness)
     if HEAD in colors:
+        skin = colors[HEAD]
         for part in {NOSE, *EARS} & colors.keys():
-            colors[part] = _like_skin(colors[part], colors[HEAD])
-    if NOSE in colors and HEAD in colors:
-        colors[NOSE] = _seen_nose(colors[NOSE], colors[HEAD])
-    if GLASSES in colors and HEAD in colors:
-        pixels = rgb[labels == GLASSES]
-        colors[GLASSES] = _seen_glasses(pixels[:: max(1, len(pixels) // _SAMPLES)], colors[GLASSES], colors[HEAD])
+            colors[part] = _like_skin(colors[part], skin)
+        if NOSE in colors:
+            colors[NOSE] = _seen_nose(colors[NOSE], skin)
+        if GLASSES in colors:
+            pixels = rgb[labels == GLASSES]
+            colors[GLASSES] = _seen_glasses(pixels[:: max(1, len(pixels) // _SAMPLES)], colors[GLASSES], skin)
     return colors
 
 

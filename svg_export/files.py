@@ -6,12 +6,12 @@ import contextlib
 import glob
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faceparse_core.cache import temporary_beside
 from faceparse_core.errors import FaceParseError, printable
 
 STDIN = "-"
@@ -167,7 +167,7 @@ def suffix_of(kind: str) -> str:
 def check_outputs(job: Job, force: bool) -> None:
     """Raise OutputError where one of the job's files cannot be written: asked before the photo is parsed."""
     for path in job.outputs:
-        if os.path.realpath(path) == os.path.realpath(job.source):
+        if _same(path) == _same(job.source):
             raise OutputError(f"{shown(path)} is the photo itself; name another place with -o")
         check_output(path, force)
 
@@ -195,9 +195,7 @@ def write_files(contents: Mapping[Path, bytes], force: bool) -> None:
     try:
         for path, data in contents.items():
             target = Path(os.path.realpath(path))  # a link stays a link
-            # A short name, as NAME.svg with something added could be longer than the file system allows; and one that
-            # no other thread, nor a process in another container, takes.
-            temporary = target.with_name(f".faceparse-{secrets.token_hex(8)}.tmp")
+            temporary = temporary_beside(target)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
             staged[target] = temporary
             _stage(handle, temporary, target, data)

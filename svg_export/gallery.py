@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceparse_core.masks import colorize
 from faceparse_core.parse import Parsing
 from faceparse_core.parts import Rgb
 from faceparse_core.rings import contours
@@ -23,31 +22,27 @@ _SHIFT = 4  # cv2.polylines takes integers with this many bits behind the point
 
 def contact_sheet(
     rgb: NDArray[np.uint8],
+    colorized: NDArray[np.uint8],
     parsings: Sequence[Parsing],
     parts: str | Iterable[str],
-    colors: Sequence[Mapping[str, Rgb]] = (),
+    colors: Sequence[Mapping[str, Rgb]],
 ) -> NDArray[np.uint8]:
     """uint8 RGB (h, w, 3) of a photo (H, W, 3) and what was found of `parts` in it, each at most SIDE px.
 
-    parsings  one for each face
-    colors    of each face, by part's name; they win over the table's
+    colorized  (H, W, 3), the parts in their colours
+    parsings   one for each face
+    colors     of each face's outlines, by part's name; they win over the table's
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     photo = _shrunk(rgb, small)
-    everybody = np.maximum.reduce([parsing.labels for parsing in parsings])  # no pixel is two faces'
-    table = parsings[0].table
-    own = [*colors, *({} for _ in parsings[len(colors) :])]
-    labels, lines = colorize(everybody, parts, colors=own[0], table=table), photo
-    for index, parsing in enumerate(parsings):
-        if index:
-            mine = colorize(everybody, parts, colors=own[index], table=table)
-            labels = np.where((parsing.labels > 0)[..., None], mine, labels)
-        marks = {name: own[index].get(name, part.mark) for name, part in table.by_name.items()}
+    lines = photo
+    for index, (parsing, own) in enumerate(zip(parsings, colors, strict=True)):
+        marks = {name: own.get(name, part.mark) for name, part in parsing.table.by_name.items()}
         lines = outlined(lines, contours(parsing, parts), scale, marks, 0.0 if index else _PALE)
     gap = np.full((small[1], _GAP, 3), 255, np.uint8)
-    return np.hstack([photo, gap, _shrunk(labels, small), gap, lines])
+    return np.hstack([photo, gap, _shrunk(colorized, small), gap, lines])
 
 
 def outlined(

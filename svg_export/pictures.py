@@ -68,7 +68,7 @@ class Picture:
                 from svg_export.gallery import contact_sheet
 
                 swatches = [swatches_of(self.swatches, number) for number in range(1, len(self.parsings) + 1)]
-                return contact_sheet(self.rgb, self.parsings, colored, swatches)
+                return contact_sheet(self.rgb, self._colorized(colored, None), self.parsings, colored, swatches)
         raise ValueError(f"no {kind} can be made here")
 
     def _colorized(self, chosen: str, rgb: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

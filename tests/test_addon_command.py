@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from processes import gone, wait_until
 
 from blender_addon import command as addon
 from blender_addon import editor, files
@@ -75,10 +76,7 @@ def job(command: Command, tmp_path: Path, request: Request | None = None) -> Job
 
 def finish(job: Job) -> Job:
     """Wait until it has ended by itself."""
-    end = time.monotonic() + 60
-    while job.poll():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_until(lambda: not job.poll(), 60)
     return job
 
 
@@ -88,22 +86,6 @@ def error_of(job: Job) -> str:
     assert job.error
     assert job.error.splitlines() == [job.error]
     return job.error
-
-
-def wait_until(ready: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def gone(pid: int) -> bool:
-    """Ended and reaped: a zombie is still there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def one_process_of(folder: Path) -> int:

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
+from processes import gone
 
 pytestmark = pytest.mark.window
 
@@ -284,16 +285,8 @@ def test_escape_ends_the_command(window: Window, button: tuple[float, float]) ->
     left, top, right, bottom = window.below(window.state()["view"])
     window.move((left + right) / 2, (top + bottom) / 2)
     window.press("Escape")
-    window.wait("the command's end", lambda _: not exists(pid), 10)
+    window.wait("the command's end", lambda _: gone(pid), 10)
     assert window.alive()["layers"] == before
-
-
-def exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not PICTURES, reason="only for the README")

@@ -27,7 +27,7 @@ from faceparse_core.errors import FaceParseError, printable
 from faceparse_core.heads import Head, find_heads
 from faceparse_core.photo import read_photo
 from faceparse_core.training.backgrounds import SIZE
-from faceparse_core.training.checkpoint import load, save
+from faceparse_core.training.checkpoint import check_start, load, save
 from faceparse_core.training.composites import Composite, Cutout, Spot, Studio, make_cutouts
 from faceparse_core.training.layouts import whole_tar
 
@@ -232,14 +232,14 @@ def train_finder(
     Raises FaceParseError where the data or the checkpoint is missing, or that was begun with another seed.
     """
     checkpoint = out / CHECKPOINT
+    shown = printable(os.fspath(checkpoint))
     state = _to_resume(checkpoint) if resume else None
     plan = FinderPlan(**json.loads(state["plan"])) if state else FinderPlan()
     if state and seed not in (None, plan.seed):
-        shown = printable(os.fspath(checkpoint))
         raise FaceParseError(f"{shown} was begun with the seed {plan.seed}; leave --seed out, or begin anew")
     plan = replace(plan, steps=plan.steps if steps is None else steps, seed=plan.seed if seed is None else seed)
     if state and state["step"] >= plan.steps:
-        print(f"{printable(os.fspath(checkpoint))} has its {state['step']} steps already; more --steps go on")
+        print(f"{shown} has its {state['step']} steps already; more --steps go on")
         return checkpoint
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
@@ -289,13 +289,11 @@ def train_finder(
 
 def _to_resume(checkpoint: Path) -> dict[str, Any]:
     """Raises FaceParseError where there is none, or another network's."""
-    shown = printable(os.fspath(checkpoint))
-    if not checkpoint.is_file():
-        raise FaceParseError(f"nothing to resume: {shown} does not exist")
+    check_start(checkpoint, resume=True, again=False)
     state = load(checkpoint)
     wanted = {"network", "average", "optimizer", "step", "seconds", "plan"}
     if not isinstance(state, dict) or not wanted <= state.keys():
-        raise FaceParseError(f"{shown}: not a checkpoint of the network heads")
+        raise FaceParseError(f"{printable(os.fspath(checkpoint))}: not a checkpoint of the network heads")
     return state
 
 

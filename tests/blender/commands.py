@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import bpy
 from conftest import ADDON, DATA
+from processes import wait_until
 
 from blender_addon import portraits
 from blender_addon.command import Command
@@ -36,22 +36,6 @@ Fake = Callable[..., Command]
 
 def stored() -> Any:
     return bpy.context.preferences.addons[ADDON].preferences
-
-
-def wait_until(ready: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def gone(pid: int) -> bool:
-    """Ended and reaped."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def finish(run: PortraitRun, context: Any = None, budget: float = math.inf) -> PortraitRun:

@@ -32,6 +32,7 @@ import bpy  # noqa: E402
 
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the add-on under the name of its folder
+sys.path.append(str(HERE.parent))  # `processes`
 
 # Machines are shared: how long an example takes says nothing of the code. The same examples every time.
 settings.register_profile("faceparse", deadline=None, derandomize=True)

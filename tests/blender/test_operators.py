@@ -14,9 +14,10 @@ from typing import Any
 
 import bpy
 import pytest
-from commands import Fake, Window, everything, gone, layer_ids, stored, wait_until
+from commands import Fake, Window, everything, layer_ids, stored
 from conftest import ADDON
 from mathutils import Vector
+from processes import gone, wait_until
 
 from blender_addon import (
     curves,

@@ -9,8 +9,9 @@ from typing import Any
 
 import bpy
 import pytest
-from commands import Fake, Window, everything, finish, gone, layer_ids, wait_until
+from commands import Fake, Window, everything, finish, layer_ids
 from conftest import DATA
+from processes import gone, wait_until
 
 from blender_addon import layer_objects, portraits
 from blender_addon import run as run_module
